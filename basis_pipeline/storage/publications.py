@@ -1,0 +1,142 @@
+"""Published generations: tables first, then one atomic put of a manifest that names them.
+
+Layout below `base` (market data and results alike)::
+
+    <table>/<partition>/<generation>.parquet      partition = hive path, e.g. mode=btc_basis/month=2024-01
+    _manifests/<partition>.json                   the only thing that makes those files visible
+
+A generation is named by its content, so publishing the same content twice leaves the same files. Readers take file
+lists from manifests, never from globs; a killed writer leaves the earlier generation whole. Nothing here needs a
+rename of a folder, so the scheme also holds on object storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from basis_pipeline.domain.errors import StorageError
+from basis_pipeline.storage.digests import table_digest, text_digest
+from basis_pipeline.storage.files import put_bytes, storage_errors
+
+MANIFEST_VERSION = 1
+
+
+class PublishedFile(msgspec.Struct, frozen=True):
+    """One Parquet file of a generation. `path` is relative to the store's base."""
+
+    table: str
+    path: str
+    rows: int
+    digest: str
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """The manifest of one partition. `body` is what the publisher wants to keep with it (gates, digests, sources)."""
+
+    partition: str
+    generation: str
+    files: tuple[PublishedFile, ...]
+    body: dict[str, Any]
+    version: int = MANIFEST_VERSION
+
+    def file(self, table: str) -> PublishedFile:
+        for entry in self.files:
+            if entry.table == table:
+                return entry
+        raise StorageError(f"partition {self.partition} has no table {table!r}.", code="STORE-003")
+
+
+class PublicationStore:
+    """Publishes and reads partitions below one base folder.
+
+    Stores that share a base keep their manifests in folders of their own (`manifests`, relative to the base).
+    """
+
+    def __init__(self, base: Path, manifests: str = "_manifests") -> None:
+        self.base = base
+        self._manifests = base / manifests
+
+    def publish(self, partition: str, tables: Mapping[str, pa.Table], body: Mapping[str, Any]) -> Publication:
+        """Make `tables` the content of `partition` at once; the earlier generation is deleted afterwards.
+
+        Raises:
+            StorageError: disk full or folder not writable; the earlier generation is then still whole.
+        """
+        digests = {name: table_digest(table) for name, table in tables.items()}
+        generation = text_digest(*(f"{name}={digest}" for name, digest in sorted(digests.items())))[:16]
+        files = tuple(
+            PublishedFile(name, f"{name}/{partition}/{generation}.parquet", table.num_rows, digests[name])
+            for name, table in tables.items()
+        )
+        for entry, table in zip(files, tables.values(), strict=True):
+            self._put_table(self.base / entry.path, table)
+        publication = Publication(partition, generation, files, dict(body))
+        previous = self.find(partition)
+        put_bytes(self._manifest_path(partition), msgspec.json.format(msgspec.json.encode(publication), indent=1))
+        if previous:
+            self._delete_superseded(previous, keep={entry.path for entry in files})
+        return publication
+
+    def find(self, partition: str) -> Publication | None:
+        """The manifest of `partition`, or None if nothing was published."""
+        path = self._manifest_path(partition)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Publication)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise StorageError(
+                f"manifest {path} is not readable: {error}.", code="STORE-003", remedy="delete it and re-run its month."
+            ) from error
+
+    def publications(self, prefix: str = "") -> Iterator[Publication]:
+        """All publications whose partition path starts with `prefix`, in partition order."""
+        root = self._manifests
+        for path in sorted(root.rglob("*.json")) if root.is_dir() else []:
+            partition = path.relative_to(root).as_posix().removesuffix(".json")
+            if partition.startswith(prefix) and (found := self.find(partition)):
+                yield found
+
+    def read(self, publication: Publication, table: str, columns: list[str] | None = None) -> pa.Table:
+        """Read one table of a publication (hive keys are not columns of it)."""
+        path = self.base / publication.file(table).path
+        try:
+            return pq.read_table(path, columns=columns, partitioning=None)
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise StorageError(
+                f"{path} is named by its manifest but cannot be read: {error}.",
+                code="STORE-004",
+                remedy="re-run the month or the ingestion that wrote it.",
+            ) from error
+
+    def verify(self, publication: Publication) -> list[str]:
+        """Names of tables whose content no longer has the digest the manifest states."""
+        return [f.table for f in publication.files if table_digest(self.read(publication, f.table)) != f.digest]
+
+    def withdraw(self, partition: str) -> None:
+        """Remove a publication: its manifest first, then its files."""
+        if found := self.find(partition):
+            self._manifest_path(partition).unlink()
+            self._delete_superseded(found, keep=set())
+
+    def _manifest_path(self, partition: str) -> Path:
+        return self._manifests / f"{partition}.json"
+
+    @staticmethod
+    def _put_table(path: Path, table: pa.Table) -> None:
+        buffer = BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        put_bytes(path, buffer.getvalue())
+
+    def _delete_superseded(self, previous: Publication, keep: set[str]) -> None:
+        for entry in previous.files:
+            if entry.path not in keep:
+                with storage_errors(self.base / entry.path):
+                    (self.base / entry.path).unlink(missing_ok=True)
