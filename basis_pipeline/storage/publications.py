@@ -3,6 +3,7 @@
 Layout below `base` (market data and results alike)::
 
     <table>/<partition>/<generation>.parquet      partition = hive path, e.g. mode=btc_basis/month=2024-01
+    <document>/<partition>/<generation>.json      what goes with it and is no table, e.g. a checkpoint
     _manifests/<partition>.json                   the only thing that makes those files visible
 
 A generation is named by its content, so publishing the same content twice leaves the same files. Readers take file
@@ -12,6 +13,7 @@ rename of a folder, so the scheme also holds on object storage.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +31,7 @@ MANIFEST_VERSION = 1
 
 
 class PublishedFile(msgspec.Struct, frozen=True):
-    """One Parquet file of a generation. `path` is relative to the store's base."""
+    """One file of a generation. `path` is relative to the store's base; a document has no rows."""
 
     table: str
     path: str
@@ -63,20 +65,31 @@ class PublicationStore:
         self.base = base
         self._manifests = base / manifests
 
-    def publish(self, partition: str, tables: Mapping[str, pa.Table], body: Mapping[str, Any]) -> Publication:
-        """Make `tables` the content of `partition` at once; the earlier generation is deleted afterwards.
+    def publish(
+        self,
+        partition: str,
+        tables: Mapping[str, pa.Table],
+        body: Mapping[str, Any],
+        documents: Mapping[str, bytes] | None = None,
+    ) -> Publication:
+        """Make `tables` and `documents` (JSON) the content of `partition` at once, in this order, manifest last.
+
+        The earlier generation is deleted afterwards.
 
         Raises:
             StorageError: disk full or folder not writable; the earlier generation is then still whole.
         """
+        documents = documents or {}
         digests = {name: table_digest(table) for name, table in tables.items()}
+        digests |= {name: hashlib.sha256(content).hexdigest() for name, content in documents.items()}
         generation = text_digest(*(f"{name}={digest}" for name, digest in sorted(digests.items())))[:16]
         files = tuple(
             PublishedFile(name, f"{name}/{partition}/{generation}.parquet", table.num_rows, digests[name])
             for name, table in tables.items()
-        )
-        for entry, table in zip(files, tables.values(), strict=True):
-            self._put_table(self.base / entry.path, table)
+        ) + tuple(PublishedFile(name, f"{name}/{partition}/{generation}.json", 0, digests[name]) for name in documents)
+        for entry in files:
+            content = documents[entry.table] if entry.table in documents else _parquet(tables[entry.table])
+            put_bytes(self.base / entry.path, content)
         publication = Publication(partition, generation, files, dict(body))
         previous = self.find(partition)
         put_bytes(self._manifest_path(partition), msgspec.json.format(msgspec.json.encode(publication), indent=1))
@@ -116,9 +129,24 @@ class PublicationStore:
                 remedy="re-run the month or the ingestion that wrote it.",
             ) from error
 
+    def read_document(self, publication: Publication, name: str) -> bytes:
+        """Content of a document; raise StorageError if it is gone or has changed since it was published."""
+        entry = publication.file(name)
+        path = self.base / entry.path
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise StorageError(f"{path} is named by its manifest but is gone.", code="STORE-004") from error
+        if hashlib.sha256(content).hexdigest() != entry.digest:
+            raise StorageError(
+                f"{path} has changed since it was published.", code="STORE-004", remedy="re-run its month."
+            )
+        return content
+
     def verify(self, publication: Publication) -> list[str]:
         """Names of tables whose content no longer has the digest the manifest states."""
-        return [f.table for f in publication.files if table_digest(self.read(publication, f.table)) != f.digest]
+        tables = [file for file in publication.files if file.path.endswith(".parquet")]
+        return [file.table for file in tables if table_digest(self.read(publication, file.table)) != file.digest]
 
     def withdraw(self, partition: str) -> None:
         """Remove a publication: its manifest first, then its files."""
@@ -129,14 +157,14 @@ class PublicationStore:
     def _manifest_path(self, partition: str) -> Path:
         return self._manifests / f"{partition}.json"
 
-    @staticmethod
-    def _put_table(path: Path, table: pa.Table) -> None:
-        buffer = BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
-        put_bytes(path, buffer.getvalue())
-
     def _delete_superseded(self, previous: Publication, keep: set[str]) -> None:
         for entry in previous.files:
             if entry.path not in keep:
                 with storage_errors(self.base / entry.path):
                     (self.base / entry.path).unlink(missing_ok=True)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

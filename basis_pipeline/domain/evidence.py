@@ -1,0 +1,77 @@
+"""What a month is judged by and what it was computed from: data usage, gate results."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class SeriesUsage(msgspec.Struct, frozen=True):
+    """One data series as a month used it.
+
+    Attributes:
+        dataset, venue, symbol: the series.
+        rows: values that some timestep of the month used.
+        filled: of them, taken from a declared second source.
+        proxied: of them, estimated from other venues.
+        corrected: of them, moved by a declared stamp correction.
+        complete: the series reaches the last step of the month.
+        generations: published generation of each month of data that was read, by month.
+    """
+
+    dataset: str
+    venue: str
+    symbol: str
+    rows: int
+    filled: int = 0
+    proxied: int = 0
+    corrected: int = 0
+    complete: bool = True
+    generations: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.venue}/{self.symbol}"
+
+
+class DataUsage(msgspec.Struct, frozen=True):
+    """All series a month used. `stand_ins` says in words where one series stood in for a missing kind."""
+
+    series: tuple[SeriesUsage, ...] = ()
+    stand_ins: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return all(series.complete for series in self.series)
+
+
+class GateSeverity(StrEnum):
+    ERROR = "error"
+    WARN = "warn"
+
+
+class GateStatus(StrEnum):
+    PASSED = "passed"
+    WARNED = "warned"
+    FAILED = "failed"
+
+
+class GateResult(msgspec.Struct, frozen=True):
+    """The verdict of one gate on one month.
+
+    Attributes:
+        gate: its name in the registry.
+        severity: what a violation means.
+        status: passed; warned (violated, severity WARN); failed (violated, severity ERROR).
+        value: the number judged, NULL where there is none.
+        threshold: what it was held against, in words with units.
+        message: what was found, naming the worst timestamp.
+    """
+
+    gate: str
+    severity: GateSeverity
+    status: GateStatus
+    value: float | None
+    threshold: str
+    message: str

@@ -1,0 +1,49 @@
+"""The world at one timestamp, by slot. Only what was known at that time is in it.
+
+Amounts are in the accounting currency of the CEX books, USDT; `usd` and `share_price` convert at the boundary.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Floats = tuple[float, ...]
+
+
+class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """Everything the engine may know at `timestamp`. Each tuple has one entry per slot of the universe.
+
+    Attributes:
+        timestamp: microseconds UTC.
+        price: USDT per unit of the slot's asset: open of the reference spot bar (domain V1); 1.0 for USDT.
+        index: Aave liquidity or variable borrow index, accrued to `timestamp`; 1.0 for other slots.
+        ratio: underlying per token at the protocol (ETH per weETH); 1.0 for other slots.
+        mark: mark price of a perp, USDT; equals `price` for other slots.
+        last: the venue's own last price that fills refer to, USDT; equals `price` where a slot does not trade.
+        value: USDT value of one stored unit: sign x index x ratio x price; the mark for a perp.
+        underlying: units of the asset per stored unit: sign x index x ratio; 1.0 for a perp.
+        low: lowest mark of the bar that ended at `timestamp` (last price without marks); `mark` for other slots.
+        high: highest mark of that bar.
+        funding: per-interval funding rate settled at `timestamp`, 0.0 for slots that settle nothing; None between
+            settlements. Positive: longs pay shorts.
+        usd: USD per USDT.
+        share_price: USDT per unit of the share class.
+        gas_price: gwei per unit of gas, or None where the mode has no on-chain operation.
+        gas_token_price: USDT per ETH for gas, or None likewise.
+    """
+
+    timestamp: int
+    price: Floats
+    index: Floats
+    ratio: Floats
+    mark: Floats
+    last: Floats
+    value: Floats
+    underlying: Floats
+    low: Floats
+    high: Floats
+    funding: Floats | None
+    usd: float
+    share_price: float
+    gas_price: float | None = None
+    gas_token_price: float | None = None

@@ -1,0 +1,150 @@
+"""Orders, what comes back for them, and how they are reconciled (domain H2, H3; R4-R6, R11, R13)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from basis_pipeline.domain.deltas import PositionDelta
+
+
+class Operation(StrEnum):
+    SPOT_TRADE = "spot_trade"
+    PERP_TRADE = "perp_trade"
+    TRANSFER = "transfer"
+    SUPPLY = "supply"
+    WITHDRAW = "withdraw"
+    WRAP = "wrap"
+    UNWRAP = "unwrap"
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Action(StrEnum):
+    """The five things a strategy can decide to do (domain G0)."""
+
+    ENTRY_FULL = "entry_full"
+    ENTRY_PARTIAL = "entry_partial"
+    EXIT_PARTIAL = "exit_partial"
+    EXIT_FULL = "exit_full"
+    SELL_DUST = "sell_dust"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One instruction to one venue.
+
+    Attributes:
+        operation_id: unique and increasing within a standing record; 0 while the order is only planned.
+        venue: who executes it.
+        operation: what to do.
+        slot: the position acted on: base token, perp, token to move, supply or wrap, aToken to withdraw.
+        counter_slot: the other leg: quote token, margin cash, destination, aToken, token received.
+        quantity: positive; base units for trades, token units for everything else (never scaled units).
+        side: BUY or SELL for trades, None otherwise.
+        action: the decision it serves.
+        expected: (slot, signed amount) the planner projected at the quoted prices.
+        reduce_only: may only shrink a perp position.
+        tag: why this order exists inside its plan, e.g. `roll`; empty for the obvious ones.
+    """
+
+    venue: str
+    operation: Operation
+    slot: int
+    counter_slot: int
+    quantity: float
+    action: Action
+    side: Side | None = None
+    operation_id: int = 0
+    expected: tuple[tuple[int, float], ...] = ()
+    reduce_only: bool = False
+    tag: str = ""
+
+
+class HandshakeStatus(StrEnum):
+    CONFIRMED = "confirmed"
+    PENDING = "pending"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+
+
+class ExecutionHandshake(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue answers to an order.
+
+    A failed handshake has no deltas (gas of a reverted transaction excepted) and no `executed_at`.
+
+    Attributes:
+        price: average fill price, USDT; None where nothing was traded.
+        filled: executed quantity in the units of the order.
+        fee, slippage, gas: stated costs in USDT, positive = paid. Together with the reference prices they must
+            explain the change of value to the last digit (reconciliation checks that).
+        submitted_at, executed_at: microseconds UTC, engine time in a backtest.
+    """
+
+    operation_id: int
+    status: HandshakeStatus
+    deltas: tuple[PositionDelta, ...] = ()
+    price: float | None = None
+    filled: float = 0.0
+    fee: float = 0.0
+    slippage: float = 0.0
+    gas: float = 0.0
+    error_code: str = ""
+    error_message: str = ""
+    submitted_at: int = 0
+    executed_at: int | None = None
+    simulated: bool = True
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    position_key: str
+    simulated: float
+    real: float
+
+
+class ReconciliationResult(msgspec.Struct, frozen=True):
+    """Outcome of comparing what we hold with what the venues say we hold."""
+
+    success: bool
+    mismatches: tuple[Mismatch, ...] = ()
+    attempt: int = 1
+
+
+class OrderState(StrEnum):
+    """The per-order state machine (R11)."""
+
+    IDLE = "idle"
+    ROUTING = "routing"
+    EXECUTING = "executing"
+    RECONCILING = "reconciling"
+    RETRY = "retry"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    SYSTEM_FAILURE = "system_failure"
+    SKIPPED = "skipped"
+
+
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    OrderState.IDLE: frozenset({OrderState.ROUTING, OrderState.SKIPPED}),
+    OrderState.ROUTING: frozenset({OrderState.EXECUTING, OrderState.FAILURE}),
+    OrderState.EXECUTING: frozenset({OrderState.RECONCILING, OrderState.FAILURE, OrderState.SYSTEM_FAILURE}),
+    OrderState.RECONCILING: frozenset({OrderState.SUCCESS, OrderState.RETRY, OrderState.SYSTEM_FAILURE}),
+    OrderState.RETRY: frozenset({OrderState.RECONCILING, OrderState.SYSTEM_FAILURE}),
+}
+
+
+class OrderResult(msgspec.Struct, frozen=True):
+    """An order, what happened to it, and the states it went through (R13)."""
+
+    order: Order
+    state: OrderState
+    handshake: ExecutionHandshake | None = None
+    reconciliation: ReconciliationResult | None = None
+    trail: tuple[OrderState, ...] = ()
+
+    @property
+    def success(self) -> bool:
+        return self.state is OrderState.SUCCESS

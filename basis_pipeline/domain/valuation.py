@@ -1,0 +1,56 @@
+"""The only implementations of margin, liquidation and health-factor formulas (domain E1-E3; R83)."""
+
+from __future__ import annotations
+
+import math
+
+
+def margin_ratio(margin_balance: float, notional: float) -> float | None:
+    """Margin balance (cash + unrealised P&L) over notional; None without a position, never infinity."""
+    return margin_balance / notional if notional > 0.0 else None
+
+
+def free_margin(margin_balance: float, notional: float, initial_margin: float) -> float:
+    """What a venue would let go of: margin balance less the initial margin requirement; may be negative."""
+    return margin_balance - initial_margin * notional
+
+
+def withdrawable(cash: float, margin_balance: float, notional: float, initial_margin: float) -> float:
+    """USDT that can leave a venue: unrealised profit is not cash, so never more than cash nor than free margin."""
+    return max(0.0, min(cash, free_margin(margin_balance, notional, initial_margin)))
+
+
+def liquidation_price(cash: float, quantity: float, entry_price: float, maintenance_margin: float) -> float:
+    """Mark at which margin balance = maintenance margin x notional, for the only position of a venue.
+
+    Short: (cash + |q| e) / (|q| (1 + MM)). Long: (|q| e - cash) / (|q| (1 - MM)), at least 0.
+    """
+    size = abs(quantity)
+    if quantity < 0.0:
+        return (cash + size * entry_price) / (size * (1.0 + maintenance_margin))
+    return max(0.0, (size * entry_price - cash) / (size * (1.0 - maintenance_margin)))
+
+
+def spot_fraction_for(ratio: float) -> float:
+    """Spot fraction s of a basis book whose margin ratio (1 - s) / s is `ratio`."""
+    return 1.0 / (1.0 + ratio)
+
+
+def ratio_after_move(ratio: float, move: float) -> float:
+    """Margin ratio of a short after the price rises by `move` (fraction): (ratio - move) / (1 + move)."""
+    return (ratio - move) / (1.0 + move)
+
+
+def health_factor(collateral: float, debt: float) -> float | None:
+    """Threshold-weighted collateral over debt (same currency); None without debt."""
+    return collateral / debt if debt > 0.0 else None
+
+
+def round_down(quantity: float, lot: float) -> float:
+    """Largest multiple of `lot` that is not above `quantity`; `lot` 0 leaves it alone.
+
+    The tolerance keeps a quantity that is a multiple up to float noise from losing a whole lot.
+    """
+    if lot == 0.0:
+        return quantity
+    return round(math.floor(quantity / lot + 1e-9) * lot, 12)
