@@ -1,0 +1,220 @@
+"""Published months of results. A month is visible once its manifest is; every reader takes file lists from manifests.
+
+::
+
+    results/<table>/mode=<mode>/month=<YYYY-MM>/<generation>.parquet            the standing record
+    results/<table>/experiment=<name>/mode=<mode>/month=<YYYY-MM>/...           experiments
+    results/checkpoint/...json                                                   EngineState after the month
+    results/_manifests/...json                                                   `MonthManifest` in its body
+    results/reports/...html                                                      reports
+    results/rejected/                                                            the same layout again: months a gate
+                                                                                 rejected, never in the views
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from basis_pipeline.domain.errors import ConfigError, StateError, StorageError
+from basis_pipeline.domain.evidence import DataUsage, GateResult
+from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.timeline import parse_month
+from basis_pipeline.storage.digests import text_digest
+from basis_pipeline.storage.publications import Publication, PublicationStore
+
+CHECKPOINT = "checkpoint"
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+
+
+class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a month says about itself besides its tables.
+
+    Attributes:
+        mode, month, experiment: which month of which record; `experiment` is None for the standing record.
+        opening_month: the month in which the record opened.
+        complete: every required series reached the last step of the month.
+        share_class: currency of `equity_share_class`.
+        initial_capital: share-class units at the opening.
+        config_digest: digest of the behaviour-relevant configuration.
+        config: the resolved configuration as a person reads it.
+        engine_version: version of the package that ran.
+        data_version: digest of configuration, data slices, engine version and the predecessor's state.
+        predecessor: generation of the month before, None in the opening month.
+        data_usage: the series the month was computed from.
+        gates: verdicts on the month.
+        phase_seconds: wall-clock seconds by phase.
+        run_id: the run that wrote it; never in a table.
+        published_at: wall clock (ISO, UTC), set on publishing; never in a table.
+    """
+
+    mode: str
+    month: str
+    experiment: str | None = None
+    opening_month: str
+    complete: bool
+    share_class: str
+    initial_capital: float
+    config_digest: str
+    config: dict[str, Any]
+    engine_version: str
+    data_version: str
+    predecessor: str | None
+    data_usage: DataUsage
+    gates: tuple[GateResult, ...]
+    phase_seconds: dict[str, float]
+    run_id: str
+    published_at: str = ""
+
+
+class PublishedMonth(msgspec.Struct, frozen=True):
+    """A published month: where its files are and what it says about itself."""
+
+    publication: Publication
+    manifest: MonthManifest
+
+    @property
+    def generation(self) -> str:
+        return self.publication.generation
+
+
+class ResultsStore:
+    """Reads and publishes the months below one folder (`DataRoot.results`)."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.publications = PublicationStore(base)
+
+    @property
+    def rejected(self) -> ResultsStore:
+        """The months a gate rejected, as a store of their own below this one."""
+        return ResultsStore(self.base / "rejected")
+
+    def publish_month(
+        self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState
+    ) -> PublishedMonth:
+        """Replace one month by one atomic put of its manifest: tables first, then `state`, then the manifest.
+
+        A rejected attempt at the same month is removed afterwards.
+
+        Raises:
+            StorageError: disk full or folder not writable; the month published before is then still whole.
+        """
+        published = self._publish(manifest, tables, state)
+        self._discard_rejected(manifest)
+        return published
+
+    def publish_rejected(
+        self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState
+    ) -> PublishedMonth:
+        """Keep a month that a gate rejected where one can look at it; it replaces the attempt before it."""
+        return self.rejected._publish(manifest, tables, state)
+
+    def modes(self, experiment: str | None = None) -> list[str]:
+        """Modes that have a published month in the standing record, or in `experiment`."""
+        return sorted({month.manifest.mode for month in self.all_months() if month.manifest.experiment == experiment})
+
+    def experiments(self) -> list[str]:
+        """Names of experiments that have a published month."""
+        return sorted({name for month in self.all_months() if (name := month.manifest.experiment) is not None})
+
+    def months(self, mode: str, experiment: str | None = None) -> list[str]:
+        """Published months in order."""
+        prefix = f"{record_path(mode, experiment)}/month="
+        return [found.partition.removeprefix(prefix) for found in self.publications.publications(prefix)]
+
+    def find(self, mode: str, month: str, experiment: str | None = None) -> PublishedMonth | None:
+        """The published month, or None."""
+        found = self.publications.find(month_path(mode, month, experiment))
+        return self._described(found) if found else None
+
+    def get(self, mode: str, month: str, experiment: str | None = None) -> PublishedMonth:
+        """The published month; raise StateError with the remedy if there is none."""
+        if found := self.find(mode, month, experiment):
+            return found
+        record = f"experiment {experiment} of {mode}" if experiment else mode
+        raise StateError(
+            f"{record} has no published month {month} below {self.base}.",
+            remedy=f"run that month first; published are: {', '.join(self.months(mode, experiment)) or 'none'}.",
+        )
+
+    def manifest(self, mode: str, month: str, experiment: str | None = None) -> MonthManifest:
+        """What the month says about itself; StateError if it is not published."""
+        return self.get(mode, month, experiment).manifest
+
+    def read_month(self, mode: str, month: str, table: str, experiment: str | None = None) -> pa.Table:
+        """One table of a published month; hive keys are not columns of it."""
+        return self.publications.read(self.get(mode, month, experiment).publication, table)
+
+    def checkpoint(self, mode: str, month: str, experiment: str | None = None) -> EngineState:
+        """State after the last step of a published month.
+
+        Raises:
+            StateError: the month is not published, or its checkpoint is gone, was changed, or has another schema.
+        """
+        published = self.get(mode, month, experiment)
+        source = f"checkpoint of {published.publication.partition}"
+        try:
+            content = self.publications.read_document(published.publication, CHECKPOINT)
+        except StorageError as error:
+            raise StateError(f"{source} cannot be used: {error.message}", remedy=f"re-run {month}.") from error
+        return EngineState.from_json(content, source=source)
+
+    def all_months(self) -> Iterator[PublishedMonth]:
+        """Every published month of every record: standing records and experiments, in partition order."""
+        return (self._described(found) for found in self.publications.publications())
+
+    def report_path(self, mode: str, experiment: str | None = None) -> Path:
+        """Where the HTML report of a record is written."""
+        folder = self.base / "reports"
+        return (folder / "experiments" / experiment if experiment else folder) / f"{mode}.html"
+
+    def _publish(self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState) -> PublishedMonth:
+        stamped = msgspec.structs.replace(manifest, published_at=datetime.now(UTC).isoformat(timespec="seconds"))
+        partition = month_path(manifest.mode, manifest.month, manifest.experiment)
+        publication = self.publications.publish(
+            partition, tables, msgspec.to_builtins(stamped), {CHECKPOINT: state.to_json()}
+        )
+        return PublishedMonth(publication, stamped)
+
+    def _discard_rejected(self, manifest: MonthManifest) -> None:
+        rejected = self.rejected
+        rejected.publications.withdraw(month_path(manifest.mode, manifest.month, manifest.experiment))
+        if not rejected.months(manifest.mode, manifest.experiment):
+            rejected.report_path(manifest.mode, manifest.experiment).unlink(missing_ok=True)
+
+    def _described(self, publication: Publication) -> PublishedMonth:
+        try:
+            return PublishedMonth(publication, msgspec.convert(publication.body, MonthManifest))
+        except msgspec.ValidationError as error:
+            raise StorageError(
+                f"manifest of {publication.partition} below {self.base} is not a month of results: {error}.",
+                code="STORE-003",
+                remedy="delete it and re-run its month.",
+            ) from error
+
+
+def record_path(mode: str, experiment: str | None = None) -> str:
+    """Hive path of a record; ConfigError for a name that cannot be a folder."""
+    for kind, name in (("mode", mode), ("experiment", experiment)):
+        if name is not None and not _NAME.match(name):
+            raise ConfigError(f"{kind} {name!r} is not a name.", remedy="use letters, digits, '_', '-' and '.'.")
+    return f"experiment={experiment}/mode={mode}" if experiment else f"mode={mode}"
+
+
+def month_path(mode: str, month: str, experiment: str | None = None) -> str:
+    """Hive path of a month; ConfigError for a name or month that cannot be one."""
+    return f"{record_path(mode, experiment)}/month={parse_month(month)}"
+
+
+def month_digest(published: PublishedMonth) -> str:
+    """SHA-256 (hex) over the canonical content of all tables and the checkpoint: equal for equal runs."""
+    files = sorted(published.publication.files, key=lambda file: file.table)
+    return text_digest(*(f"{file.table}={file.digest}" for file in files))
