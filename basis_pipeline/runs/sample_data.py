@@ -1,0 +1,94 @@
+"""Fill a data root with the synthetic sample, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from basis_pipeline.domain.errors import StorageError
+from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, Progress, generate
+from basis_pipeline.storage.data_root import DataRoot
+from basis_pipeline.storage.files import exclusive_lock, put_bytes, storage_errors
+
+
+class SampleRecord(msgspec.Struct, frozen=True):
+    """`<root>/sample.json`: the arguments of the sample in raw/ and its files, relative to raw/."""
+
+    first_month: str
+    months: int
+    seed: int
+    assets: tuple[str, ...]
+    version: int
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SampleSummary:
+    """What `make_sample_data` found or made; `written` is false where the sample was there already."""
+
+    raw: Path
+    record: SampleRecord
+    written: bool
+
+
+def make_sample_data(
+    root: DataRoot,
+    *,
+    first_month: str = "2024-01",
+    months: int = 12,
+    seed: int = 7,
+    assets: Sequence[str] = DEFAULT_ASSETS,
+    progress: Progress | None = None,
+) -> SampleSummary:
+    """Write the sample to `<root>/raw`, unless the same arguments and generator version wrote it before.
+
+    A sample of other arguments is replaced; files that people added to raw/ stay.
+
+    Args:
+        root: an empty data root, or one that holds sample data.
+        first_month: see `generate`, as are months, seed and assets.
+        progress: called after every file with its name, the number done and the total.
+
+    Raises:
+        ConfigError: the root holds data of another source, or an argument is out of range.
+        StorageError: the folder cannot be written, or an ingestion of this root is running.
+    """
+    raw = root.path / "raw"
+    root.claim("sample", raw)
+    asked = SampleRecord(first_month, months, seed, tuple(assets), VERSION)
+    with exclusive_lock(root.path / "ingest.lock", purpose="ingestion or sample generation"):
+        found = _read(root.path / "sample.json")
+        if found and msgspec.structs.replace(found, files=()) == asked and _complete(raw, found):
+            return SampleSummary(raw, found, written=False)
+        _remove(root, found)
+        files = generate(raw, first_month=first_month, months=months, seed=seed, assets=assets, progress=progress)
+        record = msgspec.structs.replace(asked, files=tuple(file.relative_to(raw).as_posix() for file in files))
+        put_bytes(root.path / "sample.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
+    return SampleSummary(raw, record, written=True)
+
+
+def _read(path: Path) -> SampleRecord | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SampleRecord)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise StorageError(
+            f"{path} is not readable: {error}.", remedy="delete it and run the command again."
+        ) from error
+
+
+def _complete(raw: Path, record: SampleRecord) -> bool:
+    return all((raw / file).is_file() for file in record.files)
+
+
+def _remove(root: DataRoot, record: SampleRecord | None) -> None:
+    """Forget the old sample; its record stays until its files are gone, so that a killed run can be repeated."""
+    if record is None:
+        return
+    for file in (*(f"raw/{name}" for name in record.files), "sample.json"):
+        with storage_errors(root.path / file):
+            (root.path / file).unlink(missing_ok=True)
