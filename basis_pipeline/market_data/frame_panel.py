@@ -1,0 +1,144 @@
+"""All columns of a frame: per slot what `MarketSnapshot` documents, and the few that belong to no slot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from basis_pipeline.domain.position_keys import Instrument, PositionType
+from basis_pipeline.market_data import frame_columns
+from basis_pipeline.market_data.frame_lookups import Stamps, Values
+from basis_pipeline.market_data.frame_series import LoadedSeries
+from basis_pipeline.market_data.requirements import ACCOUNTING_ASSET, FrameSpec, ReserveRef, SeriesRef
+
+Loaded = Mapping[SeriesRef, LoadedSeries]
+
+
+class SlotColumns(msgspec.Struct, frozen=True):
+    """Columns of one slot, named, ordered and defined as in MarketSnapshot."""
+
+    price: Values
+    index: Values
+    ratio: Values
+    mark: Values
+    last: Values
+    value: Values
+    underlying: Values
+    low: Values
+    high: Values
+
+
+class Panel(NamedTuple):
+    """Columns by timestep, defined as in MarketSnapshot.
+
+    Attributes:
+        steps: the timesteps.
+        slots: columns of each slot, in slot order.
+        funding: by slot, the rate settled at each step.
+        settles: by step, whether any slot settles.
+    """
+
+    steps: Stamps
+    slots: tuple[SlotColumns, ...]
+    funding: tuple[Values, ...]
+    settles: frame_columns.Mask
+    usd: Values
+    share_price: Values
+    gas_price: Values | None
+    gas_token_price: Values | None
+
+
+def build_panel(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> Panel:
+    """Look up and derive every column at `steps`; `loaded` has all required series.
+
+    Raises:
+        DataGapError, DataError: as `frame.build_frame`.
+    """
+    prices = _reference_prices(spec, loaded, steps)
+    rates, settles = _funding(spec, loaded, steps)
+    return Panel(
+        steps,
+        tuple(_slot_columns(spec, instrument, loaded, steps, prices[instrument.asset]) for instrument in spec.universe),
+        rates,
+        settles,
+        loaded[spec.usd].as_of(steps) if spec.usd else np.ones(len(steps)),
+        prices[spec.share_asset],
+        loaded[spec.gas].as_of(steps) if spec.gas else None,
+        prices[spec.gas_token] if spec.gas else None,
+    )
+
+
+def stand_ins(spec: FrameSpec, loaded: Loaded) -> tuple[str, ...]:
+    """In words, where a series of another kind serves because the proper one is missing or too coarse."""
+    references = (
+        f"{spec.reference_of(asset)} stands in for the reference of {asset}: {spec.reference[asset]} is too coarse."
+        for asset in spec.priced_assets
+        if spec.reference_of(asset) != spec.reference[asset]
+    )
+    return (
+        *references,
+        *(words for instrument in spec.universe for words in _slot_stand_ins(spec, instrument, loaded)),
+    )
+
+
+def _slot_stand_ins(spec: FrameSpec, instrument: Instrument, loaded: Loaded) -> Iterator[str]:
+    sources = spec.sources_of(instrument)
+    if instrument.position_type is PositionType.PERP:
+        if sources.last is None:
+            yield f"{sources.mark} stands in for the last price of {instrument.key}: none is declared."
+        elif sources.mark not in loaded:
+            yield f"{sources.last} stands in for the mark of {instrument.key}: {_why_no_mark(spec, sources.mark)}."
+    if sources.reserve and sources.reserve.hourly and sources.reserve.hourly not in loaded:
+        yield f"{sources.reserve.daily} stands in for the hourly rates of {instrument.key}: none are published."
+
+
+def _why_no_mark(spec: FrameSpec, mark: SeriesRef | None) -> str:
+    if mark is None:
+        return "none is declared"
+    return "none is published" if spec.usable(mark) else f"{mark} is too coarse"
+
+
+def _reference_prices(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> dict[str, Values]:
+    """USDT per unit of each asset."""
+    prices = {ACCOUNTING_ASSET: np.ones(len(steps))}
+    for asset in spec.priced_assets:
+        quote = prices[spec.quoted_in.get(asset, ACCOUNTING_ASSET)]
+        prices[asset] = loaded[spec.reference_of(asset)].as_of(steps) * quote
+    return prices
+
+
+def _slot_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps: Stamps, price: Values) -> SlotColumns:
+    if instrument.position_type is PositionType.PERP:
+        return _perp_columns(spec, instrument, loaded, steps, price)
+    sources, ones = spec.sources_of(instrument), np.ones(len(steps))
+    index = _index(sources.reserve, loaded, steps) if sources.reserve else ones
+    ratio = loaded[sources.ratio].as_of(steps) if sources.ratio else ones
+    last = loaded[sources.last].as_of(steps) if sources.last else price
+    underlying = instrument.sign * index * ratio
+    return SlotColumns(price, index, ratio, price, last, underlying * price, underlying, price, price)
+
+
+def _perp_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps: Stamps, price: Values) -> SlotColumns:
+    sources, ones = spec.sources_of(instrument), np.ones(len(steps))
+    there = [loaded[series] for series in (sources.last, sources.mark) if series and series in loaded]
+    traded, marked = there[0], there[-1]
+    mark = marked.as_of(steps)
+    low, high = frame_columns.extremes(marked, steps, spec.step, mark)
+    return SlotColumns(price, ones, ones, mark, traded.as_of(steps), mark, ones, low, high)
+
+
+def _index(reserve: ReserveRef, loaded: Loaded, steps: Stamps) -> Values:
+    hourly = loaded.get(reserve.hourly) if reserve.hourly else None
+    return frame_columns.index(loaded[reserve.daily], hourly, reserve.side, steps)
+
+
+def _funding(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> tuple[tuple[Values, ...], frame_columns.Mask]:
+    rates, settles = [], np.zeros(len(steps), dtype=bool)
+    for sources in map(spec.sources_of, spec.universe):
+        settled = frame_columns.funding(loaded[sources.funding], steps) if sources.funding else None
+        rates.append(settled.rates if settled else np.zeros(len(steps)))
+        settles |= settled.settles if settled else False
+    return tuple(rates), settles
