@@ -45,7 +45,7 @@ def _update(digest: hashlib._Hash, name: str, column: pa.Array | pa.ChunkedArray
         values[np.isnan(values)] = np.nan
         digest.update(values.tobytes())
     elif pa.types.is_boolean(column.type):
-        digest.update(np.packbits(pc.fill_null(column, value=False).to_numpy(zero_copy_only=False)).tobytes())
+        digest.update(np.packbits(pc.fill_null(column, fill_value=False).to_numpy(zero_copy_only=False)).tobytes())
     else:
         integers = column.cast(pa.int64()) if not pa.types.is_int64(column.type) else column
         digest.update(pc.fill_null(integers, 0).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
