@@ -49,7 +49,10 @@ def make_sample_data(
 
     Args:
         root: an empty data root, or one that holds sample data.
-        first_month: see `generate`, as are months, seed and assets.
+        first_month: `YYYY-MM`.
+        months: length, at least 1.
+        seed: of all random factors.
+        assets: coins with exchange files.
         progress: called after every file with its name, the number done and the total.
 
     Raises:

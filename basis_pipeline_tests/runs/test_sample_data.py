@@ -1,0 +1,84 @@
+"""A data root gets its sample once, and only a sample root does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from basis_pipeline.domain.errors import ConfigError, StorageError
+from basis_pipeline.runs.sample_data import make_sample_data
+from basis_pipeline.storage.data_root import DataRoot
+from basis_pipeline.storage.files import exclusive_lock
+
+
+def files_below(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_sample_fills_the_raw_folder_of_a_claimed_root(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "sample")
+    calls: list[int] = []
+    summary = make_sample_data(root, months=1, progress=lambda _name, done, _total: calls.append(done))
+    assert summary.written
+    assert summary.raw == root.raw == tmp_path / "sample" / "raw"
+    assert root.info is not None
+    assert root.info.kind == "sample"
+    assert files_below(root.raw) == set(summary.record.files)
+    assert calls == list(range(1, len(summary.record.files) + 1))
+
+
+def test_a_second_call_with_the_same_arguments_writes_nothing(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    first = make_sample_data(root, months=1)
+    marker = root.raw / "cex/spot/bybit_BTCUSDT_spot_1h.csv"
+    marker.write_text("changed by a person")
+    second = make_sample_data(root, months=1)
+    assert not second.written
+    assert second.record == first.record
+    assert marker.read_text() == "changed by a person"
+
+
+def test_a_missing_file_makes_it_write_the_sample_again(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    make_sample_data(root, months=1)
+    lost = root.raw / "gas/ethereum_gas_prices_1h.csv"
+    content = lost.read_bytes()
+    lost.unlink()
+    assert make_sample_data(root, months=1).written
+    assert lost.read_bytes() == content
+
+
+def test_other_arguments_replace_the_sample_and_keep_what_people_added(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    make_sample_data(root, months=1, assets=("BTC", "SOL"))
+    added = root.raw / "cex/spot/kraken_BTCUSDT_spot_1h.csv"
+    added.write_text("timestamp\n")
+    summary = make_sample_data(root, months=1, assets=("BTC",), seed=8)
+    assert summary.written
+    assert files_below(root.raw) == {*summary.record.files, "cex/spot/kraken_BTCUSDT_spot_1h.csv"}
+    assert not any("SOL" in name for name in files_below(root.raw))
+
+
+def test_a_root_of_vendor_data_is_refused_and_left_alone(tmp_path: Path) -> None:
+    vendor = tmp_path / "vendor"
+    vendor.mkdir()
+    root = DataRoot(tmp_path / "root")
+    root.claim("vendor", vendor)
+    with pytest.raises(ConfigError, match="cannot take sample data"):
+        make_sample_data(root, months=1)
+    assert files_below(root.path) == {"root.json"}
+
+
+def test_a_running_ingestion_is_not_disturbed(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    with exclusive_lock(tmp_path / "ingest.lock", purpose="ingestion"), pytest.raises(StorageError, match="running"):
+        make_sample_data(root, months=1)
+    assert not (tmp_path / "raw").exists()
+
+
+def test_an_unreadable_record_is_named(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    (tmp_path / "sample.json").write_text("{")
+    with pytest.raises(StorageError, match=r"sample\.json"):
+        make_sample_data(root, months=1)
