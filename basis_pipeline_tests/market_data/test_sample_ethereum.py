@@ -104,5 +104,10 @@ def test_reward_tables_agree_with_each_other(sample_raw: Path) -> None:
     by_type = periods.groupby("reward_type")
     assert list(by_type.get_group("EIGEN_via_KING")["eigen_per_eeth_weekly"]) == list(weeks["eigen_per_eeth_weekly"])
     assert list(by_type.get_group("ETHFI_via_KING")["ethfi_per_eeth"]) == list(top_ups["ethfi_per_eeth_distributed"])
+    weekly = periods["eigen_per_eeth_weekly"] * 3.5 / periods["eth_price_usd"]
+    added = periods["ethfi_per_eeth"] * 2.8 / periods["eth_price_usd"]
+    assert periods["weekly_reward_eth"].to_numpy() == pytest.approx(weekly.to_numpy(), rel=1e-12, nan_ok=True)
+    assert periods["distribution_eth"].to_numpy() == pytest.approx(added.to_numpy(), rel=1e-12, nan_ok=True)
+    assert periods["daily_yield_final"].to_numpy() == pytest.approx((weekly / 7).fillna(added / 6).to_numpy())
     assert set(periods["period_days"]) == {6}  # D-27: a week counted as end - start
     assert (periods["payout_date"] < "2025-01-01").all()

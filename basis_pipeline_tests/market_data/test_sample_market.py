@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from basis_pipeline.market_data.sample.factors import Factors
+from basis_pipeline.market_data.sample.funding import funding_rates, premium
+from basis_pipeline.market_data.sample.period import Period
 from basis_pipeline_tests.market_data.sample_reading import (
     CANDLE_FILES,
     HOURS_2024,
@@ -103,11 +106,19 @@ def test_venues_pay_similar_but_not_equal_funding_best_aligned_without_lag(sampl
         assert rates["okx"].shift(lag).corr(rates["binance"]) < rates["okx"].corr(rates["binance"])
 
 
+def test_funding_is_the_mean_premium_of_the_eight_hours_before_it() -> None:
+    factors = Factors(1, Period.of("2024-01", 1))
+    premiums, rates = premium("okx", "BTC", factors), funding_rates("okx", "BTC", factors)
+    assert len(premiums) == 8 + 31 * 24 + 1  # from eight hours before the month to its end
+    assert rates[0] == pytest.approx(sum(premiums[:8]) / 8, rel=1e-12)
+    assert rates[-1] == pytest.approx(sum(premiums[-17:-9]) / 8, rel=1e-12)  # 16:00 on the last day
+
+
 def test_funding_follows_the_premium_of_the_hours_before_it(sample_raw: Path) -> None:
     perp, spot = (
         candles(sample_raw / f"cex/{kind}/bybit_BTCUSDT_{kind}_1h.csv")["close"].groupby(level=0).first()
         for kind in ("perp", "spot")
     )
-    premium = np.log(perp / spot).rolling(8).mean()
-    premium.index = premium.index + pd.Timedelta(hours=1)  # a close is known an hour after its stamp
-    assert settled(sample_raw, "bybit", "BTCUSDT").corr(premium) > 0.9
+    basis = np.log(perp / spot).rolling(8).mean()
+    basis.index = basis.index + pd.Timedelta(hours=1)  # a close is known an hour after its stamp
+    assert settled(sample_raw, "bybit", "BTCUSDT").corr(basis) > 0.9
