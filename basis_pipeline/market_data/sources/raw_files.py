@@ -1,0 +1,107 @@
+"""Raw files on disk: their identity, and a look at the head that recognition needs. Nothing is interpreted here."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from basis_pipeline.market_data.findings import reject
+
+TABULAR = (".csv", ".feather", ".parquet")
+_HEAD_BYTES = 65_536
+_BOM = b"\xef\xbb\xbf"
+
+
+class RawFile(msgspec.Struct, frozen=True):
+    """One file of the raw folder. `name` is its path relative to that folder, posix."""
+
+    path: Path
+    name: str
+    sha256: str
+    size: int
+
+    @classmethod
+    def at(cls, path: Path, raw: Path) -> RawFile:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return cls(path, path.relative_to(raw).as_posix(), digest, path.stat().st_size)
+
+
+class FileHead(msgspec.Struct, frozen=True):
+    """What can be told about a file without reading its rows.
+
+    Attributes:
+        columns: header of a CSV, columns of a feather or parquet schema, keys of a JSON object.
+        first: first data row of a CSV by column; empty for other formats and for a header without rows.
+        comments: `# key: value` lines before a CSV header.
+        header_line: 1-based line of a CSV header.
+        crlf: lines end in CR LF.
+        bom: the file starts with a UTF-8 byte order mark.
+    """
+
+    columns: tuple[str, ...]
+    first: dict[str, str] = {}
+    comments: dict[str, str] = {}
+    header_line: int = 1
+    crlf: bool = False
+    bom: bool = False
+
+
+def read_head(file: RawFile) -> FileHead:
+    """Look at the head of `file`.
+
+    Raises:
+        RawFileError: the file is empty, cut off, or not of the format that its suffix promises.
+    """
+    if file.size == 0:
+        raise reject("empty_file", "the file has no bytes.", remedy="download it again.", file=file.name)
+    if file.path.suffix == ".csv":
+        return _csv_head(file)
+    try:
+        if file.path.suffix == ".json":
+            content = json.loads(file.path.read_bytes())
+            return FileHead(tuple(content) if isinstance(content, dict) else ())
+        schema = pq.read_schema(file.path) if file.path.suffix == ".parquet" else _feather_schema(file.path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise unreadable(file, error) from error
+    return FileHead(tuple(schema.names))
+
+
+def unreadable(file: RawFile, error: Exception, row: int | None = None) -> Exception:
+    """The error to raise where a parser gave up on `file`."""
+    reason = " ".join(str(error).split())[:300]
+    message = f"the file is corrupt or cut off: {reason}"
+    return reject("unreadable_file", message, remedy="download it again.", file=file.name, row=row)
+
+
+def _feather_schema(path: Path) -> pa.Schema:
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).schema
+
+
+def _csv_head(file: RawFile) -> FileHead:
+    with file.path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    try:
+        text = head.removeprefix(_BOM).decode("utf-8", errors="strict" if file.size <= _HEAD_BYTES else "ignore")
+    except UnicodeDecodeError as error:
+        raise unreadable(file, error) from error
+    lines = text.splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    rows = list(csv.reader(lines[len(comments) : len(comments) + 2]))
+    header = tuple(rows[0]) if rows else ()
+    first = dict(zip(header, rows[1], strict=False)) if len(rows) > 1 else {}
+    return FileHead(
+        header, first, dict(map(_comment, comments)), len(comments) + 1, crlf=b"\r\n" in head, bom=head.startswith(_BOM)
+    )
+
+
+def _comment(line: str) -> tuple[str, str]:
+    key, _, value = line.lstrip("# ").partition(":")
+    return key.strip().lower(), value.strip()
