@@ -1,0 +1,94 @@
+"""Declared rules: pure functions from a series to a series, each entered in its ledger.
+
+`clean` looks at one series alone; `complete` may look at the cleaned others of its family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from basis_pipeline.market_data.corrections import Corrections
+from basis_pipeline.market_data.dataset_types import SeriesKey
+from basis_pipeline.market_data.rules.candles import contracts_to_coins, ignore_mark_volume, set_aside_inconsistent
+from basis_pipeline.market_data.rules.duplicates import drop_exact_duplicates, resolve_conflicts, set_aside_conflicts
+from basis_pipeline.market_data.rules.fills import fill_holes
+from basis_pipeline.market_data.rules.flags import flag_early_samples, flag_interpolated, flag_tip_spikes
+from basis_pipeline.market_data.rules.frozen import repair_frozen_bars
+from basis_pipeline.market_data.rules.proxies import proxy_funding
+from basis_pipeline.market_data.rules.stamps import round_to_second, set_aside_off_grid, shift_labels
+from basis_pipeline.market_data.rules.tables import (
+    keep_changes,
+    prefer_sheet,
+    set_aside_leading_blanks,
+    set_aside_without_rate,
+    set_aside_zeros,
+)
+from basis_pipeline.market_data.series import Series
+
+Rule = Callable[[Series], Series]
+Peers = Callable[[SeriesKey], Series | None]
+"""The cleaned series of a key, or None if there is none."""
+
+
+def clean(series: Series, corrections: Corrections) -> Series:
+    """Apply the rules that need nothing but the series itself and what is declared for its source."""
+    for rule in _rules(series.key, corrections):
+        series = rule(series)
+    frame = series.frame.sort_values(list(series.dataset.key), kind="stable", ignore_index=True)
+    return Series(series.key, frame, series.quarantine, series.ledger, series.findings)
+
+
+def complete(series: Series, corrections: Corrections, peers: Peers, venues: list[SeriesKey]) -> Series:
+    """Fill what is declared to be filled from other series. `venues`: the same dataset and symbol at other venues."""
+    key, declared = series.key, corrections.of(series.key)
+    if declared.frozen_bars:
+        hourly = peers(SeriesKey(declared.frozen_bars.contradicted_by, key.venue, key.symbol))
+        series = repair_frozen_bars(series, hourly, declared.frozen_bars.carry)
+    if declared.fill:
+        found = (peers(SeriesKey(donor.dataset, donor.venue, key.symbol)) for donor in declared.fill)
+        series = fill_holes(series, [donor for donor in found if donor is not None])
+    if key.dataset == "funding_rates":
+        found = (peers(other) for other in venues)
+        series = proxy_funding(
+            series, [other for other in found if other is not None], corrections.general.funding_proxies_per_month
+        )
+    return series
+
+
+def _rules(key: SeriesKey, corrections: Corrections) -> Iterator[Rule]:
+    declared = corrections.of(key)
+    if key.dataset == "funding_rates":
+        yield round_to_second
+    yield set_aside_off_grid
+    if key.dataset == "aave_rates_1h":
+        yield set_aside_leading_blanks
+    if declared.zero_is_missing:
+        yield lambda series: set_aside_zeros(series, declared.zero_is_missing)
+    yield drop_exact_duplicates
+    if declared.conflicts:
+        yield lambda series: resolve_conflicts(series, declared.conflicts, "funding_rate")
+    if declared.label_shift:
+        yield lambda series: shift_labels(series, declared.label_shift)
+    yield set_aside_conflicts
+    yield from _dataset_rules(key.dataset)
+    if declared.contract_size:
+        yield lambda series: contracts_to_coins(series, declared.contract_size)
+
+
+def _dataset_rules(dataset: str) -> Iterator[Rule]:
+    if "_candles_" in dataset:
+        yield set_aside_inconsistent
+    if dataset == "oracle_prices":
+        yield lambda series: flag_interpolated(series, "price")
+    if dataset == "lst_market_rates_1h":
+        yield lambda series: flag_interpolated(series, "protocol_rate")
+    if dataset == "gas_prices_1h":
+        yield from (flag_early_samples, flag_tip_spikes)
+    if dataset == "mark_candles_1h":
+        yield ignore_mark_volume
+    if dataset == "reward_periods":
+        yield set_aside_without_rate
+    if dataset == "execution_costs":
+        yield keep_changes
+    if dataset == "aave_risk_parameters":
+        yield prefer_sheet
