@@ -9,20 +9,26 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.errors import StorageError
-from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, Progress, generate
+from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, Progress, file_names, generate
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock, put_bytes, storage_errors
 
+_RECORD = "sample.json"
+
 
 class SampleRecord(msgspec.Struct, frozen=True):
-    """`<root>/sample.json`: the arguments of the sample in raw/ and its files, relative to raw/."""
+    """`<root>/sample.json`: the arguments of the sample in raw/ and its files, relative to raw/.
+
+    `complete` is false while they are being written: a killed run leaves a record of what it may have left behind.
+    """
 
     first_month: str
     months: int
     seed: int
     assets: tuple[str, ...]
     version: int
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...]
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,18 +65,25 @@ def make_sample_data(
         ConfigError: the root holds data of another source, or an argument is out of range.
         StorageError: the folder cannot be written, or an ingestion of this root is running.
     """
+    names = file_names(first_month=first_month, months=months, seed=seed, assets=assets)
+    asked = SampleRecord(first_month, months, seed, tuple(assets), VERSION, tuple(names))
     raw = root.path / "raw"
     root.claim("sample", raw)
-    asked = SampleRecord(first_month, months, seed, tuple(assets), VERSION)
     with exclusive_lock(root.path / "ingest.lock", purpose="ingestion or sample generation"):
-        found = _read(root.path / "sample.json")
-        if found and msgspec.structs.replace(found, files=()) == asked and _complete(raw, found):
-            return SampleSummary(raw, found, written=False)
-        _remove(root, found)
-        files = generate(raw, first_month=first_month, months=months, seed=seed, assets=assets, progress=progress)
-        record = msgspec.structs.replace(asked, files=tuple(file.relative_to(raw).as_posix() for file in files))
-        put_bytes(root.path / "sample.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
-    return SampleSummary(raw, record, written=True)
+        found = _read(root.path / _RECORD)
+        if found == asked and all((raw / name).is_file() for name in names):
+            return SampleSummary(raw, asked, written=False)
+        for name in found.files if found else ():
+            with storage_errors(raw / name):
+                (raw / name).unlink(missing_ok=True)
+        _put(root.path / _RECORD, msgspec.structs.replace(asked, complete=False))
+        generate(raw, first_month=first_month, months=months, seed=seed, assets=assets, progress=progress)
+        _put(root.path / _RECORD, asked)
+    return SampleSummary(raw, asked, written=True)
+
+
+def _put(path: Path, record: SampleRecord) -> None:
+    put_bytes(path, msgspec.json.format(msgspec.json.encode(record), indent=1))
 
 
 def _read(path: Path) -> SampleRecord | None:
@@ -82,16 +95,3 @@ def _read(path: Path) -> SampleRecord | None:
         raise StorageError(
             f"{path} is not readable: {error}.", remedy="delete it and run the command again."
         ) from error
-
-
-def _complete(raw: Path, record: SampleRecord) -> bool:
-    return all((raw / file).is_file() for file in record.files)
-
-
-def _remove(root: DataRoot, record: SampleRecord | None) -> None:
-    """Forget the old sample; its record stays until its files are gone, so that a killed run can be repeated."""
-    if record is None:
-        return
-    for file in (*(f"raw/{name}" for name in record.files), "sample.json"):
-        with storage_errors(root.path / file):
-            (root.path / file).unlink(missing_ok=True)

@@ -60,6 +60,27 @@ def test_other_arguments_replace_the_sample_and_keep_what_people_added(tmp_path:
     assert not any("SOL" in name for name in files_below(root.raw))
 
 
+def test_a_run_that_broke_off_leaves_nothing_for_the_next_one(tmp_path: Path) -> None:
+    def break_off(_name: str, done: int, _total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    root = DataRoot(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        make_sample_data(root, months=1, assets=("SOL",), progress=break_off)
+    assert len(files_below(root.raw)) == 5
+    summary = make_sample_data(root, months=1, assets=("BTC",))
+    assert summary.written
+    assert files_below(root.raw) == set(summary.record.files)
+    assert not any("SOL" in name for name in summary.record.files)
+
+
+def test_wrong_arguments_do_not_claim_the_root(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="months 0"):
+        make_sample_data(DataRoot(tmp_path), months=0)
+    assert files_below(tmp_path) == set()
+
+
 def test_a_root_of_vendor_data_is_refused_and_left_alone(tmp_path: Path) -> None:
     vendor = tmp_path / "vendor"
     vendor.mkdir()

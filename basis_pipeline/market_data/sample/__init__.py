@@ -9,10 +9,10 @@ from pathlib import Path
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.timeline import parse_month
 from basis_pipeline.market_data.sample.period import Period
-from basis_pipeline.market_data.sample.plan import VERSION, plan
+from basis_pipeline.market_data.sample.plan import VERSION, PlannedFile, plan
 from basis_pipeline.storage.files import put_bytes
 
-__all__ = ["DEFAULT_ASSETS", "VERSION", "Progress", "generate"]
+__all__ = ["DEFAULT_ASSETS", "VERSION", "Progress", "file_names", "generate"]
 
 DEFAULT_ASSETS = ("BTC", "ETH")
 Progress = Callable[[str, int, int], None]
@@ -50,8 +50,7 @@ def generate(
         ConfigError: an argument is out of range.
         StorageError: a file cannot be written.
     """
-    _check(first_month, months, seed, assets)
-    files = plan(Period.of(first_month, months), seed, assets)
+    files = _plan(first_month, months, seed, assets)
     written = []
     for done, (path, content) in enumerate(files, start=1):
         put_bytes(raw / path, content())
@@ -61,7 +60,16 @@ def generate(
     return written
 
 
-def _check(first_month: str, months: int, seed: int, assets: Sequence[str]) -> None:
+def file_names(*, first_month: str, months: int, seed: int, assets: Sequence[str]) -> list[str]:
+    """What `generate` would write, relative to the raw folder.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+    return [path for path, _ in _plan(first_month, months, seed, assets)]
+
+
+def _plan(first_month: str, months: int, seed: int, assets: Sequence[str]) -> list[PlannedFile]:
     parse_month(first_month, name="first_month")
     if months < 1:
         raise ConfigError(f"months {months} is not a length.", remedy="give at least 1.")
@@ -73,3 +81,4 @@ def _check(first_month: str, months: int, seed: int, assets: Sequence[str]) -> N
             f"assets {list(assets)} are not distinct coins.",
             remedy="name each once in capitals, for example BTC ETH SOL.",
         )
+    return plan(Period.of(first_month, months), seed, assets)

@@ -22,7 +22,6 @@ _OKX_ASSETS = ("BTC", "ETH")
 _OKX_CANDLES = ("ETH",)
 _FEATHER_SPOT = ("ETH", *REWARD_TOKENS)
 
-
 PlannedFile = tuple[str, Callable[[], bytes]]
 """Path relative to the raw folder, and the function that makes the content."""
 

@@ -7,7 +7,7 @@ Brownian bridge between its open and close, M = (r + sqrt(r^2 - 2 s^2 ln U)) / 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import floor, log, log10, sqrt
 
 import numpy as np
@@ -99,7 +99,7 @@ class Candles:
 
     def take(self, rows: Ints) -> Candles:
         """The bars at `rows`, in that order."""
-        return Candles(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return Candles(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from basis_pipeline.domain.timeline import DAY, HOUR, SECOND, iso
-from basis_pipeline.market_data.sample.chain import GasPath, block_number, simulate_gas
+from basis_pipeline.market_data.sample.chain import block_number, simulate_gas
 from basis_pipeline.market_data.sample.factors import Factors
 from basis_pipeline.market_data.sample.formats import CRLF, Column, csv_bytes, json_bytes
 from basis_pipeline.market_data.sample.period import Floats, Ints, Period, dates, epoch_seconds, iso_seconds
@@ -76,7 +76,7 @@ def gas_csv(factors: Factors) -> bytes:
 
 def gas_units_json(eth_price: Floats, factors: Factors) -> bytes:
     """Gas units per operation, and costs aggregated over the whole period as the vendor does (D-33)."""
-    path: GasPath = simulate_gas(factors)
+    path = simulate_gas(factors)
     gwei, period = path.base_fee + path.tips[1], factors.period
     usd = float(eth_price.mean()) * 1e-9
     operations = {
