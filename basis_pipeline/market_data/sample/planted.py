@@ -6,7 +6,6 @@ Positions are offsets from the start of the sample, so that samples of every len
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from basis_pipeline.domain.timeline import DAY, HOUR, SECOND, from_micros, iso, month_start
 from basis_pipeline.market_data.sample.period import Floats, Ints, Period
@@ -20,8 +19,6 @@ _OKX_REGIME_END = month_start("2025-06") + 9 * DAY
 _OKX_MISSING_DAYS = (66 * DAY, 149 * DAY)
 _OKX_PAIRS = (88 * DAY, 102 * DAY)
 _OKX_PAIRS_FLAT_UNTIL = 95 * DAY
-
-Mask = npt.NDArray[np.bool_]
 
 
 def hole_starts(period: Period) -> list[int]:
@@ -92,7 +89,7 @@ folders, headers, stamps, line ends and units are those of the vendors, so that 
 * assets: {assets}
 * seed: {seed}, generator version: {version}; the same arguments give the same bytes
 
-Defects planted for the declared rules to repair (numbers of the vendor data's defect list):
+Planted defects, as far as the period reaches; declared rules repair or flag them (numbers of the vendor defect list):
 
 * D-01 Binance CSV candles: 23 bars missing after each of: {holes}
 * D-02 Bybit candles: the bar at every 40th midnight is written twice
