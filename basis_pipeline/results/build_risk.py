@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from basis_pipeline.domain.position_keys import PositionType, Universe
-from basis_pipeline.domain.records import ChainSnapshot, Risk, RiskLevel
+from basis_pipeline.domain.records import ChainSnapshot, Risk, RiskFinding, RiskLevel
 from basis_pipeline.results import tables
 from basis_pipeline.results.columns import IntArray, codes, cycle, integers, stamps, table_of, triggers
 
@@ -42,7 +42,19 @@ def _dimensions(universe: Universe, margin_venues: Sequence[str]) -> list[_Dimen
 
 
 def risk_table(commits: Sequence[ChainSnapshot], universe: Universe, margin_venues: Sequence[str]) -> pa.Table:
+    """Every dimension of the mode at every commit, and a row more for a finding outside them, e.g. a liquidation."""
     dimensions = _dimensions(universe, margin_venues)
+    regular = _grid(commits, dimensions)
+    names = {dimension.name for dimension in dimensions}
+    extra = [
+        (commit, finding) for commit in commits for finding in commit.risk.findings if finding.dimension not in names
+    ]
+    if not extra:
+        return regular
+    return pa.concat_tables([regular, _rows(extra)]).unify_dictionaries().sort_by("sequence").combine_chunks()
+
+
+def _grid(commits: Sequence[ChainSnapshot], dimensions: Sequence[_Dimension]) -> pa.Table:
     height, width = len(commits), len(dimensions)
     risks = [commit.risk for commit in commits]
     values = [pa.array(list(map(dimension.value, risks)), pa.float64()) for dimension in dimensions]
@@ -57,6 +69,22 @@ def risk_table(commits: Sequence[ChainSnapshot], universe: Universe, margin_venu
         "level": codes(_levels(risks, dimensions).ravel(), LEVELS),
     }
     return table_of(tables.RISK, columns)
+
+
+def _rows(findings: Sequence[tuple[ChainSnapshot, RiskFinding]]) -> pa.Table:
+    rows = [
+        {
+            "timestamp": commit.timestamp,
+            "sequence": commit.sequence,
+            "trigger": commit.trigger,
+            "dimension": finding.dimension,
+            "venue": finding.venue,
+            "value": finding.value,
+            "level": LEVELS[finding.level],
+        }
+        for commit, finding in findings
+    ]
+    return pa.Table.from_pylist(rows, tables.RISK)
 
 
 def _levels(risks: Sequence[Risk], dimensions: Sequence[_Dimension]) -> IntArray:

@@ -51,7 +51,7 @@ def _schema(table: str, description: str, *fields: pa.Field) -> pa.Schema:
 
 
 _AT = _field("timestamp", TIMESTAMP, UTC, "engine time of the step")
-_SEQUENCE = _field("sequence", pa.int64(), COUNT, "place in the global order; goes on across months")
+_SEQUENCE = _field("sequence", pa.int64(), COUNT, "sequence of the commit it belongs to; goes on across months")
 _TRIGGER = _text("trigger", "why the chain ran: position_refresh or execution_manager")
 _KEY = _text("position_key", "venue:position_type:symbol")
 
@@ -114,7 +114,7 @@ RISK = _schema(
     _AT,
     _SEQUENCE,
     _TRIGGER,
-    _text("dimension", "margin_ratio, health_factor, loan_to_value, delta_drift, funding_apr or drawdown"),
+    _text("dimension", "margin_ratio, health_factor, loan_to_value, delta_drift, funding_apr, drawdown or liquidation"),
     _text("venue", "the venue the value belongs to; empty for the whole book"),
     _number("value", FRACTION, "null where the dimension does not apply at that moment", nullable=True),
     _text("level", "info, warning, breach or critical: the worst finding in this dimension"),
@@ -183,7 +183,7 @@ DELTAS = _schema(
 EVENTS = _schema(
     "events",
     "the audit trail",
-    _SEQUENCE,
+    _field("sequence", pa.int64(), COUNT, "place in the order of events; goes on across months"),
     _AT,
     _text("event_type", "settlement, decision, order, risk or health"),
     _text("severity", "info, warning, error or critical"),

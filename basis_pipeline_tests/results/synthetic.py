@@ -32,7 +32,7 @@ from basis_pipeline.domain.orders import (
     OrderState,
     Side,
 )
-from basis_pipeline.domain.position_keys import Instrument, PositionKey, PositionType, Universe
+from basis_pipeline.domain.position_keys import Instrument, PositionKey, Universe
 from basis_pipeline.domain.records import (
     CATEGORIES,
     Category,
@@ -46,7 +46,7 @@ from basis_pipeline.domain.records import (
     Trigger,
 )
 from basis_pipeline.domain.run_log import RunLog
-from basis_pipeline.domain.state import EngineState, PnLState, PositionState, StrategyState
+from basis_pipeline.domain.state import EngineState, PnLState, PositionState, RiskState, StrategyState
 from basis_pipeline.domain.timeline import DAY, HOUR, month_end, month_start
 
 CAPITAL = 100_000.0
@@ -117,9 +117,8 @@ class BasisBook:
                 equity_usd=self.equity * USD,
                 cumulative=self.cumulative,
                 cumulative_usd=self.cumulative * USD,
-                peak_index=1.0,
-                share_index=1.0,
             ),
+            risk=RiskState(equity=self.equity),
             strategy=StrategyState(reference_equity=CAPITAL),
             settled={},
         )
@@ -235,7 +234,7 @@ class BasisBook:
 
     def _commit(self, trigger: Trigger) -> None:
         self.sequence += 1
-        values = [quantity for quantity in self.quantities]
+        values = list(self.quantities)
         values[SPOT] *= self.price
         for slot, mark in zip((BINANCE_PERP, BYBIT_PERP), self._marks(), strict=True):
             values[slot] = self.quantities[slot] * (mark - self.entries[slot])
