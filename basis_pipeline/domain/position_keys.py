@@ -56,12 +56,14 @@ class Instrument(msgspec.Struct, frozen=True):
         token: what is held or owed, e.g. `WETH` for `aave_v3:debtToken:debtWETH`; the base token of a perp.
         asset: what prices it, e.g. `ETH` for weETH, WETH and an ETH perp.
         quote: settlement currency of a perp, otherwise empty.
+        ratio: symbol of the protocol ratio that converts the token into the asset, e.g. `weETH_ETH`; empty if 1.
     """
 
     key: PositionKey
     token: str
     asset: str
     quote: str = ""
+    ratio: str = ""
 
     @property
     def position_type(self) -> PositionType:

@@ -44,8 +44,29 @@ class PnLState(msgspec.Struct, frozen=True):
     equity_usd: float
     cumulative: float
     cumulative_usd: float
-    peak_index: float
-    share_index: float
+
+
+class FundingPayment(msgspec.Struct, frozen=True):
+    """One settlement time in the trailing window: USDT received, USDT notional it was computed on."""
+
+    timestamp: int
+    payment: float
+    notional: float
+
+
+class RiskState(msgspec.Struct, frozen=True):
+    """Drawdown is measured on a unit of the book: its value without the effect of flows.
+
+    Attributes:
+        equity: share class, at the last commit; 0 before the book was funded.
+        unit_value, peak: value of one unit (1.0 at the opening) and its highest value.
+        funding: settlements of the trailing window, oldest first.
+    """
+
+    equity: float = 0.0
+    unit_value: float = 1.0
+    peak: float = 1.0
+    funding: tuple[FundingPayment, ...] = ()
 
 
 class StrategyState(msgspec.Struct, frozen=True):
@@ -63,21 +84,24 @@ class StrategyState(msgspec.Struct, frozen=True):
     declined_at: int | None = None
 
 
-class FundingWindow(msgspec.Struct, frozen=True):
-    """One settlement in the trailing window: when, USDT received, USDT notional it was computed on."""
-
-    timestamp: int
-    payment: float
-    notional: float
-
-
 class EngineState(msgspec.Struct, frozen=True, kw_only=True):
-    """The checkpoint after the last step of a month."""
+    """The checkpoint after the last step of a month.
+
+    Attributes:
+        config_digest, behaviour: of the configuration that produced it; another one is refused.
+        timestamp: the last step that is in it.
+        sequence, event_sequence, operation_id: counters that go on in the next month.
+        funded: the initial capital was credited.
+        positions: by key; zero positions included.
+        market: the last snapshot, by slot: the next step's interval starts at its prices, indices and ratios.
+        settled: `kind:venue` -> timestamp of the last settlement, so that none happens twice.
+        flows_until: scheduled flows up to here were taken into account.
+    """
 
     schema_version: int = SCHEMA_VERSION
     mode: str
     config_digest: str
-    opening_month: str
+    behaviour: dict[str, str]
     timestamp: int
     sequence: int
     event_sequence: int
@@ -86,12 +110,12 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, PositionState]
     market: MarketSnapshot | None
     pnl: PnLState
+    risk: RiskState
     strategy: StrategyState
     settled: dict[str, int]
     arrivals: tuple[PendingArrival, ...] = ()
     withdrawals: tuple[PendingWithdrawal, ...] = ()
     flows_until: int = 0
-    funding_window: tuple[FundingWindow, ...] = ()
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)

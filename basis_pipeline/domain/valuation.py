@@ -54,3 +54,10 @@ def round_down(quantity: float, lot: float) -> float:
     if lot == 0.0:
         return quantity
     return round(math.floor(quantity / lot + 1e-9) * lot, 12)
+
+
+def round_up(quantity: float, lot: float) -> float:
+    """Smallest multiple of `lot` that is not below `quantity`, up to the same tolerance."""
+    if lot == 0.0:
+        return quantity
+    return round(math.ceil(quantity / lot - 1e-9) * lot, 12)

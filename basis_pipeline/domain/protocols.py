@@ -1,0 +1,119 @@
+"""The four seams of the engine. What is injected here is all that differs between a backtest and a live session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
+from basis_pipeline.domain.records import ChainSnapshot, Positions
+from basis_pipeline.domain.settings import Steering
+
+
+class SettlementKind(StrEnum):
+    """What the world does to positions between steps, in the order in which it is applied (decisions, The step)."""
+
+    INITIAL = "initial"
+    LIQUIDATION = "liquidation"
+    FUNDING = "funding"
+    ARRIVAL = "arrival"
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+
+
+class MarketFeed(Protocol):
+    """The data provider.
+
+    Obligations: nothing known after `timestamp` is in the snapshot; a value that is missing or older than its
+    declared maximum age raises DataGapError instead of standing in.
+    """
+
+    def at(self, timestamp: int) -> MarketSnapshot: ...
+
+
+class Venue(Protocol):
+    """A place that holds positions and executes orders.
+
+    Obligations: `execute` answers exactly once per call and never raises for a rejected order (it returns a FAILED
+    handshake without position deltas); its deltas touch declared slots only and conserve value up to the stated
+    costs. `positions` says what the venue believes we hold, for its own slots. `settle` computes what is due and has
+    no memory: ordering, guarding and applying are the settlements' business.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def operations(self) -> frozenset[Operation]: ...
+
+    @property
+    def settles(self) -> frozenset[SettlementKind]: ...
+
+    def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake: ...
+
+    def positions(self, expected: Positions) -> Mapping[int, float]: ...
+
+    def settle(
+        self, kind: SettlementKind, positions: Positions, market: MarketSnapshot
+    ) -> tuple[PositionDelta, ...]: ...
+
+
+class Clock(Protocol):
+    """Time as the execution manager sees it: `now` in seconds (monotonic), `sleep` for retries."""
+
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class StrategyView(msgspec.Struct, frozen=True):
+    """What a strategy may look at.
+
+    Attributes:
+        snapshot: the committed chain at this moment.
+        equity: what may be deployed, USDT: equity less withdrawals that are pending.
+        pending_withdrawal: USDT to be set free in the wallet.
+        margin_multiple: size for this multiple of the strategy's own margin ratio.
+    """
+
+    snapshot: ChainSnapshot
+    equity: float
+    pending_withdrawal: float = 0.0
+    margin_multiple: float = 1.0
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """What a strategy wants to hold, and why.
+
+    Attributes:
+        quantities: by slot, underlying units (perps signed); slots not named are left alone.
+        margins: by cash slot of a margin account, the margin balance wanted in USDT.
+        wallet: by slot of the wallet, tokens to keep free there.
+    """
+
+    quantities: dict[int, float]
+    margins: dict[int, float]
+    wallet: dict[int, float]
+    reason: str
+
+
+class Strategy(Protocol):
+    """A frozen configuration and pure functions of the view. It builds no order, logs nothing, reads no clock."""
+
+    @property
+    def steering(self) -> Steering: ...
+
+    @property
+    def hedge(self) -> tuple[int, tuple[int, ...]] | None:
+        """Spot slot and perp slots of a price-neutral pair, or None."""
+
+    def targets(self, view: StrategyView) -> Targets:
+        """Quantities to hold with the equity of the view."""
+
+    def flat(self, view: StrategyView) -> Targets:
+        """Everything back to the wallet's capital slot."""

@@ -1,0 +1,157 @@
+"""The one configuration object that every component of an engine shares (R71). Built and validated by `config`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from basis_pipeline.domain.orders import Operation
+from basis_pipeline.domain.position_keys import Universe
+from basis_pipeline.domain.venue_rules import VenueRules
+
+
+class ExecutionMode(StrEnum):
+    BACKTEST = "backtest"
+    LIVE = "live"
+
+
+class ErrorPolicyName(StrEnum):
+    FAIL_FAST = "fail_fast"
+    REPLAN = "replan"
+    RETRY = "retry"
+
+
+class RiskType(StrEnum):
+    """Risk dimensions that can be enabled per mode (R77)."""
+
+    CEX_MARGIN_RATIO = "cex_margin_ratio"
+    DELTA = "delta_risk"
+    FUNDING = "funding"
+    DRAWDOWN = "drawdown"
+
+
+class MarginLimits(msgspec.Struct, frozen=True):
+    """Margin-ratio bands of a CEX book: emergency < derisk < warn < m0 < relever."""
+
+    emergency: float
+    derisk: float
+    warn: float
+    relever: float
+
+
+class DeltaLimits(msgspec.Struct, frozen=True):
+    """|excess delta| / equity at which we warn, rebalance, and call it a breach."""
+
+    warn: float = 0.01
+    rebalance: float = 0.02
+    breach: float = 0.05
+
+
+class RiskLimits(msgspec.Struct, frozen=True):
+    """Limits the risk monitor holds the book against; a limit of a disabled risk type is not looked at."""
+
+    enabled: frozenset[RiskType]
+    margin: MarginLimits | None = None
+    delta: DeltaLimits = DeltaLimits()
+    max_drawdown: float = 0.15
+    funding_floor_apr: float = -0.05
+
+
+class MarginAccount(msgspec.Struct, frozen=True):
+    """USDT cash and perp positions that back each other at one venue (cross margin)."""
+
+    venue: str
+    cash_slot: int
+    perp_slots: tuple[int, ...]
+    initial_margin: float
+    maintenance_margin: float
+
+
+class Route(msgspec.Struct, frozen=True):
+    """How the position at a slot is changed: by which operation, where, against which other slot."""
+
+    operation: Operation
+    venue: str
+    slot: int
+    counter_slot: int
+
+
+class ScheduledFlow(msgspec.Struct, frozen=True):
+    """A deposit (positive) or withdrawal (negative) in share-class units, due at `timestamp`."""
+
+    timestamp: int
+    amount: float
+
+
+class Steering(StrEnum):
+    """What the strategy manager compares to find out that the book has drifted (decisions, Deviation)."""
+
+    PAIR = "pair"
+    LEGS = "legs"
+
+
+class SteeringLimits(msgspec.Struct, frozen=True):
+    """Dead-bands between which nothing is traded.
+
+    Attributes:
+        equity_deviation: |reference equity - equity| / reference equity of a price-neutral pair.
+        leg_deviation: |actual - target| / target of a leg, or |spot - short| / spot of a pair.
+        min_trade: USDT; smaller changes are not traded.
+        retry_move, retry_after: a plan that cash could not carry is not tried again before the price has moved by
+            this fraction or this many microseconds have passed.
+    """
+
+    equity_deviation: float = 0.05
+    leg_deviation: float = 0.02
+    min_trade: float = 25.0
+    retry_move: float = 0.02
+    retry_after: int = 86_400_000_000
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides behaviour, resolved to slots.
+
+    Attributes:
+        capital_slot: where initial capital and deposits arrive and withdrawals leave; share-class token.
+        gas_slot: what gas is paid from; None where no operation costs gas.
+        reserve_fraction: of equity, kept in the wallet for gas and fees.
+        routes: by slot; slots that are not traded directly have none.
+        receivables: slot of the receivable that stands for funds in transit to a slot.
+        flows: scheduled deposits and withdrawals, in time order.
+        cash_floor: cash a re-levered account keeps, as a fraction of its notional.
+        config_digest: of everything that decides behaviour; a checkpoint of another one is refused.
+        behaviour: the same in readable form, by dotted key; names the fields that differ in that refusal.
+    """
+
+    mode: str
+    share_class: str
+    share_asset: str
+    market_neutral: bool
+    execution_mode: ExecutionMode
+    error_policy: ErrorPolicyName
+    initial_capital: float
+    step: int
+    universe: Universe
+    venues: dict[str, VenueRules]
+    capital_slot: int
+    risk: RiskLimits
+    steering: Steering
+    steering_limits: SteeringLimits = SteeringLimits()
+    gas_slot: int | None = None
+    reserve_fraction: float = 0.0
+    margin_accounts: tuple[MarginAccount, ...] = ()
+    routes: dict[int, Route] = {}
+    receivables: dict[int, int] = {}
+    flows: tuple[ScheduledFlow, ...] = ()
+    cash_floor: float = 0.05
+    config_digest: str = ""
+    behaviour: dict[str, str] = {}
+
+    @property
+    def coin_share_class(self) -> bool:
+        """The share class is the coin itself, so holding equity in it is neutral."""
+        return self.share_asset != "USDT"
+
+    def rules_of(self, venue: str) -> VenueRules:
+        return self.venues[venue]

@@ -1,0 +1,51 @@
+"""Supply and withdraw along the routes of a lending venue, wrapping ETH on the way (domain G1, G2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from basis_pipeline.domain.accounting import unscale
+from basis_pipeline.domain.orders import Operation
+from basis_pipeline.domain.protocols import Targets
+from basis_pipeline.domain.quotes import gas_in_slot
+from basis_pipeline.domain.settings import EngineSettings, Route
+from basis_pipeline.engine.projection import ProjectedBook
+
+
+def release_lending(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
+    """Withdraw what is supplied beyond the target."""
+    for route, a_token_slot, change in _changes(book, targets, settings):
+        held = unscale(book.quantities[a_token_slot], book.market.index[a_token_slot])
+        amount = min(-change, held)
+        if amount <= 0.0 or _too_small(book, settings, route, amount):
+            continue
+        book.convert(Route(Operation.WITHDRAW, route.venue, a_token_slot, route.slot), amount)
+        if wrap := settings.routes.get(route.slot):
+            book.convert(Route(Operation.UNWRAP, wrap.venue, wrap.counter_slot, wrap.slot), amount)
+
+
+def acquire_lending(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
+    """Supply up to the target, but never what the wallet keeps nor the gas of the way."""
+    for route, _, change in _changes(book, targets, settings):
+        wrap = settings.routes.get(route.slot)
+        source = wrap.slot if wrap else route.slot
+        steps = (wrap, route) if wrap else (route,)
+        gas = sum(gas_in_slot(step.operation, step.venue, book.market, settings) for step in steps)
+        free = book.quantities[source] - targets.wallet.get(source, 0.0)
+        amount = min(change, free - (gas if settings.gas_slot == source else 0.0))
+        if amount <= 0.0 or _too_small(book, settings, route, amount):
+            continue
+        for step in steps:
+            book.convert(step, amount)
+
+
+def _changes(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> Iterator[tuple[Route, int, float]]:
+    """(supply route, aToken slot, underlying units to add) for each lending target."""
+    for slot, target in targets.quantities.items():
+        route = settings.routes.get(slot)
+        if route is not None and route.operation is Operation.SUPPLY:
+            yield route, slot, target - unscale(book.quantities[slot], book.market.index[slot])
+
+
+def _too_small(book: ProjectedBook, settings: EngineSettings, route: Route, amount: float) -> bool:
+    return amount * book.market.value[route.slot] < settings.steering_limits.min_trade

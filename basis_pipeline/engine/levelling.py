@@ -1,0 +1,29 @@
+"""Moving cash between venues instead of selling, where that is enough (decisions, Transfers between venues)."""
+
+from __future__ import annotations
+
+from basis_pipeline.domain.protocols import Targets
+from basis_pipeline.domain.records import ChainSnapshot
+from basis_pipeline.domain.settings import EngineSettings
+
+
+def level_margins(settings: EngineSettings, snapshot: ChainSnapshot) -> Targets | None:
+    """Targets that give all venues the same margin ratio, if that ratio is at the warn level or above; else None."""
+    limits = settings.risk.margin
+    if limits is None or len(settings.margin_accounts) < 2:
+        return None
+    quantities, values, mark = snapshot.positions.quantities, snapshot.exposure.values, snapshot.market.mark
+    notionals, balances = {}, 0.0
+    for account in settings.margin_accounts:
+        notionals[account.cash_slot] = sum(abs(quantities[slot]) * mark[slot] for slot in account.perp_slots)
+        balances += quantities[account.cash_slot] + sum(values[slot] for slot in account.perp_slots)
+    total = sum(notionals.values())
+    if total <= 0.0 or balances / total < limits.warn:
+        return None
+    ratio = balances / total
+    return Targets(
+        quantities=dict(enumerate(quantities)),
+        margins={slot: ratio * notional for slot, notional in notionals.items()},
+        wallet={settings.capital_slot: settings.reserve_fraction * snapshot.exposure.equity},
+        reason=f"all venues at margin ratio {ratio:.4f}",
+    )

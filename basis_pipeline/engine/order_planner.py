@@ -1,0 +1,145 @@
+"""Targets - holdings -> ordered orders: release first, then move cash, then acquire (domain G0, E8).
+
+Spot and short are traded in alternating slices, one per hedge leg, so that the book is never naked by more than one
+slice. Every order is projected as it is planned; a plan that cash or margin cannot carry is refused as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from basis_pipeline.domain.errors import OrderError
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import Action, Order, Side
+from basis_pipeline.domain.protocols import Targets
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.venue_rules import TradeRules
+from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_wallet
+from basis_pipeline.engine.lending_planner import acquire_lending, release_lending
+from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Orders that reach the targets, or the reason why none are given."""
+
+    orders: tuple[Order, ...]
+    refusal: str = ""
+
+
+class Slice(NamedTuple):
+    """A change of spot and of one short that belong together; signed base quantities."""
+
+    spot: float
+    perp_slot: int
+    perp: float
+
+
+class OrderPlanner:
+    """Generic for all modes: it knows routes and margin accounts, not strategies."""
+
+    def __init__(self, settings: EngineSettings, hedge: tuple[int, tuple[int, ...]] | None) -> None:
+        self._settings = settings
+        self._hedge = hedge
+        self._spot_slot = hedge[0] if hedge else -1
+
+    def plan(self, targets: Targets, positions: Positions, market: MarketSnapshot, action: Action) -> Plan:
+        """Orders from `positions` to `targets`; a refusal where they cannot be carried out in sequence."""
+        book = ProjectedBook(self._settings, positions, market, action)
+        slices = self._slices(targets, book)
+        try:
+            release_lending(book, targets, self._settings)
+            self._release_pair(book, slices)
+            roll_shorts(book, targets, self._settings)
+            move_cash(book, targets, self._settings, self._purchases(book, slices))
+            self._acquire_pair(book, slices)
+            acquire_lending(book, targets, self._settings)
+            if action is Action.EXIT_FULL:
+                sweep_to_wallet(book, self._settings)
+            self._check_end(book)
+        except (InfeasiblePlan, OrderError) as reason:
+            return Plan((), str(reason))
+        return Plan(tuple(book.orders))
+
+    def _slices(self, targets: Targets, book: ProjectedBook) -> list[Slice]:
+        """Pair the change of each short with the same change of spot; a drift between them comes last, spot alone."""
+        if self._hedge is None:
+            return []
+        spot_slot, perp_slots = self._hedge
+        changes = {slot: targets.quantities[slot] - book.quantities[slot] for slot in perp_slots}
+        traded = {slot: change for slot, change in changes.items() if self._worth_trading(slot, change, book)}
+        skipped = sum(change for slot, change in changes.items() if slot not in traded)
+        open_spot = targets.quantities[spot_slot] - book.quantities[spot_slot] + skipped
+        slices = []
+        for slot, change in traded.items():
+            paired = _clip(-change, open_spot)
+            open_spot -= paired
+            slices.append(Slice(paired, slot, change))
+        if self._worth_trading(spot_slot, open_spot, book):
+            slices.append(Slice(open_spot, spot_slot, 0.0))
+        return slices
+
+    def _worth_trading(self, slot: int, change: float, book: ProjectedBook) -> bool:
+        """Large enough for the venue and for us; closing a position needs to be large enough for the venue only."""
+        rules = self._rules(slot)
+        notional = abs(change) * book.market.last[slot]
+        closes = abs(change + book.quantities[slot]) <= 1e-12 * abs(book.quantities[slot])
+        floor = rules.min_notional if closes else max(rules.min_notional, self._settings.steering_limits.min_trade)
+        return change != 0.0 and notional >= floor
+
+    def _release_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
+        for part in slices:
+            if part.spot < 0.0:
+                book.trade(self._spot_slot, -part.spot, Side.SELL)
+            if part.perp > 0.0:
+                book.trade(part.perp_slot, part.perp, Side.BUY)
+
+    def _acquire_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
+        for part in slices:
+            if part.spot > 0.0:
+                book.trade(self._spot_slot, part.spot / self._share_kept(self._spot_slot), Side.BUY)
+            if part.perp < 0.0:
+                book.trade(part.perp_slot, -part.perp, Side.SELL)
+
+    def _purchases(self, book: ProjectedBook, slices: list[Slice]) -> dict[int, float]:
+        """USDT that the spot purchases will take from their cash slot."""
+        bought = sum(part.spot for part in slices if part.spot > 0.0)
+        if not bought or self._hedge is None:
+            return {}
+        slot = self._spot_slot
+        rules, price = self._rules(slot), book.market.last[slot]
+        gross = bought / self._share_kept(slot)
+        unit = price * (1.0 + rules.slippage.fraction(gross * price * book.market.usd))
+        fee = 0.0 if rules.fee_in_base else rules.taker_fee
+        return {self._settings.routes[slot].counter_slot: gross * unit * (1.0 + fee)}
+
+    def _share_kept(self, slot: int) -> float:
+        """Part of a spot purchase that arrives: all of it, unless the fee is taken from the tokens received."""
+        rules = self._rules(slot)
+        return 1.0 - rules.taker_fee if rules.fee_in_base else 1.0
+
+    def _rules(self, slot: int) -> TradeRules:
+        return self._settings.rules_of(self._settings.routes[slot].venue).trades[slot]
+
+    def _check_end(self, book: ProjectedBook) -> None:
+        """The delta band is checked on the end state only (decisions, Pre-trade projection)."""
+        if self._hedge is None or not book.orders:
+            return
+        spot_slot, perp_slots = self._hedge
+        spot = book.quantities[spot_slot]
+        drift = abs(spot + sum(book.quantities[slot] for slot in perp_slots))
+        limit = self._settings.steering_limits.leg_deviation
+        if (
+            drift > limit * max(spot, 1e-12)
+            and drift * book.market.last[spot_slot] > self._rules(spot_slot).min_notional
+        ):
+            raise InfeasiblePlan(f"spot {spot:.8g} and shorts would differ by {drift:.8g}")
+
+
+def _clip(wanted: float, available: float) -> float:
+    """`wanted` as far as it has the sign of `available` and is not larger."""
+    if wanted * available <= 0.0:
+        return 0.0
+    return wanted if abs(wanted) <= abs(available) else available

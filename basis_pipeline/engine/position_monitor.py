@@ -1,0 +1,88 @@
+"""The only writer of positions: one code path for every delta, whatever its source (R18, R25)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from basis_pipeline.domain.accounting import fill_perp
+from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.errors import PositionError
+from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.timeline import iso
+
+DUST = 1e-12
+"""A remainder below this fraction of what was there before is float noise and becomes zero."""
+
+
+class PositionMonitor:
+    """Holds stored quantities and perp entry prices by slot.
+
+    Deltas are applied to a working copy that becomes current with `commit`, together with the rest of the chain
+    (C26), or disappears with `roll_back`.
+    """
+
+    def __init__(self, universe: Universe, positions: Positions, last_operation: int) -> None:
+        self._universe = universe
+        self._perps = frozenset(universe.slots_of(PositionType.PERP))
+        self._committed = positions
+        self._current = positions
+        self._last_operation = last_operation
+        self._applied_operation = last_operation
+
+    def get_current_positions(self) -> Positions:
+        """Quantities after everything applied so far."""
+        return self._current
+
+    @property
+    def last_operation(self) -> int:
+        """Highest operation id whose deltas are in the committed positions."""
+        return self._last_operation
+
+    def update_state(self, timestamp: int, deltas: Iterable[PositionDelta], operation_id: int = 0) -> Positions:
+        """Apply deltas once and return the new positions, not yet committed.
+
+        Raises:
+            PositionError: POS-003 when deltas of this operation were applied before (C6), POS-004 when something
+                owned or owed would become negative, POS-002 for a slot that was never declared.
+        """
+        if operation_id:
+            if operation_id <= self._applied_operation:
+                raise PositionError(
+                    f"deltas of operation {operation_id} were already applied ({iso(timestamp)}).", code="POS-003"
+                )
+            self._applied_operation = operation_id
+        quantities, entries = list(self._current.quantities), list(self._current.entry_prices)
+        for delta in deltas:
+            self._apply(delta, quantities, entries, timestamp)
+        self._current = Positions(tuple(quantities), tuple(entries))
+        return self._current
+
+    def commit(self) -> None:
+        self._committed = self._current
+        self._last_operation = self._applied_operation
+
+    def roll_back(self) -> None:
+        self._current = self._committed
+        self._applied_operation = self._last_operation
+
+    def _apply(self, delta: PositionDelta, quantities: list[float], entries: list[float], timestamp: int) -> None:
+        slot = delta.slot
+        if not 0 <= slot < len(quantities):
+            raise PositionError(f"a delta names slot {slot}, which this mode does not declare.", code="POS-002")
+        before = quantities[slot]
+        after = before + delta.amount
+        if abs(after) <= DUST * max(abs(before), abs(delta.amount)):
+            after = 0.0
+        if slot in self._perps:
+            if delta.price is None:
+                raise PositionError(f"a perp delta of {self._universe.keys[slot]} has no price.", code="POS-002")
+            entries[slot] = fill_perp(before, entries[slot], delta.amount, delta.price).entry_price if after else 0.0
+        elif after < 0.0:
+            raise PositionError(
+                f"{self._universe.keys[slot]} would become {after!r} at {iso(timestamp)} "
+                f"({delta.source} of {delta.amount!r} on {before!r}).",
+                code="POS-004",
+                remedy="an order was planned or filled with more than there is.",
+            )
+        quantities[slot] = after

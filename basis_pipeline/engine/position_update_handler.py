@@ -1,0 +1,121 @@
+"""Runs the chain positions -> exposure -> risk -> P&L for both triggers, and owns reconciliation (R1, R17, R19).
+
+The chain computes a candidate of all four and commits them together: if any monitor fails, none has moved (C26).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Order, ReconciliationResult
+from basis_pipeline.domain.records import ChainSnapshot, Trigger
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.engine.event_logger import EventLogger
+from basis_pipeline.engine.exposure_monitor import ExposureMonitor
+from basis_pipeline.engine.pnl_monitor import PnLMonitor
+from basis_pipeline.engine.position_monitor import PositionMonitor
+from basis_pipeline.engine.reconciliation import check_conservation, compare_positions
+from basis_pipeline.engine.risk_monitor import RiskMonitor
+from basis_pipeline.engine.sequence import Counter
+from basis_pipeline.engine.settlements import Settlements
+from basis_pipeline.engine.venue_interface_manager import VenueInterfaceManager
+
+
+class Monitors(NamedTuple):
+    """The chain, in the order in which it runs."""
+
+    position: PositionMonitor
+    exposure: ExposureMonitor
+    risk: RiskMonitor
+    pnl: PnLMonitor
+
+
+class PositionUpdateHandler:
+    """The one place where positions change and everything that depends on them follows."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        monitors: Monitors,
+        settlements: Settlements,
+        venues: VenueInterfaceManager,
+        event_logger: EventLogger,
+        *,
+        last_sequence: int,
+    ) -> None:
+        self._settings = settings
+        self._position_monitor, self._exposure_monitor, self._risk_monitor, self._pnl_monitor = monitors
+        self._settlements = settlements
+        self._venues = venues
+        self._event_logger = event_logger
+        self._sequence = Counter(last_sequence)
+        self.snapshot: ChainSnapshot | None = None
+
+    @property
+    def last_sequence(self) -> int:
+        return self._sequence.last
+
+    def refresh(self, timestamp: int, market: MarketSnapshot) -> ChainSnapshot:
+        """Trigger `position_refresh`: settlements into positions, then the chain. No comparison, no retry (R21)."""
+        try:
+            deltas = self._settlements.apply_due(timestamp, market)
+            return self._run_chain(timestamp, market, Trigger.POSITION_REFRESH, deltas)
+        except BaseException:
+            self._position_monitor.roll_back()
+            raise
+
+    def update_state(
+        self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake
+    ) -> ReconciliationResult:
+        """Trigger `execution_manager`: deltas once, then real against expected, then the chain (R20, C6).
+
+        Raises:
+            AccountingError: the handshake does not conserve value up to its stated costs.
+            PositionError: its deltas cannot be applied, or were applied before.
+        """
+        before = self._position_monitor.get_current_positions()
+        try:
+            positions = self._position_monitor.update_state(timestamp, handshake.deltas, handshake.operation_id)
+            check_conservation(handshake, before, positions, market, self._settings.universe)
+            result = self.reconcile()
+            if result.success:
+                self._remember_arrival(timestamp, order, handshake)
+                self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
+        except BaseException:
+            self._position_monitor.roll_back()
+            raise
+        return result
+
+    def reconcile(self, attempt: int = 1) -> ReconciliationResult:
+        """Ask the venues again and compare; applies nothing, so it can be repeated (C6)."""
+        expected = self._position_monitor.get_current_positions()
+        mismatches = compare_positions(expected, self._venues.positions(expected), self._settings.universe)
+        return ReconciliationResult(not mismatches, mismatches, attempt)
+
+    def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
+        """Run the chain for a handshake that reconciled only on a later attempt."""
+        self._remember_arrival(timestamp, order, handshake)
+        self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
+
+    def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
+        receivable = self._settings.receivables.get(order.counter_slot)
+        latency = self._settings.rules_of(order.venue).transfer_latency
+        if receivable is not None and latency and any(delta.slot == receivable for delta in handshake.deltas):
+            self._settlements.expect_arrival(receivable, order.counter_slot, order.quantity, timestamp + latency)
+
+    def _run_chain(
+        self, timestamp: int, market: MarketSnapshot, trigger: Trigger, deltas: tuple[PositionDelta, ...]
+    ) -> ChainSnapshot:
+        positions = self._position_monitor.get_current_positions()
+        exposure = self._exposure_monitor.calculate_exposure(positions, market)
+        risk = self._risk_monitor.assess_risk(exposure, positions, market, timestamp, deltas)
+        pnl = self._pnl_monitor.update_state(exposure, positions, market, deltas)
+        self._position_monitor.commit()
+        self._risk_monitor.commit()
+        self._pnl_monitor.commit()
+        snapshot = ChainSnapshot(self._sequence.next(), timestamp, trigger, market, positions, exposure, risk, pnl)
+        self._event_logger.commit(snapshot, deltas)
+        self.snapshot = snapshot
+        return snapshot

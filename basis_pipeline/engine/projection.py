@@ -1,0 +1,123 @@
+"""Pre-trade projection: a plan is played through on a scratch book before any of it is sent (R7; domain E8).
+
+Each order is applied to the scratch quantities as its venue would fill it, so that the next order is sized on what
+will really be there. The book never goes below zero and never below the initial margin, or the plan is refused.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from basis_pipeline.domain.accounting import fill_perp, unrealised_pnl
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import Action, Operation, Order, Side
+from basis_pipeline.domain.position_keys import PositionType
+from basis_pipeline.domain.quotes import Holdings, quote_order
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings, MarginAccount, Route
+from basis_pipeline.domain.valuation import withdrawable
+
+CASH_TOLERANCE = 1e-9
+"""USDT-scale relative slack for float noise when everything there is gets spent."""
+
+
+class InfeasiblePlan(Exception):  # noqa: N818 - it is an answer to a question, not an error of the program
+    """The plan cannot be carried; `str()` says by what."""
+
+
+class ProjectedBook:
+    """A scratch copy of the positions that orders are applied to, and the orders so far."""
+
+    def __init__(self, settings: EngineSettings, positions: Positions, market: MarketSnapshot, action: Action) -> None:
+        self._settings = settings
+        self._perps = frozenset(settings.universe.slots_of(PositionType.PERP))
+        self._accounts = {slot: account for account in settings.margin_accounts for slot in account.perp_slots}
+        self.market = market
+        self.quantities = list(positions.quantities)
+        self.entries = list(positions.entry_prices)
+        self.action = action
+        self.orders: list[Order] = []
+
+    def trade(self, slot: int, quantity: float, side: Side, *, tag: str = "") -> None:
+        """Buy or sell `quantity` base units of the spot token or perp at `slot`."""
+        route = self._settings.routes[slot]
+        held = self.quantities[slot]
+        shrinks = route.operation is Operation.PERP_TRADE and (held > 0.0) == (side is Side.SELL) and held != 0.0
+        reduce_only = shrinks and quantity <= abs(held) * (1.0 + 1e-12)
+        self._apply(
+            Order(
+                venue=route.venue,
+                operation=route.operation,
+                slot=slot,
+                counter_slot=route.counter_slot,
+                quantity=quantity,
+                action=self.action,
+                side=side,
+                reduce_only=reduce_only,
+                tag=tag,
+            )
+        )
+        if route.operation is Operation.PERP_TRADE and not reduce_only:
+            self._check_margin(self._accounts[slot])
+
+    def transfer(self, source: int, target: int, quantity: float) -> None:
+        """Move tokens between venues; the fee comes on top at the source."""
+        venue = self._settings.universe.instruments[source].key.venue
+        self.convert(Route(Operation.TRANSFER, venue, source, target), quantity)
+
+    def convert(self, route: Route, quantity: float) -> None:
+        """Supply, withdraw, wrap, unwrap or transfer `quantity` tokens along `route`."""
+        self._apply(
+            Order(
+                venue=route.venue,
+                operation=route.operation,
+                slot=route.slot,
+                counter_slot=route.counter_slot,
+                quantity=quantity,
+                action=self.action,
+            )
+        )
+
+    def margin_balance(self, account: MarginAccount) -> float:
+        return self.quantities[account.cash_slot] + self.unrealised(account)
+
+    def unrealised(self, account: MarginAccount) -> float:
+        return sum(
+            unrealised_pnl(self.quantities[slot], self.entries[slot], self.market.mark[slot])
+            for slot in account.perp_slots
+        )
+
+    def notional(self, account: MarginAccount) -> float:
+        return sum(abs(self.quantities[slot]) * self.market.mark[slot] for slot in account.perp_slots)
+
+    def withdrawable(self, account: MarginAccount) -> float:
+        return withdrawable(
+            self.quantities[account.cash_slot],
+            self.margin_balance(account),
+            self.notional(account),
+            account.initial_margin,
+        )
+
+    def _apply(self, order: Order) -> None:
+        quote = quote_order(order, Holdings(self.quantities, self.entries), self.market, self._settings)
+        for delta in quote.deltas:
+            before = self.quantities[delta.slot]
+            after = before + delta.amount
+            if delta.slot in self._perps and delta.price is not None:
+                fill = fill_perp(before, self.entries[delta.slot], delta.amount, delta.price)
+                self.entries[delta.slot] = fill.entry_price
+            elif after < 0.0:
+                if after < -CASH_TOLERANCE * max(before, -delta.amount):
+                    key = self._settings.universe.keys[delta.slot]
+                    raise InfeasiblePlan(f"{order.operation} of {order.quantity:.8g} would take {key} to {after:.8g}")
+                after = 0.0
+            self.quantities[delta.slot] = after
+        expected = tuple((delta.slot, delta.amount) for delta in quote.deltas)
+        self.orders.append(replace(order, expected=expected))
+
+    def _check_margin(self, account: MarginAccount) -> None:
+        balance, notional = self.margin_balance(account), self.notional(account)
+        if balance <= account.initial_margin * notional:
+            raise InfeasiblePlan(
+                f"{account.venue} would have {balance:.2f} USDT margin for {notional:.2f} USDT of positions"
+            )

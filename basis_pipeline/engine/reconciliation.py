@@ -1,0 +1,65 @@
+"""Checks that can fail also where real positions are a copy of the simulated ones (architecture, section 3).
+
+Free functions from report to verdict: a handshake must conserve value up to its stated costs, and the venues must
+hold what we think they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from basis_pipeline.domain.accounting import unrealised_pnl
+from basis_pipeline.domain.errors import AccountingError
+from basis_pipeline.domain.market import Floats, MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Mismatch
+from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.records import Positions
+
+CONSERVATION_TOLERANCE = 1e-9
+"""Of the value moved: several times the float noise of the largest sums, far below one satoshi of a million."""
+
+
+def check_conservation(
+    handshake: ExecutionHandshake,
+    before: Positions,
+    after: Positions,
+    market: MarketSnapshot,
+    universe: Universe,
+) -> None:
+    """Change of value = -(fee + slippage + gas), or AccountingError PNL-002.
+
+    Independent of the venue's own arithmetic: positions are valued before and after, what was traded at the venue's
+    reference price (so that slippage shows), everything else at its own value.
+    """
+    change = moved = 0.0
+    for slot in sorted({delta.slot for delta in handshake.deltas}):
+        traded = any(delta.slot == slot and delta.price is not None for delta in handshake.deltas)
+        prices = market.last if traded else market.value
+        start = _value(slot, before, prices, universe)
+        end = _value(slot, after, prices, universe)
+        change += end - start
+        moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * prices[slot]))
+    expected = -(handshake.fee + handshake.slippage + handshake.gas)
+    if abs(change - expected) > CONSERVATION_TOLERANCE * max(moved, 1.0):
+        raise AccountingError(
+            f"operation {handshake.operation_id} changed value by {change!r} USDT but states costs of {-expected!r} "
+            f"(gap {change - expected!r}).",
+            code="PNL-002",
+            remedy="the venue's answer is incomplete: a fee, a leg or a realised profit is missing from its deltas.",
+        )
+
+
+def compare_positions(expected: Positions, real: Mapping[int, float], universe: Universe) -> tuple[Mismatch, ...]:
+    """Slots where a venue's word differs from ours; exact, because a backtest has no excuse (R33)."""
+    return tuple(
+        Mismatch(universe.keys[slot], expected.quantities[slot], quantity)
+        for slot, quantity in real.items()
+        if quantity != expected.quantities[slot]
+    )
+
+
+def _value(slot: int, positions: Positions, prices: Floats, universe: Universe) -> float:
+    quantity = positions.quantities[slot]
+    if universe.instruments[slot].position_type is PositionType.PERP:
+        return unrealised_pnl(quantity, positions.entry_prices[slot], prices[slot])
+    return quantity * prices[slot]

@@ -1,0 +1,124 @@
+"""What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29, C16).
+
+Order of a refresh (decisions, The step): initial capital; liquidation in the bar that just ended; funding on what
+remains; arrivals; deposits; withdrawals up to free cash. Each (kind, venue) happens at most once per timestamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.protocols import SettlementKind, Venue
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWithdrawal
+from basis_pipeline.engine.event_logger import EventLogger
+from basis_pipeline.engine.position_monitor import PositionMonitor
+
+_VENUE_KINDS = (SettlementKind.LIQUIDATION, SettlementKind.FUNDING)
+
+
+class Settlements:
+    """Remembers what was settled, what is in transit, and which withdrawals are still to be paid."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        venues: Iterable[Venue],
+        position_monitor: PositionMonitor,
+        event_logger: EventLogger,
+        state: EngineState | None,
+    ) -> None:
+        self._settings = settings
+        self._position_monitor = position_monitor
+        self._event_logger = event_logger
+        venues = tuple(venues)
+        self._due_from = tuple((kind, venue) for kind in _VENUE_KINDS for venue in venues if kind in venue.settles)
+        self.funded = state.funded if state else False
+        self.settled: dict[str, int] = dict(state.settled) if state else {}
+        self.arrivals: tuple[PendingArrival, ...] = state.arrivals if state else ()
+        self.withdrawals: tuple[PendingWithdrawal, ...] = state.withdrawals if state else ()
+        self.flows_until = state.flows_until if state else 0
+
+    @property
+    def pending_withdrawal(self) -> float:
+        """Withdrawals not yet paid, share-class units."""
+        return sum(withdrawal.remaining for withdrawal in self.withdrawals)
+
+    def apply_due(self, timestamp: int, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """Apply everything due at `timestamp` to the position monitor and return it."""
+        applied: list[PositionDelta] = []
+        if not self.funded:
+            self.funded = True
+            capital = PositionDelta(self._settings.capital_slot, self._settings.initial_capital, DeltaSource.INITIAL)
+            self._apply(timestamp, SettlementKind.INITIAL, (capital,), applied)
+        for kind, venue in self._due_from:
+            if kind is SettlementKind.FUNDING and market.funding is None:
+                continue
+            deltas = venue.settle(kind, self._position_monitor.get_current_positions(), market)
+            if deltas and self._first_time(kind, venue.name, timestamp):
+                self._apply(timestamp, kind, deltas, applied)
+        if self.arrivals:
+            self._release_arrivals(timestamp, applied)
+        if self._settings.flows or self.withdrawals:
+            self._apply_flows(timestamp, applied)
+        return tuple(applied)
+
+    def expect_arrival(self, receivable_slot: int, target_slot: int, quantity: float, due: int) -> None:
+        """Remember funds that left a venue and arrive later; they are counted at the receivable meanwhile."""
+        keys = self._settings.universe.keys
+        self.arrivals += (PendingArrival(keys[receivable_slot], keys[target_slot], quantity, due),)
+
+    def _first_time(self, kind: SettlementKind, venue: str, timestamp: int) -> bool:
+        key = f"{kind}:{venue}"
+        if self.settled.get(key) == timestamp:
+            return False
+        self.settled[key] = timestamp
+        return True
+
+    def _apply(
+        self, timestamp: int, kind: SettlementKind, deltas: tuple[PositionDelta, ...], applied: list[PositionDelta]
+    ) -> None:
+        self._position_monitor.update_state(timestamp, deltas)
+        applied.extend(deltas)
+        if kind is not SettlementKind.FUNDING:
+            for delta in deltas:
+                self._event_logger.settlement(timestamp, kind, delta)
+
+    def _release_arrivals(self, timestamp: int, applied: list[PositionDelta]) -> None:
+        slot = self._settings.universe.slot
+        due = tuple(arrival for arrival in self.arrivals if arrival.due <= timestamp)
+        self.arrivals = tuple(arrival for arrival in self.arrivals if arrival.due > timestamp)
+        for arrival in due:
+            deltas = (
+                PositionDelta(slot(arrival.receivable_key), -arrival.quantity, DeltaSource.TRANSFER),
+                PositionDelta(slot(arrival.target_key), arrival.quantity, DeltaSource.TRANSFER),
+            )
+            self._apply(timestamp, SettlementKind.ARRIVAL, deltas, applied)
+
+    def _apply_flows(self, timestamp: int, applied: list[PositionDelta]) -> None:
+        capital_slot = self._settings.capital_slot
+        for flow in self._settings.flows:
+            if not self.flows_until < flow.timestamp <= timestamp:
+                continue
+            if flow.amount > 0.0:
+                deposit = PositionDelta(capital_slot, flow.amount, DeltaSource.DEPOSIT)
+                self._apply(timestamp, SettlementKind.DEPOSIT, (deposit,), applied)
+            else:
+                self.withdrawals += (PendingWithdrawal(flow.timestamp, -flow.amount),)
+        self.flows_until = timestamp
+        self._pay_withdrawals(timestamp, capital_slot, applied)
+
+    def _pay_withdrawals(self, timestamp: int, capital_slot: int, applied: list[PositionDelta]) -> None:
+        """Pay pending withdrawals in order from free cash in the wallet; the rest waits for the unwinding."""
+        remaining: list[PendingWithdrawal] = []
+        for withdrawal in self.withdrawals:
+            free = self._position_monitor.get_current_positions().quantities[capital_slot]
+            paid = min(free, withdrawal.remaining)
+            if paid > 0.0:
+                delta = PositionDelta(capital_slot, -paid, DeltaSource.WITHDRAWAL)
+                self._apply(timestamp, SettlementKind.WITHDRAWAL, (delta,), applied)
+            if paid < withdrawal.remaining:
+                remaining.append(PendingWithdrawal(withdrawal.requested, withdrawal.remaining - paid))
+        self.withdrawals = tuple(remaining)

@@ -1,0 +1,216 @@
+"""The decision ladder and the five actions, generic for all modes (domain G0).
+
+Priority: critical risk > breach > withdrawal > entry > drift > nothing. The strategy says what it wants to hold; this
+component decides whether anything is done about it, and the planner how.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from basis_pipeline.domain.accounting import unscale
+from basis_pipeline.domain.orders import Action, Order
+from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
+from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
+from basis_pipeline.domain.settings import EngineSettings, Steering
+from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.engine.event_logger import EventLogger
+from basis_pipeline.engine.levelling import level_margins
+from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.sequence import Counter
+from basis_pipeline.engine.settlements import Settlements
+
+EMERGENCY_MARGIN = 1.25
+"""An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
+
+_STOPS = ("liquidation", "drawdown")
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What to do and why; no orders where the plan was refused."""
+
+    action: Action
+    reason: str
+    orders: tuple[Order, ...]
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """An action that is called for, before it is known whether it can be carried out."""
+
+    action: Action
+    reason: str
+    targets: Targets
+    urgent: bool = False
+
+
+class StrategyManager:
+    """Turns a committed snapshot into at most one decision."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        strategy: Strategy,
+        settlements: Settlements,
+        event_logger: EventLogger,
+        state: StrategyState,
+        *,
+        last_operation: int,
+    ) -> None:
+        self._settings = settings
+        self._strategy = strategy
+        self._settlements = settlements
+        self._event_logger = event_logger
+        self._planner = OrderPlanner(settings, strategy.hedge)
+        self._operations = Counter(last_operation)
+        self._limits = settings.steering_limits
+        self._relever = settings.risk.margin.relever if settings.risk.margin else None
+        self.state = state
+
+    @property
+    def last_operation(self) -> int:
+        return self._operations.last
+
+    def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
+        """The decision for this moment, or None while everything is inside its bands."""
+        if snapshot.pnl.flow and self.state.reference_equity is not None:
+            self._adjust_reference(snapshot, self.state.reference_equity)
+        intent = self._intent(snapshot)
+        if intent is None:
+            return None
+        if not intent.urgent and self._declined_recently(timestamp, snapshot):
+            return None
+        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
+        if not plan.orders:
+            self._decline(timestamp, snapshot)
+            why = plan.refusal or "nothing is large enough to trade"
+            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; declined: {why}", 0)
+            return None
+        orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
+        self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
+        return Decision(intent.action, intent.reason, orders)
+
+    def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
+        """Remember the equity a sizing ended with: later deviations are measured from it."""
+        if decision.action is Action.EXIT_FULL:
+            self.state = StrategyState(halted=self.state.halted)
+        else:
+            self.state = StrategyState(reference_equity=snapshot.exposure.equity, halted=self.state.halted)
+
+    def _intent(self, snapshot: ChainSnapshot) -> Intent | None:
+        if snapshot.risk.level >= RiskLevel.BREACH and (intent := self._risk_override(snapshot)):
+            return intent
+        if self.state.halted:
+            return self._leave(snapshot) if self.state.reference_equity is not None else None
+        if self._settlements.withdrawals:
+            return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
+        if self.state.reference_equity is None:
+            return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        if self._strategy.steering is Steering.PAIR:
+            return self._steer_pair(snapshot, self.state.reference_equity)
+        return self._steer_legs(snapshot)
+
+    def _risk_override(self, snapshot: ChainSnapshot) -> Intent | None:
+        """Reductions only: a stop leaves the market and halts, margin and delta are brought back into their bands."""
+        if self.state.reference_equity is None:
+            return None
+        for finding in snapshot.risk.findings:
+            if finding.dimension in _STOPS and finding.level is RiskLevel.CRITICAL:
+                self.state = replace(self.state, halted=self.state.halted or finding.dimension)
+                return self._leave(snapshot)
+        for finding in snapshot.risk.findings:
+            if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
+                return self._restore_margin(snapshot, finding)
+            if finding.level >= RiskLevel.BREACH and finding.dimension == "delta_drift":
+                return self._resize(snapshot, Action.EXIT_PARTIAL, f"delta drift {finding.value:.2%} of equity")
+        return None
+
+    def _restore_margin(self, snapshot: ChainSnapshot, finding: RiskFinding) -> Intent:
+        reason = f"margin ratio {finding.value:.4f} at {finding.venue} below {finding.limit:g}"
+        if finding.level is RiskLevel.CRITICAL:
+            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN))
+            return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True)
+        if levelled := level_margins(self._settings, snapshot):
+            return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled)
+        return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
+
+    def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
+        """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
+        targets at today's price, which would trade on every move of the market (decisions, Deviation).
+        """
+        if self._relever is not None:
+            for account, ratio in zip(self._settings.margin_accounts, snapshot.risk.margin_ratios, strict=True):
+                if ratio is not None and ratio > self._relever:
+                    reason = f"margin ratio {ratio:.4f} at {account.venue} above {self._relever:g}"
+                    return self._resize(snapshot, Action.ENTRY_PARTIAL, reason)
+        equity = snapshot.exposure.equity
+        deviation = (equity - reference) / reference
+        if abs(deviation) > self._limits.equity_deviation:
+            action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
+            return self._resize(snapshot, action, f"equity {deviation:+.2%} since the last sizing")
+        if self._idle_cash(snapshot) > self._limits.leg_deviation * equity:
+            return self._resize(snapshot, Action.ENTRY_PARTIAL, "idle cash in the wallet")
+        if self._leg_drift(snapshot) > self._limits.leg_deviation:
+            return self._resize(snapshot, Action.EXIT_PARTIAL, "spot and shorts have drifted apart")
+        return None
+
+    def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
+        """Largest |actual - target| / target over the legs, in underlying units."""
+        targets = self._strategy.targets(self._view(snapshot))
+        market, quantities = snapshot.market, snapshot.positions.quantities
+        for slot, target in targets.quantities.items():
+            gap = target - unscale(quantities[slot], market.index[slot])
+            worth = abs(gap) * market.value[slot] / market.index[slot]
+            if abs(gap) > self._limits.leg_deviation * target and worth >= self._limits.min_trade:
+                action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
+                key = self._settings.universe.keys[slot]
+                return Intent(action, f"{key} is {gap:.6g} from its target {target:.6g}", targets)
+        return None
+
+    def _idle_cash(self, snapshot: ChainSnapshot) -> float:
+        """USDT in the wallet beyond the reserve."""
+        slot = self._settings.capital_slot
+        free = snapshot.positions.quantities[slot] * snapshot.market.value[slot]
+        return free - self._settings.reserve_fraction * snapshot.exposure.equity
+
+    def _leg_drift(self, snapshot: ChainSnapshot) -> float:
+        """| |spot| - sum |short| | / spot."""
+        if self._strategy.hedge is None:
+            return 0.0
+        spot_slot, perp_slots = self._strategy.hedge
+        quantities = snapshot.positions.quantities
+        spot, drift = quantities[spot_slot], quantities[spot_slot]
+        for slot in perp_slots:
+            drift += quantities[slot]
+        return abs(drift) / spot if spot > 0.0 else 0.0
+
+    def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str) -> Intent:
+        return Intent(action, reason, self._strategy.targets(self._view(snapshot)))
+
+    def _leave(self, snapshot: ChainSnapshot) -> Intent:
+        targets = self._strategy.flat(self._view(snapshot))
+        return Intent(Action.EXIT_FULL, f"{self.state.halted}: leave the market and halt", targets, urgent=True)
+
+    def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0) -> StrategyView:
+        pending = self._settlements.pending_withdrawal * snapshot.market.share_price
+        equity = max(0.0, snapshot.exposure.equity - pending)
+        return StrategyView(snapshot, equity, pending, margin_multiple)
+
+    def _adjust_reference(self, snapshot: ChainSnapshot, reference: float) -> None:
+        """A flow changes equity without being a deviation."""
+        flow = snapshot.pnl.flow * snapshot.market.share_price
+        self.state = replace(self.state, reference_equity=reference + flow)
+
+    def _declined_recently(self, timestamp: int, snapshot: ChainSnapshot) -> bool:
+        state = self.state
+        if state.declined_at is None or state.declined_price is None:
+            return False
+        moved = abs(self._price(snapshot) / state.declined_price - 1.0)
+        return timestamp - state.declined_at < self._limits.retry_after and moved < self._limits.retry_move
+
+    def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
+        self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
+
+    def _price(self, snapshot: ChainSnapshot) -> float:
+        slot = self._strategy.hedge[0] if self._strategy.hedge else self._settings.capital_slot
+        return snapshot.market.price[slot]

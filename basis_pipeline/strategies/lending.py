@@ -1,0 +1,38 @@
+"""Pure lending: everything but the reserve is supplied to Aave (domain G1, G2)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from basis_pipeline.domain.protocols import StrategyView, Targets
+from basis_pipeline.domain.settings import Steering
+
+
+class Lending(msgspec.Struct, frozen=True):
+    """Supply the share-class token.
+
+    Attributes:
+        a_token_slot: what is held.
+        capital_slot: wallet slot that capital arrives at and withdrawals leave from.
+        reserve_fraction: of equity, kept in the wallet.
+    """
+
+    a_token_slot: int
+    capital_slot: int
+    reserve_fraction: float
+    steering: Steering = Steering.LEGS
+    hedge: None = None
+
+    def targets(self, view: StrategyView) -> Targets:
+        """Underlying units to supply: (1 - reserve) x deployable equity; the planner keeps gas for the way."""
+        price = view.snapshot.market.price[self.capital_slot]
+        tokens = view.equity / price
+        return Targets(
+            quantities={self.a_token_slot: tokens * (1.0 - self.reserve_fraction)},
+            margins={},
+            wallet={self.capital_slot: tokens * self.reserve_fraction + view.pending_withdrawal / price},
+            reason=f"supply {1.0 - self.reserve_fraction:.2%} of equity",
+        )
+
+    def flat(self, view: StrategyView) -> Targets:
+        return Targets({self.a_token_slot: 0.0}, {}, {}, "withdraw everything")

@@ -1,0 +1,159 @@
+"""A centralised exchange: spot, linear perps on cross margin, withdrawals to other venues (domain V4, D2, E3, H5)."""
+
+from __future__ import annotations
+
+from basis_pipeline.domain.accounting import fill_perp, funding_payment, unrealised_pnl
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
+from basis_pipeline.domain.errors import OrderError
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import Operation, Order
+from basis_pipeline.domain.protocols import SettlementKind
+from basis_pipeline.domain.quotes import Quote, trade_rules
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings, MarginAccount
+from basis_pipeline.domain.valuation import liquidation_price, round_down, withdrawable
+from basis_pipeline.venues.simulated.execution import SimulatedVenue
+
+_TRADES = (Operation.SPOT_TRADE, Operation.PERP_TRADE)
+
+
+class SimulatedCex(SimulatedVenue):
+    """Fills at the venue's own last price moved by slippage; every fill is a taker."""
+
+    operations = frozenset({*_TRADES, Operation.TRANSFER})
+
+    def __init__(self, name: str, settings: EngineSettings) -> None:
+        super().__init__(name, settings)
+        self._account = next((account for account in settings.margin_accounts if account.venue == name), None)
+        self.settles = frozenset({SettlementKind.LIQUIDATION, SettlementKind.FUNDING}) if self._account else frozenset()
+
+    def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """Funding at a settlement stamp, or the liquidation that the bar just ended has caused."""
+        if self._account is None:
+            return ()
+        if kind is SettlementKind.FUNDING:
+            return _funding(self._account, positions, market)
+        return _liquidation(self._account, positions, market, self._liquidation_fee)
+
+    @property
+    def _liquidation_fee(self) -> float:
+        margin = self._settings.rules_of(self.name).margin
+        return margin.liquidation_fee if margin else 0.0
+
+    def _validate(self, order: Order, positions: Positions, market: MarketSnapshot) -> None:
+        super()._validate(order, positions, market)
+        if order.operation in _TRADES:
+            self._validate_trade(order, positions, market)
+        else:
+            self._validate_withdrawal(order, positions, market)
+
+    def _validate_trade(self, order: Order, positions: Positions, market: MarketSnapshot) -> None:
+        rules = trade_rules(order, self._settings)
+        key = self._settings.universe.keys[order.slot]
+        notional = order.quantity * market.last[order.slot]
+        if abs(round_down(order.quantity, rules.lot) - order.quantity) > 1e-9 * order.quantity:
+            raise OrderError(f"{order.quantity!r} of {key} is not a multiple of the lot {rules.lot}.", code="EXEC-009")
+        if not rules.min_notional <= notional <= rules.max_notional:
+            raise OrderError(
+                f"notional {notional:.2f} of {key} is outside [{rules.min_notional}, {rules.max_notional}].",
+                code="EXEC-010",
+            )
+        if order.reduce_only and order.quantity > abs(positions.quantities[order.slot]) * (1.0 + 1e-12):
+            raise OrderError(f"reduce-only order exceeds the position in {key}.", code="EXEC-011")
+
+    def _validate_withdrawal(self, order: Order, positions: Positions, market: MarketSnapshot) -> None:
+        account = self._account
+        if account is None or order.slot != account.cash_slot:
+            return
+        cash = positions.quantities[account.cash_slot]
+        balance, notional = margin_of(account, positions, market)
+        available = withdrawable(cash, balance, notional, account.initial_margin)
+        if order.quantity > available * (1.0 + 1e-12):
+            raise OrderError(
+                f"{self.name} lets {available:.2f} USDT go, {order.quantity:.2f} were asked for.", code="EXEC-012"
+            )
+
+    def _check_after(self, order: Order, quote: Quote, positions: Positions, market: MarketSnapshot) -> None:
+        """Opening needs initial margin after the fill; a reduction is always welcome."""
+        account = self._account
+        if account is None or order.operation is not Operation.PERP_TRADE or order.reduce_only:
+            return
+        quantities, entries = list(positions.quantities), list(positions.entry_prices)
+        for delta in quote.deltas:
+            if delta.slot == order.slot and delta.price is not None:
+                fill = fill_perp(quantities[delta.slot], entries[delta.slot], delta.amount, delta.price)
+                entries[delta.slot] = fill.entry_price
+            quantities[delta.slot] += delta.amount
+        balance, notional = margin_of(account, Positions(tuple(quantities), tuple(entries)), market)
+        if balance < account.initial_margin * notional:
+            raise OrderError(
+                f"{self.name}: margin balance {balance:.2f} is below the initial margin of {notional:.2f} USDT.",
+                code="EXEC-013",
+            )
+
+
+def margin_of(account: MarginAccount, positions: Positions, market: MarketSnapshot) -> tuple[float, float]:
+    """Margin balance and notional of a cross-margin account, USDT."""
+    balance, notional = positions.quantities[account.cash_slot], 0.0
+    for slot in account.perp_slots:
+        quantity = positions.quantities[slot]
+        balance += unrealised_pnl(quantity, positions.entry_prices[slot], market.mark[slot])
+        notional += abs(quantity) * market.mark[slot]
+    return balance, notional
+
+
+def _funding(account: MarginAccount, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+    """-quantity x mark x rate to the venue's cash, on the size held before any trade at this timestamp (D2)."""
+    if market.funding is None:
+        return ()
+    deltas = []
+    for slot in account.perp_slots:
+        quantity, rate, mark = positions.quantities[slot], market.funding[slot], market.mark[slot]
+        if quantity and rate:
+            payment = funding_payment(quantity, mark, rate)
+            deltas.append(
+                PositionDelta(
+                    account.cash_slot,
+                    payment,
+                    DeltaSource.FUNDING,
+                    price=mark,
+                    rate=rate,
+                    reference_quantity=quantity,
+                )
+            )
+    return tuple(deltas)
+
+
+def _liquidation(
+    account: MarginAccount, positions: Positions, market: MarketSnapshot, fee_rate: float
+) -> tuple[PositionDelta, ...]:
+    """Close everything if the bar's worst mark took the margin balance below maintenance.
+
+    A single position closes at its liquidation price, several at the bar's worst marks. The venue's insurance covers
+    a loss beyond the cash, which therefore ends at 0, never below.
+    """
+    open_slots = [slot for slot in account.perp_slots if positions.quantities[slot]]
+    if not open_slots:
+        return ()
+    cash = positions.quantities[account.cash_slot]
+    balance, notional = cash, 0.0
+    for slot in open_slots:
+        quantity = positions.quantities[slot]
+        worst = market.high[slot] if quantity < 0.0 else market.low[slot]
+        balance += unrealised_pnl(quantity, positions.entry_prices[slot], worst)
+        notional += abs(quantity) * worst
+    if balance >= account.maintenance_margin * notional:
+        return ()
+    deltas: list[PositionDelta] = []
+    for slot in open_slots:
+        quantity, entry = positions.quantities[slot], positions.entry_prices[slot]
+        price = market.high[slot] if quantity < 0.0 else market.low[slot]
+        if len(open_slots) == 1:
+            price = liquidation_price(cash, quantity, entry, account.maintenance_margin)
+        fee = abs(quantity) * price * fee_rate
+        change = max(-cash, unrealised_pnl(quantity, entry, price) - fee)
+        charged = unrealised_pnl(quantity, entry, price) - change
+        cash += change
+        deltas.append(PositionDelta(slot, -quantity, DeltaSource.LIQUIDATION, price=price, reference_price=price))
+        deltas.append(PositionDelta(account.cash_slot, change, DeltaSource.LIQUIDATION, fee=charged))
+    return tuple(deltas)
