@@ -81,9 +81,10 @@ def _load_all(store: ValidatedStore, spec: FrameSpec, window: Window) -> dict[Se
 
 def _reached(loaded: Mapping[SeriesRef, LoadedSeries], spec: FrameSpec, window: Window, *, allow_open: bool) -> Window:
     """The part of `window` that every series reaches: all of it, unless the month is still open."""
-    shortest = min((series for ref, series in loaded.items() if limits(spec, ref)), key=lambda series: series.reach)
-    if shortest.reach > window.last_step:
+    short = [series for ref, series in loaded.items() if limits(spec, ref) and series.reach <= window.last_step]
+    if not short:
         return window
+    shortest = min(short, key=lambda series: series.reach)
     if not allow_open or shortest.reach <= window.start:
         raise ends_early(shortest, window)
     steps = -(-(shortest.reach - window.start) // window.step)
@@ -94,7 +95,7 @@ def _usage(spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], window: Wi
     series = (
         rows.usage(complete=rows.reach > window.last_step or not limits(spec, ref)) for ref, rows in loaded.items()
     )
-    return DataUsage(tuple(series), stand_ins(spec, loaded))
+    return DataUsage(tuple(series), stand_ins(spec, loaded, window.last_step))
 
 
 def _snapshots(panel: Panel) -> list[MarketSnapshot]:

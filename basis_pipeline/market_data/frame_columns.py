@@ -66,7 +66,7 @@ def index(daily: LoadedSeries, hourly: LoadedSeries | None, side: ReserveSide, s
 def _pieces(
     daily: LoadedSeries, snapshots: Stamps, hourly: LoadedSeries | None, side: ReserveSide, until: int
 ) -> tuple[list[int], list[float]]:
-    """Starts and rates (APR) of the pieces from the first of `snapshots` (rows of `daily`) to `until`, in time order."""
+    """Starts and rates (APR) of the pieces from the first of `snapshots` (rows of `daily`) to `until`, in order."""
     starts, own = daily.stamps[snapshots], daily.columns[_RATE[side]][snapshots]
     if hourly is None:
         return starts.tolist(), own.tolist()
@@ -94,7 +94,6 @@ def funding(series: LoadedSeries, steps: Stamps) -> Settlements:
         DataGapError: a settlement that was due in the window has no row.
         DataError: a settlement lies between two steps.
     """
-    _check_schedule(series, int(steps[0]), int(steps[-1]))
     inside = (series.stamps >= steps[0]) & (series.stamps <= steps[-1])
     stamps = series.stamps[inside]
     at = np.searchsorted(steps, stamps)
@@ -103,6 +102,7 @@ def funding(series: LoadedSeries, steps: Stamps) -> Settlements:
             f"{series.ref} settles at {iso(int(between[0]))}, which is no timestep.",
             remedy="use a step that divides the funding interval.",
         )
+    _check_schedule(series, int(steps[0]), int(steps[-1]))
     rates, settles = np.zeros(len(steps)), np.zeros(len(steps), dtype=bool)
     rates[at], settles[at] = series.columns["funding_rate"][inside], True
     series.mark_used(inside)
@@ -117,7 +117,7 @@ def _check_schedule(series: LoadedSeries, first: int, last: int) -> None:
         raise gap(series, first, None, None)
     before = np.concatenate([[first - 1], stamps[:-1]])
     due = stamps - intervals
-    missing = np.flatnonzero((due >= first) & (due > before))
+    missing = np.flatnonzero((due >= first) & (due <= last) & (due > before))
     if missing.size:
         row = int(missing[0])
         raise gap(series, int(due[row]), int(stamps[row - 1]) if row else None, int(stamps[row]))

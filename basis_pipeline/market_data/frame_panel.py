@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from basis_pipeline.domain.position_keys import Instrument, PositionType
+from basis_pipeline.domain.timeline import iso
 from basis_pipeline.market_data import frame_columns
 from basis_pipeline.market_data.frame_lookups import Stamps, Values
 from basis_pipeline.market_data.frame_series import LoadedSeries
@@ -71,28 +72,37 @@ def build_panel(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> Panel:
     )
 
 
-def stand_ins(spec: FrameSpec, loaded: Loaded) -> tuple[str, ...]:
-    """In words, where a series of another kind serves because the proper one is missing or too coarse."""
+def stand_ins(spec: FrameSpec, loaded: Loaded, last_step: int) -> tuple[str, ...]:
+    """In words, where a series of another kind serves because the proper one is missing, too coarse or too short."""
     references = (
         f"{spec.reference_of(asset)} stands in for the reference of {asset}: {spec.reference[asset]} is too coarse."
         for asset in spec.priced_assets
         if spec.reference_of(asset) != spec.reference[asset]
     )
-    return (
-        *references,
-        *(words for instrument in spec.universe for words in _slot_stand_ins(spec, instrument, loaded)),
-    )
+    perps = (words for instrument in spec.universe for words in _perp_stand_ins(spec, instrument, loaded))
+    rates = (words for instrument in spec.universe for words in _rate_stand_ins(spec, instrument, loaded, last_step))
+    return (*references, *perps, *rates)
 
 
-def _slot_stand_ins(spec: FrameSpec, instrument: Instrument, loaded: Loaded) -> Iterator[str]:
+def _perp_stand_ins(spec: FrameSpec, instrument: Instrument, loaded: Loaded) -> Iterator[str]:
     sources = spec.sources_of(instrument)
-    if instrument.position_type is PositionType.PERP:
-        if sources.last is None:
-            yield f"{sources.mark} stands in for the last price of {instrument.key}: none is declared."
-        elif sources.mark not in loaded:
-            yield f"{sources.last} stands in for the mark of {instrument.key}: {_why_no_mark(spec, sources.mark)}."
-    if sources.reserve and sources.reserve.hourly and sources.reserve.hourly not in loaded:
-        yield f"{sources.reserve.daily} stands in for the hourly rates of {instrument.key}: none are published."
+    if instrument.position_type is not PositionType.PERP:
+        return
+    if sources.last is None:
+        yield f"{sources.mark} stands in for the last price of {instrument.key}: none is declared."
+    elif sources.mark not in loaded:
+        yield f"{sources.last} stands in for the mark of {instrument.key}: {_why_no_mark(spec, sources.mark)}."
+
+
+def _rate_stand_ins(spec: FrameSpec, instrument: Instrument, loaded: Loaded, last_step: int) -> Iterator[str]:
+    reserve = spec.sources_of(instrument).reserve
+    if reserve is None or reserve.hourly is None:
+        return
+    hourly = loaded.get(reserve.hourly)
+    if hourly is None:
+        yield f"{reserve.daily} stands in for the hourly rates of {instrument.key}: none are published."
+    elif hourly.reach <= last_step:
+        yield f"{reserve.daily} stands in for the hourly rates of {instrument.key} from {iso(hourly.reach)} on."
 
 
 def _why_no_mark(spec: FrameSpec, mark: SeriesRef | None) -> str:

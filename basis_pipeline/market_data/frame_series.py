@@ -157,12 +157,12 @@ def positions_known(known: Stamps, steps: Stamps, series: LoadedSeries) -> Stamp
 
 def gap(series: LoadedSeries, step: int, last: int | None, following: int | None) -> DataGapError:
     """The error for a timestep at which nothing recent enough is known between `last` and `following`."""
-    limit = f"within its maximum age of {duration(series.age_limit)}" if series.age_limit else "for exactly then"
+    limit = f" within its maximum age of {duration(series.age_limit)}" if series.age_limit else " exactly"
     since = f"last known {iso(last)} ({duration(step - last)} old)" if last is not None else "nothing known before"
-    until = f"next known {iso(following)}" if following is not None else "nothing known after it either"
-    resume = f"start at {iso(following)} or later" if following is not None else "end before it"
+    until = f"next known {iso(following)}" if following is not None else "nothing more in the data read"
+    resume = f"start at {iso(following)} or later" if following is not None else "end before that"
     return DataGapError(
-        f"{series.ref} has no value at {iso(step)} {limit}: {since}, {until}.",
+        f"{series.ref} has no value at {iso(step)}{limit}: {since}, {until}.",
         remedy=f"ingest a file that covers it, declare a fill in configs/data, or {resume}.",
     )
 

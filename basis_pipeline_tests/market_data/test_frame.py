@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from basis_pipeline.domain.errors import ConfigError, DataError, DataGapError, PositionError
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.position_keys import Universe
+from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
+from basis_pipeline.market_data.frame import Frame, build_frame
+from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, SlotSources, requirements
+from basis_pipeline_tests.market_data.frame_builders import (
+    BYBIT_ETH_PERP,
+    BYBIT_FUNDING,
+    BYBIT_PERP,
+    DEBT_WETH,
+    EIGEN,
+    ETH_PERP,
+    ETH_SPOT,
+    EVERYTHING,
+    FEBRUARY,
+    FUNDING,
+    GAS,
+    MARK,
+    PERP,
+    PERP_5M,
+    POOL,
+    RATES,
+    RATIO,
+    RESERVE,
+    SPOT,
+    USD,
+    USDT_WALLET,
+    WEETH,
+    Market,
+    bars,
+    hours,
+    spec_of,
+)
+
+BASIS = spec_of(USDT_WALLET, ETH_SPOT, ETH_PERP)
+JANUARY_HOURS = 744  # hour n of January 2024 opens at level + n, so 1 February opens at level + 744
+
+
+def frame_of(market: Market, path: Path, spec: FrameSpec = BASIS, days: int = 4) -> Frame:
+    return build_frame(market.publish(path), spec, FEBRUARY, FEBRUARY + days * DAY)
+
+
+def slot(snapshot: MarketSnapshot, field: str, key: str, spec: FrameSpec = BASIS) -> float:
+    return float(getattr(snapshot, field)[spec.universe.slot(key)])
+
+
+def test_prices_are_the_opens_of_the_bar_stamped_at_the_step(tmp_path: Path) -> None:
+    snapshot = frame_of(Market(), tmp_path).at(FEBRUARY + 5 * HOUR)
+    n = JANUARY_HOURS + 5
+    assert snapshot.price == (1.0, 2000.0 + n, 2000.0 + n)
+    assert snapshot.last == (1.0, 2000.0 + n, 2001.0 + n)
+    assert snapshot.mark == (1.0, 2000.0 + n, 2002.0 + n)
+    assert snapshot.value == (1.0, 2000.0 + n, 2002.0 + n)
+    assert snapshot.underlying == (1.0, 1.0, 1.0)
+    assert (snapshot.usd, snapshot.share_price, snapshot.gas_price, snapshot.gas_token_price) == (1.0, 1.0, None, None)
+
+
+def test_low_and_high_are_those_of_the_mark_bar_that_ended_at_the_step(tmp_path: Path) -> None:
+    frame = frame_of(Market(), tmp_path)
+    for hour in (0, 5):
+        ended = 2002.0 + JANUARY_HOURS + hour - 1
+        assert slot(frame.at(FEBRUARY + hour * HOUR), "low", "binance:Perp:ETHUSDT") == ended - 0.5
+        assert slot(frame.at(FEBRUARY + hour * HOUR), "high", "binance:Perp:ETHUSDT") == ended + 0.75
+    assert frame.at(FEBRUARY).low[1] == frame.at(FEBRUARY).high[1] == frame.at(FEBRUARY).mark[1]
+
+
+def test_without_the_bar_that_ended_low_and_high_are_the_mark_itself(tmp_path: Path) -> None:
+    market = Market(first=FEBRUARY)
+    market.without(MARK, FEBRUARY + 5 * HOUR, FEBRUARY + 6 * HOUR)
+    frame = frame_of(market, tmp_path)
+    for step in (FEBRUARY, FEBRUARY + 6 * HOUR):
+        snapshot = frame.at(step)
+        assert (
+            snapshot.low[2] == snapshot.high[2] == snapshot.mark[2] == 2002.0 + JANUARY_HOURS + (step - FEBRUARY) / HOUR
+        )
+
+
+def test_a_hole_uses_the_last_close_for_the_maximum_age_counted_from_the_end_of_its_bar(tmp_path: Path) -> None:
+    market = Market().without(SPOT, FEBRUARY + 10 * HOUR, FEBRUARY + 13 * HOUR)
+    frame = frame_of(market, tmp_path)
+    last_close = 2000.0 + JANUARY_HOURS + 9 + 0.25
+    assert [frame.at(FEBRUARY + hour * HOUR).price[1] for hour in (9, 10, 11, 12, 13)] == [
+        last_close - 0.25,
+        last_close,
+        last_close,
+        last_close,
+        2000.0 + JANUARY_HOURS + 13,
+    ]
+
+
+def test_a_hole_longer_than_the_maximum_age_is_an_error_that_says_everything(tmp_path: Path) -> None:
+    market = Market().without(SPOT, FEBRUARY + 10 * HOUR, FEBRUARY + 33 * HOUR)
+    with pytest.raises(DataGapError) as raised:
+        frame_of(market, tmp_path)
+    assert str(raised.value) == (
+        "[DATA-004] spot_candles_1h of binance ETHUSDT has no value at 2024-02-01T13:00:00Z within its maximum age of "
+        "2 h: last known 2024-02-01T10:00:00Z (3 h old), next known 2024-02-02T09:00:00Z. Remedy: ingest a file that "
+        "covers it, declare a fill in configs/data, or start at 2024-02-02T09:00:00Z or later."
+    )
+
+
+def test_data_that_start_late_are_an_error_that_names_the_first_value(tmp_path: Path) -> None:
+    market = Market().without(PERP, 0, FEBRUARY + 3 * HOUR)
+    with pytest.raises(
+        DataGapError, match=r"perp_candles_1h of binance ETHUSDT .* at 2024-02-01T00.*nothing known bef"
+    ):
+        frame_of(market, tmp_path)
+
+
+def test_the_first_step_knows_what_the_month_before_told(tmp_path: Path) -> None:
+    market = Market().without(SPOT, FEBRUARY, FEBRUARY + 2 * HOUR)
+    frame = frame_of(market, tmp_path)
+    assert frame.at(FEBRUARY).price[1] == frame.at(FEBRUARY + HOUR).price[1] == 2000.0 + JANUARY_HOURS - 1 + 0.25
+
+
+def test_a_required_series_without_the_month_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        frame_of(Market().without(FUNDING, FEBRUARY, FEBRUARY + 4 * DAY), tmp_path)
+    assert str(raised.value) == (
+        "[DATA-003] no validated funding_rates of binance ETHUSDT for 2024-02. Remedy: ingest a file that covers it, "
+        "or choose months that the data cover."
+    )
+
+
+def test_an_unknown_timestamp_is_an_error(tmp_path: Path) -> None:
+    frame = frame_of(Market(), tmp_path)
+    assert frame.timestamps == hours(FEBRUARY, FEBRUARY + 4 * DAY)
+    with pytest.raises(DataError, match="2024-02-01T00:30:00Z is no timestep"):
+        frame.at(FEBRUARY + 30 * MINUTE)
+
+
+def test_funding_is_there_only_where_a_venue_settles_and_each_keeps_its_own_interval(tmp_path: Path) -> None:
+    spec = spec_of(USDT_WALLET, ETH_PERP, BYBIT_ETH_PERP)
+    frame = frame_of(Market(), tmp_path, spec)
+    for hour in range(24):
+        stamp = FEBRUARY + hour * HOUR
+        rate = 1e-5 * (1 + stamp // (4 * HOUR) % 7)
+        expected = None if hour % 4 else (0.0, 0.0 if hour % 8 else rate, rate)
+        assert frame.at(stamp).funding == expected
+
+
+@pytest.mark.parametrize("missing", [0, 8, 16, 88])
+def test_a_missing_settlement_is_an_error_at_its_stamp(tmp_path: Path, missing: int) -> None:
+    stamp = FEBRUARY + missing * HOUR
+    day, hour = 1 + missing // 24, missing % 24
+    with pytest.raises(
+        DataGapError,
+        match=rf"funding_rates of binance ETHUSDT has no value at 2024-02-0{day}T{hour:02}:00:00Z exactly: last",
+    ):
+        frame_of(Market(behind=FEBRUARY + 5 * DAY).without(FUNDING, stamp, stamp + HOUR), tmp_path)
+
+
+def test_a_settlement_between_two_steps_is_an_error(tmp_path: Path) -> None:
+    market = Market()
+    market.rows[FUNDING][0][10] += 90_000_000
+    with pytest.raises(DataError, match=r"settles at .*:01:30Z, which is no timestep"):
+        frame_of(market, tmp_path)
+
+
+def test_a_venue_may_change_its_funding_interval(tmp_path: Path) -> None:
+    market = Market()
+    stamps, columns = market.rows[BYBIT_FUNDING]
+    changed = FEBRUARY + DAY + 8 * HOUR
+    kept = [row for row, stamp in enumerate(stamps) if stamp < changed or stamp % (8 * HOUR) == 0]
+    columns["interval_hours"] = [4.0 if stamp < changed else 8.0 for stamp in stamps]
+    market.rows[BYBIT_FUNDING] = [stamps[i] for i in kept], {n: [c[i] for i in kept] for n, c in columns.items()}
+    columns["interval_hours"][kept[-1]] = 8.0
+    first = stamps.index(changed)
+    market.rows[BYBIT_FUNDING][1]["interval_hours"][kept.index(first)] = 4.0
+    frame = frame_of(market, tmp_path, spec_of(USDT_WALLET, BYBIT_ETH_PERP))
+    settled = [(stamp - FEBRUARY) // HOUR for stamp in frame.timestamps if frame.at(stamp).funding]
+    assert settled == [*range(0, 32, 4), *range(32, 96, 8)]
+
+
+def test_ratios_and_usd_are_the_value_of_the_last_midnight(tmp_path: Path) -> None:
+    spec = spec_of(USDT_WALLET, WEETH, usd=USD)
+    market = Market()
+    snapshot = frame_of(market, tmp_path, spec).at(FEBRUARY + 37 * HOUR)
+    stamps, columns = market.rows[RATIO]
+    ratio = columns["price"][stamps.index(FEBRUARY + DAY)]
+    price = 2000.0 + JANUARY_HOURS + 37
+    assert snapshot.ratio == (1.0, ratio)
+    assert snapshot.underlying == (1.0, ratio)
+    assert snapshot.value[1] == pytest.approx(ratio * price, rel=1e-15)
+    assert snapshot.usd == 1.0 + (FEBRUARY + DAY) % (100 * DAY) / DAY / 1e5
+
+
+def test_gas_is_the_last_block_known_and_not_older_than_three_hours(tmp_path: Path) -> None:
+    spec = spec_of(USDT_WALLET, gas=GAS)
+    frame = frame_of(Market(), tmp_path / "whole", spec)
+    # even hours are sampled 90 s after their stamp, odd ones 58 min early: at 06:00 the row of 07:00 is not known
+    assert frame.at(FEBRUARY + 6 * HOUR).gas_price == 10.0 + 5
+    assert frame.at(FEBRUARY + 7 * HOUR).gas_price == 10.0 + 7
+    assert frame.at(FEBRUARY + 7 * HOUR).gas_token_price == 2000.0 + JANUARY_HOURS + 7
+    with pytest.raises(DataGapError, match=r"gas_prices_1h of ethereum gas .*T08:00:00Z within its maximum age of 3 h"):
+        frame_of(Market().without(GAS, FEBRUARY + 6 * HOUR, FEBRUARY + 12 * HOUR), tmp_path / "hole", spec)
+
+
+def test_a_missing_oracle_midnight_is_a_gap_after_25_hours(tmp_path: Path) -> None:
+    market = Market().without(RATIO, FEBRUARY + DAY, FEBRUARY + DAY + HOUR)
+    with pytest.raises(DataGapError, match=r"oracle_prices of aave_v3 weETH_ETH .*02-02T02:00:00Z .* of 25 h"):
+        frame_of(market, tmp_path, spec_of(USDT_WALLET, WEETH))
+
+
+def test_an_asset_priced_on_a_pool_is_converted_from_its_quote_token(tmp_path: Path) -> None:
+    market = Market().without(POOL, FEBRUARY + 3 * HOUR, FEBRUARY + 9 * HOUR)
+    frame = frame_of(market, tmp_path, spec_of(USDT_WALLET, EIGEN))
+    n = JANUARY_HOURS + 2
+    assert frame.at(FEBRUARY + 2 * HOUR).price[1] == pytest.approx((1000.0 + n) / 1e6 * (2000.0 + n), rel=1e-15)
+    close = (1000.0 + n + 0.25) / 1e6
+    assert frame.at(FEBRUARY + 8 * HOUR).price[1] == pytest.approx(close * (2000.0 + n + 6), rel=1e-15)
+
+
+def test_the_share_price_is_the_reference_of_the_share_asset(tmp_path: Path) -> None:
+    frame = frame_of(Market(), tmp_path, spec_of(USDT_WALLET, share_asset="ETH"))
+    assert frame.at(FEBRUARY).share_price == 2000.0 + JANUARY_HOURS
+
+
+def test_debt_has_a_negative_value_per_stored_unit(tmp_path: Path) -> None:
+    snapshot = frame_of(Market(), tmp_path, spec_of(USDT_WALLET, DEBT_WETH)).at(FEBRUARY)
+    index = 1.03 + 31 / 5e3
+    assert snapshot.index[1] == index
+    assert snapshot.underlying[1] == -index
+    assert snapshot.value[1] == pytest.approx(-index * (2000.0 + JANUARY_HOURS), rel=1e-15)
+
+
+def test_without_published_marks_the_last_price_stands_in_and_the_usage_says_so(tmp_path: Path) -> None:
+    frame = frame_of(Market().drop(MARK), tmp_path)
+    snapshot, n = frame.at(FEBRUARY + 5 * HOUR), JANUARY_HOURS + 5
+    assert snapshot.mark[2] == snapshot.last[2] == 2001.0 + n
+    assert (snapshot.low[2], snapshot.high[2]) == (2001.0 + n - 1.5, 2001.0 + n - 0.25)
+    assert frame.usage.stand_ins == (
+        "perp_candles_1h of binance ETHUSDT stands in for the mark of binance:Perp:ETHUSDT: none is published.",
+    )
+    assert frame.usage.complete
+
+
+def test_a_venue_with_marks_only_fills_at_its_mark(tmp_path: Path) -> None:
+    spec = spec_of(USDT_WALLET, ETH_PERP, sources={str(ETH_PERP.key): SlotSources(mark=MARK, funding=FUNDING)})
+    frame = frame_of(Market().drop(PERP), tmp_path, spec)
+    assert frame.at(FEBRUARY).last[1] == frame.at(FEBRUARY).mark[1] == 2002.0 + JANUARY_HOURS
+    assert frame.usage.stand_ins == (
+        "mark_candles_1h of binance ETHUSDT stands in for the last price of binance:Perp:ETHUSDT: none is declared.",
+    )
+
+
+def test_at_five_minutes_hourly_marks_and_references_give_way_to_the_venues_last_price(tmp_path: Path) -> None:
+    market, step = Market(), 5 * MINUTE
+    stamps = hours(FEBRUARY - DAY, FEBRUARY + DAY, step)
+    market.rows[PERP_5M] = stamps, bars(stamps, 2001.0)
+    market.without(PERP_5M, FEBRUARY + HOUR, FEBRUARY + HOUR + 3 * step)
+    spec = spec_of(
+        USDT_WALLET,
+        ETH_PERP,
+        step=step,
+        sources={str(ETH_PERP.key): SlotSources(last=PERP_5M, mark=MARK, funding=FUNDING)},
+    )
+    frame = build_frame(market.publish(tmp_path), spec, FEBRUARY, FEBRUARY + DAY)
+    assert len(frame.timestamps) == 288
+    snapshot, opened = frame.at(FEBRUARY + 7 * step), 2001.0 + JANUARY_HOURS + 7 / 12
+    assert snapshot.price[1] == snapshot.mark[1] == snapshot.last[1] == pytest.approx(opened, rel=1e-15)
+    assert snapshot.low[1] == pytest.approx(opened - 1 / 12 - 0.5, rel=1e-15)
+    # three bars are missing from 01:00: the close of the bar of 00:55 is known at 01:00
+    assert frame.at(FEBRUARY + HOUR + 2 * step).last[1] == pytest.approx(2001.25 + JANUARY_HOURS + 11 / 12, rel=1e-15)
+    assert [stamp for stamp in frame.timestamps if frame.at(stamp).funding] == hours(FEBRUARY, FEBRUARY + DAY, 8 * HOUR)
+    assert frame.usage.stand_ins == (
+        "perp_candles_5m of binance ETHUSDT stands in for the reference of ETH: "
+        "spot_candles_1h of binance ETHUSDT is too coarse.",
+        "perp_candles_5m of binance ETHUSDT stands in for the mark of binance:Perp:ETHUSDT: "
+        "mark_candles_1h of binance ETHUSDT is too coarse.",
+    )
+    market.without(PERP_5M, FEBRUARY + HOUR, FEBRUARY + HOUR + 5 * step)
+    with pytest.raises(DataGapError, match=r"01:20:00Z within its maximum age of 15 min: .*20 min old"):
+        build_frame(market.publish(tmp_path), spec, FEBRUARY, FEBRUARY + DAY)
+
+
+def test_bars_finer_than_the_step_are_folded_to_the_extremes_of_the_whole_step(tmp_path: Path) -> None:
+    market, step = Market(), 5 * MINUTE
+    stamps = hours(FEBRUARY - DAY, FEBRUARY + 4 * DAY, step)
+    market.rows[PERP_5M] = stamps, bars(stamps, 2001.0)
+    dip = stamps.index(FEBRUARY + 3 * HOUR - 4 * step)
+    market.rows[PERP_5M][1]["low"][dip], market.rows[PERP_5M][1]["high"][dip + 1] = 1234.0, 5678.0
+    spec = spec_of(USDT_WALLET, ETH_PERP, sources={str(ETH_PERP.key): SlotSources(last=PERP_5M, funding=FUNDING)})
+    frame = frame_of(market, tmp_path, spec)
+    assert (frame.at(FEBRUARY + 3 * HOUR).low[1], frame.at(FEBRUARY + 3 * HOUR).high[1]) == (1234.0, 5678.0)
+    assert frame.at(FEBRUARY + 4 * HOUR).low[1] == 2001.0 + JANUARY_HOURS + 3 - 0.5
+    assert frame.at(FEBRUARY + 4 * HOUR).high[1] == pytest.approx(2001.75 + JANUARY_HOURS + 3 + 11 / 12, rel=1e-15)
+
+
+def test_usage_counts_rows_by_quality_and_pins_generations(tmp_path: Path) -> None:
+    market = Market()
+    market.quality[SPOT] = {FEBRUARY - DAY: "filled", FEBRUARY + HOUR: "filled", FEBRUARY + 2 * HOUR: "filled"}
+    market.quality[FUNDING] = {FEBRUARY + 8 * HOUR: "proxied"}
+    frame = frame_of(market, tmp_path, days=1)
+    usage = {series.name: series for series in frame.usage.series}
+    spot, funding = usage["spot_candles_1h/binance/ETHUSDT"], usage["funding_rates/binance/ETHUSDT"]
+    assert (spot.rows, spot.filled, spot.proxied) == (24, 2, 0)
+    assert (funding.rows, funding.filled, funding.proxied) == (3, 0, 1)
+    assert usage["mark_candles_1h/binance/ETHUSDT"].rows == 25  # with the bar that ended at the first step
+    assert sorted(spot.generations) == ["2024-01", "2024-02"]
+    assert set(usage) == {str(r.series).replace(" of ", "/").replace(" ", "/") for r in requirements(BASIS)}
+
+
+def test_requirements_are_exactly_what_the_spec_reads() -> None:
+    assert [(r.series, r.optional) for r in requirements(EVERYTHING)] == [
+        *(
+            (series, False)
+            for series in (SPOT, POOL, PERP, FUNDING, BYBIT_PERP, BYBIT_FUNDING, RATIO, RESERVE, GAS, USD)
+        ),
+        (MARK, True),
+        (RATES, True),
+    ]
+    assert requirements(spec_of(USDT_WALLET)) == ()
+
+
+def test_a_mark_that_is_the_only_price_is_required() -> None:
+    spec = spec_of(USDT_WALLET, ETH_PERP, sources={str(ETH_PERP.key): SlotSources(mark=MARK, funding=FUNDING)})
+    assert (MARK, False) in requirements(spec)
+
+
+def test_a_mode_without_market_data_gets_par_everywhere(tmp_path: Path) -> None:
+    frame = frame_of(Market(), tmp_path, spec_of(USDT_WALLET), days=1)
+    assert frame.at(FEBRUARY) == MarketSnapshot(FEBRUARY, *[(1.0,)] * 9, None, 1.0, 1.0)
+
+
+def test_a_spec_that_cannot_work_is_refused_where_it_is_made() -> None:
+    with pytest.raises(ConfigError, match="asset ETH has no reference price"):
+        spec_of(ETH_SPOT, reference={})
+    with pytest.raises(PositionError, match="is not declared by this mode"):
+        spec_of(USDT_WALLET, sources={"binance:Perp:ETHUSDT": SlotSources()})
+    with pytest.raises(ConfigError, match="binance:Perp:ETHUSDT needs funding rates"):
+        spec_of(ETH_PERP, sources={str(ETH_PERP.key): SlotSources(last=PERP)})
+    with pytest.raises(ConfigError, match="aave_v3:debtToken:debtWETH needs the reserve snapshots"):
+        spec_of(DEBT_WETH, sources={})
+    with pytest.raises(
+        ConfigError, match="perp_candles_1h of binance ETHUSDT, which is coarser than the step of 300 s"
+    ):
+        spec_of(ETH_PERP, step=5 * MINUTE)
+    with pytest.raises(ConfigError, match="a frame cannot read dataset 'lst_market_rates_1h'"):
+        spec_of(ETH_SPOT, sources={str(ETH_SPOT.key): SlotSources(last=SeriesRef("lst_market_rates_1h", "x", "y"))})
+    with pytest.raises(ConfigError, match="is coarser than the step of 300 s and no perp of ETH can stand in"):
+        spec_of(ETH_SPOT, step=5 * MINUTE, sources={})
+    assert len(Universe(EVERYTHING.universe)) == 8
