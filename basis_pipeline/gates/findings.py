@@ -1,0 +1,92 @@
+"""What a gate is, and what one gate says of one month."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
+from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The judgement of one gate.
+
+    Attributes:
+        violated: the month is not as the gate demands.
+        message: what was found, naming the worst timestamp where there is one.
+        value: the number judged, None where there is none.
+    """
+
+    violated: bool
+    message: str
+    value: float | None = None
+
+
+def not_applicable(reason: str) -> Finding:
+    return Finding(violated=False, message=f"does not apply: {reason}")
+
+
+def from_problems(problems: list[str], otherwise: str) -> Finding:
+    """Violated if there is any problem: the first is told in full, the rest are counted in `value`."""
+    if not problems:
+        return Finding(violated=False, message=otherwise, value=0.0)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return Finding(violated=True, message=problems[0] + more, value=float(len(problems)))
+
+
+class GateDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """One gate in words, for documents and the command line.
+
+    Attributes:
+        name: stable identifier.
+        severity: ERROR keeps the month from being published, WARN is shown beside it.
+        title: the property that holds when the gate passes.
+        protects_from: what would go unnoticed without it.
+        computed: which tables it reads and how.
+        threshold: what the value is held against; fields of GateThresholds in braces.
+        configured: the fields of GateThresholds that it obeys; empty where nothing can be configured.
+    """
+
+    name: str
+    severity: GateSeverity
+    title: str
+    protects_from: str
+    computed: str
+    threshold: str
+    configured: tuple[str, ...] = ()
+
+
+class Gate(GateDescription, frozen=True, kw_only=True):
+    """A gate that can judge.
+
+    Attributes:
+        check: the judgement, a pure function of the evidence.
+        experiment_severity: severity in an experiment where it differs from the standing record.
+    """
+
+    check: Callable[[MonthEvidence], Finding]
+    experiment_severity: GateSeverity | None = None
+
+    def described(self, thresholds: GateThresholds) -> GateDescription:
+        """The declaration alone, with the numbers of `thresholds` in its threshold."""
+        declared = {name: getattr(self, name) for name in GateDescription.__struct_fields__}
+        return GateDescription(**declared | {"threshold": self._threshold(thresholds)})
+
+    def evaluate(self, evidence: MonthEvidence) -> GateResult:
+        """Judge one month; what the check finds is weighed by the severity that applies to it."""
+        finding = self.check(evidence)
+        severity = (self.experiment_severity if evidence.experiment else None) or self.severity
+        violated = GateStatus.FAILED if severity is GateSeverity.ERROR else GateStatus.WARNED
+        return GateResult(
+            gate=self.name,
+            severity=severity,
+            status=violated if finding.violated else GateStatus.PASSED,
+            value=finding.value,
+            threshold=self._threshold(evidence.profile.thresholds),
+            message=finding.message,
+        )
+
+    def _threshold(self, thresholds: GateThresholds) -> str:
+        return self.threshold.format(**msgspec.structs.asdict(thresholds))
