@@ -1,0 +1,43 @@
+"""Every gate passes clean months and finds each defect of its gallery."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
+from basis_pipeline.gates.registry import GATES, evaluate
+from basis_pipeline_tests.gates.books import FlowingBook
+from basis_pipeline_tests.gates.gallery import GALLERY, Exhibit, clean
+from basis_pipeline_tests.gates.months import lending_month
+
+_GATES = {gate.name: gate for gate in GATES}
+
+
+@pytest.mark.parametrize("month", ["opening", "following", "lending"])
+def test_a_clean_month_passes_every_gate(month: str) -> None:
+    assert [result for result in evaluate(clean(month)) if result.status is not GateStatus.PASSED] == []
+
+
+def test_deposits_and_a_full_withdrawal_trip_no_gate() -> None:
+    assert [result for result in evaluate(lending_month(FlowingBook)) if result.status is not GateStatus.PASSED] == []
+
+
+@pytest.mark.parametrize("hours", [1, 2, 100])
+def test_an_open_month_may_end_where_its_data_end(hours: int) -> None:
+    results = evaluate(lending_month(hours=hours))
+    assert [result for result in results if result.status is not GateStatus.PASSED] == []
+
+
+@pytest.mark.parametrize("exhibit", GALLERY, ids=lambda exhibit: f"{exhibit.gate}: {exhibit.label}")
+def test_a_planted_defect_is_found(exhibit: Exhibit) -> None:
+    results = {result.gate: result for result in evaluate(exhibit.defect(clean(exhibit.month)))}
+    severity = _GATES[exhibit.gate].severity
+    assert results[exhibit.gate].status is (GateStatus.FAILED if severity is GateSeverity.ERROR else GateStatus.WARNED)
+    decoded = msgspec.json.decode(msgspec.json.encode(list(results.values())), type=list[GateResult])
+    assert [result.status for result in decoded] == [result.status for result in results.values()]
+
+
+def test_the_gallery_covers_the_whole_registry() -> None:
+    assert {exhibit.gate for exhibit in GALLERY} == set(_GATES)
+    assert len(_GATES) == len(GATES)
