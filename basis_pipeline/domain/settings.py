@@ -136,7 +136,6 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     venues: dict[str, VenueRules]
     capital_slot: int
     risk: RiskLimits
-    steering: Steering
     steering_limits: SteeringLimits = SteeringLimits()
     gas_slot: int | None = None
     reserve_fraction: float = 0.0

@@ -15,11 +15,13 @@ class Lending(msgspec.Struct, frozen=True):
         a_token_slot: what is held.
         capital_slot: wallet slot that capital arrives at and withdrawals leave from.
         reserve_fraction: of equity, kept in the wallet.
+        gas_reserve: tokens kept in the wallet besides, for the gas of withdrawals.
     """
 
     a_token_slot: int
     capital_slot: int
     reserve_fraction: float
+    gas_reserve: float = 0.0
     steering: Steering = Steering.LEGS
     hedge: None = None
 
@@ -27,10 +29,11 @@ class Lending(msgspec.Struct, frozen=True):
         """Underlying units to supply: (1 - reserve) x deployable equity; the planner keeps gas for the way."""
         price = view.snapshot.market.price[self.capital_slot]
         tokens = view.equity / price
+        kept = tokens * self.reserve_fraction + self.gas_reserve
         return Targets(
-            quantities={self.a_token_slot: tokens * (1.0 - self.reserve_fraction)},
+            quantities={self.a_token_slot: max(0.0, tokens - kept)},
             margins={},
-            wallet={self.capital_slot: tokens * self.reserve_fraction + view.pending_withdrawal / price},
+            wallet={self.capital_slot: kept + view.pending_withdrawal / price},
             reason=f"supply {1.0 - self.reserve_fraction:.2%} of equity",
         )
 

@@ -1,0 +1,168 @@
+"""Reads the YAML files into models; every error names file, key, and the nearest valid one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from basis_pipeline.config.models import ModeFile, Model, ShareClassFile, VenueFile
+from basis_pipeline.domain.errors import ConfigError
+
+M = TypeVar("M", bound=Model)
+
+
+class ConfigFolder:
+    """The folder that holds venues/, share_classes/ and modes/."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "modes").is_dir():
+            raise ConfigError(
+                f"{path} holds no modes/ folder.", remedy="set BASIS_CONFIG_DIR to the folder with the YAML files."
+            )
+
+    def modes(self) -> list[str]:
+        """Names of all modes that have a file, sorted."""
+        return sorted(file.stem for file in (self.path / "modes").glob("*.yaml"))
+
+    def mode(self, name: str, overrides: Mapping[str, Any] | None = None) -> ModeFile:
+        """The mode's file with `overrides` (dotted key -> value) on top."""
+        file = self._file("modes", name)
+        content = _merge(_read(file), overrides or {}, file)
+        mode = _validate(ModeFile, content, file)
+        if mode.mode != file.stem:
+            raise ConfigError(f"{file}: key `mode` says {mode.mode!r}, the file is named {file.stem!r}.")
+        return mode
+
+    def venue(self, name: str, overrides: Mapping[str, Any] | None = None) -> VenueFile:
+        """The venue's file with a mode's overrides (nested, as under `venues:`) on top."""
+        file = self._file("venues", name)
+        content = _merge(_read(file), _flatten(overrides or {}), file)
+        venue = _validate(VenueFile, content, file)
+        if venue.name != file.stem:
+            raise ConfigError(f"{file}: key `name` says {venue.name!r}, the file is named {file.stem!r}.")
+        foreign = [i.key for i in venue.instruments if not i.key.startswith(f"{name}:")]
+        if foreign and venue.kind != "wallet":
+            raise ConfigError(f"{file}: instruments {', '.join(foreign)} belong to another venue.")
+        return venue
+
+    def share_class(self, name: str) -> ShareClassFile:
+        file = self._file("share_classes", name.lower())
+        return _validate(ShareClassFile, _read(file), file)
+
+    def _file(self, folder: str, name: str) -> Path:
+        file = self.path / folder / f"{name}.yaml"
+        if not file.is_file():
+            known = sorted(path.stem for path in (self.path / folder).glob("*.yaml"))
+            raise ConfigError(
+                f"there is no file {name}.yaml in {file.parent}.",
+                remedy=_nearest(name, known),
+            )
+        return file
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+    """`key=value` texts to {dotted key: value}; values are read as YAML, so numbers, lists and maps work."""
+    overrides = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"override {pair!r} is not of the form key=value.")
+        try:
+            overrides[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"the value of override {pair!r} is not readable: {error}.") from error
+    return overrides
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file} is not readable: {str(error).replace(chr(10), ' ')}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} is not a map of keys to values.")
+    return content
+
+
+def _merge(content: dict[str, Any], overrides: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """Set dotted keys in a copy of `content`; a key below something that is no map is an error."""
+    merged: dict[str, Any] = _copy(content)
+    for dotted, value in overrides.items():
+        *path, last = dotted.split(".")
+        node = merged
+        for depth, part in enumerate(path):
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise ConfigError(
+                    f"{file}: override {dotted!r}: {'.'.join(path[: depth + 1])} holds a value, not keys."
+                )
+        node[last] = value
+    return merged
+
+
+def _copy(node: Any) -> Any:
+    return {key: _copy(value) for key, value in node.items()} if isinstance(node, dict) else node
+
+
+def _flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict) and value and not all(isinstance(inner, int) for inner in value):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _validate(model: type[M], content: dict[str, Any], file: Path) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {_explain(error, model)}") from error
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """All findings in one line: key, what is wrong, and for an unknown key the nearest valid one."""
+    texts = []
+    for finding in error.errors():
+        location = [part for part in finding["loc"] if part not in ("lending", "basis")]
+        key = ".".join(map(str, location)) or "file"
+        if finding["type"] == "extra_forbidden":
+            siblings = _valid_keys(model, tuple(map(str, finding["loc"][:-1])))
+            texts.append(f"unknown key {key!r} ({_nearest(str(location[-1]), siblings)})")
+        else:
+            message = finding["msg"].removeprefix("Value error, ")
+            given = "" if finding["type"] == "missing" else f", got {finding['input']!r:.80}"
+            texts.append(f"key {key!r}: {message}{given}")
+    return "; ".join(texts) + "."
+
+
+def _valid_keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    """Keys that the (sub)model at `path` knows; unions are followed through their discriminator."""
+    schema = model.model_json_schema()
+    definitions, node = schema.get("$defs", {}), schema
+    for part in path:
+        node = _resolve(node.get("properties", {}).get(part, node), definitions, part)
+    return sorted(_resolve(node, definitions, "").get("properties", {}))
+
+
+def _resolve(node: dict[str, Any], definitions: dict[str, Any], choice: str) -> dict[str, Any]:
+    mapping = node.get("discriminator", {}).get("mapping", {})
+    if choice in mapping:
+        return definitions[mapping[choice].rsplit("/", 1)[-1]]  # type: ignore[no-any-return]
+    for candidate in (node, *node.get("allOf", []), *(node.get("anyOf", []) if not mapping else [])):
+        if "$ref" in candidate:
+            return definitions[candidate["$ref"].rsplit("/", 1)[-1]]  # type: ignore[no-any-return]
+    return node
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"

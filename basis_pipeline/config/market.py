@@ -1,0 +1,57 @@
+"""Which market data a mode reads, derived from its positions (never restated in its file)."""
+
+from __future__ import annotations
+
+from basis_pipeline.config.models import ModeFile
+from basis_pipeline.config.universe import GAS_TOKEN, Venues
+from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
+from basis_pipeline.domain.timeline import STEPS
+from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
+
+_PERP_CANDLES = {"1h": "perp_candles_1h", "5min": "perp_candles_5m"}
+
+
+def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
+    """The series behind every slot, the reference prices, and gas where an operation costs gas."""
+    costs_gas = any(file.gas_units for name, file in venues.files.items() if file.kind == "lending")
+    oracle = mode.component_config.exposure_monitor.conversion_methods["USDT"] == "oracle"
+    assets = [*universe.assets, GAS_TOKEN] if costs_gas else universe.assets
+    return FrameSpec(
+        universe=universe,
+        step=STEPS[mode.step],
+        reference={asset: _reference(mode, asset) for asset in assets if asset != "USDT"},
+        share_asset=mode.share_class,
+        sources={str(instrument.key): _sources(mode, instrument, venues) for instrument in universe},
+        gas=SeriesRef("gas_prices_1h", "ethereum", GAS_TOKEN) if costs_gas else None,
+        gas_token=GAS_TOKEN,
+        usd=SeriesRef("oracle_prices", "aave_v3", "USDT_USD") if oracle else None,
+    )
+
+
+def _reference(mode: ModeFile, asset: str) -> SeriesRef:
+    """Spot candles that price an asset: the mode's choice, else its spot venue, else Binance."""
+    default = mode.strategy.spot_venue if mode.strategy.shape == "basis" else "binance"
+    return SeriesRef("spot_candles_1h", mode.reference_price.get(asset, default), f"{asset}USDT")
+
+
+def _sources(mode: ModeFile, instrument: Instrument, venues: Venues) -> SlotSources:
+    key, kind = instrument.key, instrument.position_type
+    if kind is PositionType.PERP:
+        candles = venues.line(str(key)).last_price == "candles"
+        return SlotSources(
+            last=SeriesRef(_PERP_CANDLES[mode.step], key.venue, key.symbol) if candles else None,
+            mark=SeriesRef("mark_candles_1h", key.venue, key.symbol),
+            funding=SeriesRef("funding_rates", key.venue, key.symbol),
+        )
+    if kind is PositionType.A_TOKEN:
+        return SlotSources(
+            reserve=ReserveRef(
+                daily=SeriesRef("aave_reserves_1d", key.venue, instrument.token),
+                side=ReserveSide.SUPPLY,
+                hourly=SeriesRef("aave_rates_1h", key.venue, instrument.token),
+            )
+        )
+    traded = kind is PositionType.BASE_TOKEN and venues.files[key.venue].kind == "cex" and instrument.token != "USDT"
+    if traded:
+        return SlotSources(last=SeriesRef("spot_candles_1h", key.venue, f"{instrument.token}USDT"))
+    return SlotSources()

@@ -1,0 +1,221 @@
+"""The keys of the YAML files: types, defaults, bounds. An unknown key is an error (R78).
+
+Layers: the defaults here < configs/venues < configs/share_classes < configs/modes; overrides typed by a person come
+on top of the mode and make an experiment.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from basis_pipeline.domain.orders import Operation
+from basis_pipeline.domain.position_keys import PositionKey
+from basis_pipeline.domain.settings import ErrorPolicyName, RiskType
+from basis_pipeline.domain.timeline import parse_month
+
+
+def _fraction(value: Any) -> Any:
+    """`2/3` is a number in these files."""
+    return float(Fraction(value)) if isinstance(value, str) and "/" in value else value
+
+
+def _key(value: str) -> str:
+    return str(PositionKey.parse(value))
+
+
+def _month(value: str) -> str:
+    return parse_month(value)
+
+
+Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
+Ratio = Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+KeyText = Annotated[str, BeforeValidator(_key)]
+Month = Annotated[str, BeforeValidator(_month)]
+SlippagePoints = Annotated[dict[int, NotNegative], Field(min_length=1)]
+"""Order notional in USD -> basis points."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InstrumentFile(Model):
+    """One line of a venue's instruments. Fees, lots and slippage default by kind; a value here overrides."""
+
+    key: KeyText
+    token: str = Field(default="", description="underlying of an aToken, base of a perp; else the symbol of the key")
+    quote: str = Field(default="USDT", description="settlement currency of a perp, quote token of a spot pair")
+    last_price: Literal["candles", "mark"] = Field(
+        default="candles", description="`mark` where the venue has no candles of this perp: marks stand in for them"
+    )
+    asset: str = Field(default="", description="what prices the token, where it is not the token itself: WETH -> ETH")
+    lot: NotNegative = Field(default=0.0, description="quantity step; 0 is any quantity")
+    min_notional: NotNegative | None = Field(default=None, description="USDT per order")
+    max_notional: Positive | None = Field(default=None, description="USDT per order")
+    taker_fee_bp: NotNegative | None = Field(default=None, description="basis points of the fill")
+    slippage_bp: SlippagePoints | None = Field(default=None, description="order size in USD -> basis points")
+
+
+class KindRules(Model):
+    """Defaults of one kind of instrument at a venue."""
+
+    taker_fee_bp: NotNegative = 0.0
+    slippage_bp: SlippagePoints = {10_000: 0.0}
+    min_notional: NotNegative = 0.0
+    max_notional: Positive = 1e12
+
+
+class MarginFile(Model):
+    """Fractions of notional: opening needs `initial`, below `maintenance` the venue liquidates for a fee."""
+
+    initial: Ratio = 0.10
+    maintenance: Ratio = 0.05
+    liquidation_fee: NotNegative = 0.01
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MarginFile:
+        if not self.maintenance < self.initial:
+            raise ValueError(f"maintenance {self.maintenance} must be below initial {self.initial}")
+        return self
+
+
+class VenueFile(Model):
+    """configs/venues/<name>.yaml."""
+
+    name: str
+    kind: Literal["wallet", "cex", "lending"]
+    description: str = ""
+    spot: KindRules = KindRules()
+    perp: KindRules = KindRules()
+    spot_fee_in: Literal["quote", "base"] = Field(default="quote", description="what a spot purchase pays its fee in")
+    margin: MarginFile | None = None
+    transfer_fee_usdt: NotNegative = Field(default=0.0, description="flat fee for moving funds out of this venue")
+    transfer_latency_bars: Annotated[int, Field(ge=0, le=100)] = 0
+    gas_units: dict[Operation, NotNegative] = {}
+    instruments: list[InstrumentFile]
+
+
+class ShareClassFile(Model):
+    """configs/share_classes/<name>.yaml."""
+
+    name: Literal["USDT", "ETH", "BTC"]
+    description: str = ""
+    decimals: Annotated[int, Field(ge=0, le=18)]
+    market_neutral: bool = Field(description="books of this class are meant to have no delta in USD")
+    max_leverage: Positive = 3.0
+
+
+class MarginRatioFile(Model):
+    """Bands of the margin ratio: maintenance < emergency < derisk < warn < (1 - s) / s < relever."""
+
+    warn: Ratio = 0.25
+    derisk: Ratio = 0.20
+    emergency: Ratio = 0.12
+    relever: Ratio | None = Field(default=None, description="default 1.6 x (1 - s) / s")
+
+
+class DeltaFile(Model):
+    warn: Ratio = 0.01
+    rebalance: Ratio = 0.02
+    breach: Ratio = 0.05
+
+
+class LendingStrategy(Model):
+    """Supply the share-class token to a lending venue."""
+
+    shape: Literal["lending"]
+    lending_venue: str = "aave_v3"
+    token: str = Field(default="", description="token that is supplied; default: the asset, WETH for ETH")
+
+
+class BasisStrategy(Model):
+    """Long spot, short perps, margin beside them."""
+
+    shape: Literal["basis"]
+    spot_venue: str = "binance"
+    spot_fraction: Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, lt=1.0)] = 2 / 3
+    hedge_allocation: Annotated[dict[str, Share], Field(min_length=1)]
+    largest_move: Ratio | None = Field(
+        default=None, description="largest adverse move over the action latency, fraction; known for BTC and ETH"
+    )
+    cash_floor: Share = Field(default=0.05, description="cash kept at a venue when re-levering, of its notional")
+
+    @model_validator(mode="after")
+    def _weights(self) -> BasisStrategy:
+        total = sum(self.hedge_allocation.values())
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"hedge_allocation sums to {total:.10g}, not 1")
+        return self
+
+
+class FlowFile(Model):
+    """A deposit (positive) or withdrawal (negative) of share-class units."""
+
+    at: datetime
+    amount: Annotated[float, Field(allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _aware(self) -> FlowFile:
+        if self.at.tzinfo is None:
+            raise ValueError(f"{self.at} has no time zone; write 2024-03-01T00:00:00Z")
+        return self
+
+
+class RiskMonitorComponent(Model):
+    enabled_risk_types: list[RiskType] | None = Field(default=None, description="default: what the shape needs")
+
+
+class ExposureMonitorComponent(Model):
+    track_assets: list[str] | None = Field(default=None, description="assets recorded in `exposures`; default all")
+    conversion_methods: dict[Literal["USDT"], Literal["par", "oracle"]] = Field(
+        default={"USDT": "par"}, description="USD value of USDT: 1, or the daily oracle price"
+    )
+
+
+class PositionMonitorComponent(Model):
+    position_subscriptions: list[KeyText] = Field(
+        default=[], description="further keys to declare beside those derived"
+    )
+
+
+class ComponentConfig(Model):
+    """Overrides of what is derived from the shape (R77)."""
+
+    risk_monitor: RiskMonitorComponent = RiskMonitorComponent()
+    exposure_monitor: ExposureMonitorComponent = ExposureMonitorComponent()
+    position_monitor: PositionMonitorComponent = PositionMonitorComponent()
+
+
+class ModeFile(Model):
+    """configs/modes/<mode>.yaml."""
+
+    mode: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    description: str = ""
+    share_class: Literal["USDT", "ETH", "BTC"]
+    asset: str
+    initial_capital: Positive
+    step: Literal["1h", "5min"] = "1h"
+    opening_month: Month | None = None
+    strategy: Annotated[LendingStrategy | BasisStrategy, Field(discriminator="shape")]
+    reserve_fraction: Share | None = Field(
+        default=None, description="of equity; default 0 for lending, 0.005 otherwise"
+    )
+    gas_reserve: NotNegative = Field(default=0.0, description="share-class tokens kept for the gas of withdrawals")
+    margin_ratio: MarginRatioFile = MarginRatioFile()
+    delta: DeltaFile = DeltaFile()
+    max_drawdown: Annotated[float, Field(gt=0.0, le=1.0)] = 0.15
+    funding_floor_apr: float = -0.05
+    equity_deviation_threshold: Ratio = 0.05
+    position_deviation_threshold: Ratio = 0.02
+    min_trade_usd: NotNegative = 25.0
+    reference_price: dict[str, str] = Field(default={}, description="asset -> spot venue; default binance")
+    flows: list[FlowFile] = []
+    error_policy: ErrorPolicyName = ErrorPolicyName.FAIL_FAST
+    venues: dict[str, dict[str, Any]] = Field(default={}, description="overrides of venue files, by venue")
+    component_config: ComponentConfig = ComponentConfig()

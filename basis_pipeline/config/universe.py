@@ -1,0 +1,157 @@
+"""From venue files to instruments, slots, routes and rules: what a mode declares, derived from its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from basis_pipeline.config.models import InstrumentFile, KindRules, ModeFile, VenueFile
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.orders import Operation
+from basis_pipeline.domain.position_keys import Instrument, PositionKey, PositionType, Universe
+from basis_pipeline.domain.settings import MarginAccount, Route
+from basis_pipeline.domain.timeline import STEPS
+from basis_pipeline.domain.venue_rules import MarginRules, SlippageCurve, TradeRules, VenueRules
+
+WALLET = "wallet"
+GAS_TOKEN = "ETH"
+WRAPPED = {"ETH": "WETH"}
+"""Tokens that lending venues take in wrapped form."""
+
+
+class Venues:
+    """The venue files of one mode and what can be looked up in them."""
+
+    def __init__(self, files: Mapping[str, VenueFile]) -> None:
+        self.files = dict(files)
+        self._lines = {line.key: line for file in files.values() for line in file.instruments}
+
+    def line(self, key: str) -> InstrumentFile:
+        """The venue file's line of an instrument; ConfigError naming the file where there is none."""
+        if key not in self._lines:
+            venue = key.partition(":")[0]
+            raise ConfigError(
+                f"configs/venues/{venue}.yaml has no instrument {key!r}, which the mode needs.",
+                remedy=f"add the line `- {{key: {key!r}, ...}}` to its instruments.",
+            )
+        return self._lines[key]
+
+    def instrument(self, key: str) -> Instrument:
+        line, parsed = self.line(key), PositionKey.parse(key)
+        token = line.token or parsed.symbol
+        if not line.token and parsed.position_type in (PositionType.PERP, PositionType.A_TOKEN):
+            raise ConfigError(f"configs/venues/{parsed.venue}.yaml: {key!r} needs `token`.")
+        quote = line.quote if parsed.position_type is PositionType.PERP else ""
+        return Instrument(parsed, token, line.asset or token, quote)
+
+    def universe(self, keys: Iterable[str]) -> Universe:
+        """Slots of `keys`, and of the receivables that funds in transit need where transfers take time."""
+        instruments = [self.instrument(key) for key in keys]
+        if any(file.transfer_latency_bars for file in self.files.values()):
+            instruments += [
+                Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
+                for i in instruments
+                if i.position_type is PositionType.BASE_TOKEN
+            ]
+        return Universe(instruments)
+
+
+def derived_keys(mode: ModeFile) -> tuple[str, ...]:
+    """Position keys the shape needs, in slot order, then those the mode adds (R77)."""
+    strategy = mode.strategy
+    if strategy.shape == "lending":
+        token = strategy.token or WRAPPED.get(mode.asset, mode.asset)
+        wallet = dict.fromkeys((mode.asset, token))
+        keys = [f"{WALLET}:BaseToken:{name}" for name in wallet] + [f"{strategy.lending_venue}:aToken:a{token}"]
+    else:
+        venues = list(strategy.hedge_allocation)
+        keys = [f"{WALLET}:BaseToken:USDT"]
+        keys += [f"{venue}:BaseToken:USDT" for venue in dict.fromkeys([strategy.spot_venue, *venues])]
+        keys += [f"{strategy.spot_venue}:BaseToken:{mode.asset}"]
+        keys += [f"{venue}:Perp:{mode.asset}USDT" for venue in venues]
+    added = mode.component_config.position_monitor.position_subscriptions
+    return tuple(dict.fromkeys([*keys, *added]))
+
+
+def used_venues(mode: ModeFile) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(PositionKey.parse(key).venue for key in derived_keys(mode)))
+
+
+def margin_accounts(universe: Universe, venues: Venues) -> tuple[MarginAccount, ...]:
+    """One cross-margin account per venue with perps, in the order of the venues."""
+    accounts = []
+    for name, file in venues.files.items():
+        perps = universe.slots_of(PositionType.PERP, venue=name)
+        if not perps:
+            continue
+        if file.margin is None:
+            raise ConfigError(f"configs/venues/{name}.yaml has perps but no `margin`.")
+        cash = universe.slot(f"{name}:BaseToken:USDT")
+        accounts.append(MarginAccount(name, cash, perps, file.margin.initial, file.margin.maintenance))
+    return tuple(accounts)
+
+
+def routes(universe: Universe) -> dict[int, Route]:
+    """How each slot is traded or converted, and against which."""
+    found: dict[int, Route] = {}
+    for slot, instrument in enumerate(universe):
+        venue, kind = instrument.key.venue, instrument.position_type
+        if kind is PositionType.PERP:
+            found[slot] = Route(Operation.PERP_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
+        elif kind is PositionType.A_TOKEN:
+            found[slot] = Route(Operation.SUPPLY, venue, universe.slot(f"{WALLET}:BaseToken:{instrument.token}"), slot)
+        elif venue == WALLET and instrument.token in WRAPPED.values():
+            found[slot] = Route(Operation.WRAP, WALLET, universe.slot(f"{WALLET}:BaseToken:{instrument.asset}"), slot)
+        elif kind is PositionType.BASE_TOKEN and venue != WALLET and instrument.token != "USDT":
+            found[slot] = Route(Operation.SPOT_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
+    return found
+
+
+def receivables(universe: Universe) -> dict[int, int]:
+    """Slot of a wallet or CEX token -> slot of the receivable that stands for it in transit."""
+    return {
+        universe.slot(f"{instrument.key.venue}:BaseToken:{instrument.token}"): slot
+        for slot, instrument in enumerate(universe)
+        if instrument.position_type is PositionType.RECEIVABLE
+    }
+
+
+def venue_rules(universe: Universe, venues: Venues, step: str) -> dict[str, VenueRules]:
+    """Rules of every venue, with trade rules by slot of this universe."""
+    return {name: _rules(universe, file, venues, STEPS[step]) for name, file in venues.files.items()}
+
+
+def _rules(universe: Universe, file: VenueFile, venues: Venues, step: int) -> VenueRules:
+    trades = {}
+    for slot, instrument in enumerate(universe):
+        if instrument.key.venue != file.name or file.kind != "cex":
+            continue
+        if instrument.position_type is PositionType.PERP:
+            trades[slot] = _trade_rules(venues.line(str(instrument.key)), file.perp, fee_in_base=False)
+        elif instrument.position_type is PositionType.BASE_TOKEN and instrument.token != "USDT":
+            line = venues.line(str(instrument.key))
+            trades[slot] = _trade_rules(line, file.spot, fee_in_base=file.spot_fee_in == "base")
+    margin = None
+    if file.margin is not None:
+        margin = MarginRules(file.margin.initial, file.margin.maintenance, file.margin.liquidation_fee)
+    return VenueRules(
+        name=file.name,
+        kind=file.kind,
+        trades=trades,
+        margin=margin,
+        transfer_fee=file.transfer_fee_usdt,
+        transfer_latency=file.transfer_latency_bars * step,
+        gas_units={str(operation): units for operation, units in file.gas_units.items()},
+    )
+
+
+def _trade_rules(line: InstrumentFile, kind: KindRules, *, fee_in_base: bool) -> TradeRules:
+    points = line.slippage_bp or kind.slippage_bp
+    sizes = sorted(points)
+    return TradeRules(
+        lot=line.lot,
+        min_notional=kind.min_notional if line.min_notional is None else line.min_notional,
+        max_notional=line.max_notional or kind.max_notional,
+        taker_fee=(kind.taker_fee_bp if line.taker_fee_bp is None else line.taker_fee_bp) * 1e-4,
+        slippage=SlippageCurve(tuple(map(float, sizes)), tuple(points[size] for size in sizes)),
+        fee_in_base=fee_in_base,
+    )

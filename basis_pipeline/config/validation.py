@@ -1,0 +1,85 @@
+"""Checks across keys and files that no single type can make: thresholds in order, room to act before a liquidation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from basis_pipeline.config.models import BasisStrategy, ModeFile
+from basis_pipeline.config.universe import Venues
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.settings import MarginAccount, MarginLimits
+from basis_pipeline.domain.valuation import ratio_after_move
+
+RELEVER = 1.6
+"""Default of margin_ratio.relever, in multiples of m0 = (1 - s) / s."""
+
+LARGEST_MOVES = {"BTC": (0.073, 0.094), "ETH": (0.122, 0.140)}
+"""Largest adverse moves measured on 2024-01..2025-06, as fractions: within one hour, within two."""
+
+
+def margin_limits(mode: ModeFile, strategy: BasisStrategy) -> MarginLimits:
+    """Bands of the margin ratio with the default of `relever` filled in."""
+    ratios, sized = mode.margin_ratio, (1.0 - strategy.spot_fraction) / strategy.spot_fraction
+    return MarginLimits(ratios.emergency, ratios.derisk, ratios.warn, ratios.relever or RELEVER * sized)
+
+
+def check_basis(
+    mode: ModeFile, strategy: BasisStrategy, limits: MarginLimits, accounts: Sequence[MarginAccount], venues: Venues
+) -> None:
+    """Raise ConfigError naming the keys that do not fit together (domain E3, K3; decisions, Load gate)."""
+    where = f"configs/modes/{mode.mode}.yaml"
+    sized = (1.0 - strategy.spot_fraction) / strategy.spot_fraction
+    for account in accounts:
+        order = {
+            f"configs/venues/{account.venue}.yaml margin.maintenance": account.maintenance_margin,
+            "margin_ratio.emergency": limits.emergency,
+            "margin_ratio.derisk": limits.derisk,
+            "margin_ratio.warn": limits.warn,
+            "(1 - spot_fraction) / spot_fraction": sized,
+            "margin_ratio.relever": limits.relever,
+        }
+        _check_ascending(order, where)
+        if account.initial_margin > limits.emergency:
+            raise ConfigError(
+                f"{where}: margin_ratio.emergency {limits.emergency:g} is below the initial margin "
+                f"{account.initial_margin:g} of {account.venue}.",
+                remedy="raise it: below the initial margin a venue lets nothing be opened or moved.",
+            )
+        _check_room(mode, strategy, limits, account, venues)
+    unknown = [venue for venue in strategy.hedge_allocation if venues.files[venue].kind != "cex"]
+    if unknown or venues.files[strategy.spot_venue].kind != "cex":
+        raise ConfigError(f"{where}: hedge_allocation and spot_venue need exchanges, not {', '.join(unknown)}.")
+    if not mode.delta.warn < mode.delta.rebalance < mode.delta.breach:
+        raise ConfigError(f"{where}: delta needs warn < rebalance < breach.")
+
+
+def _check_ascending(values: dict[str, float], where: str) -> None:
+    for lower, upper in pairwise(values):
+        if not values[lower] < values[upper]:
+            raise ConfigError(
+                f"{where}: {lower} = {values[lower]:.6g} must be below {upper} = {values[upper]:.6g}.",
+                remedy="thresholds go maintenance < emergency < derisk < warn < sized ratio < relever.",
+            )
+
+
+def _check_room(
+    mode: ModeFile, strategy: BasisStrategy, limits: MarginLimits, account: MarginAccount, venues: Venues
+) -> None:
+    """(derisk - x) / (1 + x) > maintenance with x the largest move over the action latency."""
+    late = any(file.transfer_latency_bars for file in venues.files.values())
+    move = strategy.largest_move
+    if move is None:
+        if mode.asset not in LARGEST_MOVES:
+            raise ConfigError(
+                f"configs/modes/{mode.mode}.yaml: the largest move of {mode.asset} is not known.",
+                remedy="state strategy.largest_move: the largest adverse move over one bar plus transfer latency.",
+            )
+        move = LARGEST_MOVES[mode.asset][late]
+    left = ratio_after_move(limits.derisk, move)
+    if left <= account.maintenance_margin:
+        raise ConfigError(
+            f"configs/modes/{mode.mode}.yaml: after a move of {move:.1%} a margin ratio of {limits.derisk:g} is "
+            f"{left:.4f}, not above the maintenance margin {account.maintenance_margin:g} of {account.venue}.",
+            remedy="raise margin_ratio.derisk, or lower strategy.largest_move if you know better.",
+        )

@@ -1,0 +1,233 @@
+"""From configuration files to a wired mode: everything `runs` needs to build frames, engines and gates for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from basis_pipeline.config.digest import behaviour_of, digest_of
+from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.config.market import frame_spec
+from basis_pipeline.config.models import BasisStrategy, LendingStrategy, ModeFile
+from basis_pipeline.config.universe import (
+    GAS_TOKEN,
+    WALLET,
+    Venues,
+    derived_keys,
+    margin_accounts,
+    receivables,
+    routes,
+    used_venues,
+    venue_rules,
+)
+from basis_pipeline.config.validation import check_basis, margin_limits
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.protocols import Strategy, Venue
+from basis_pipeline.domain.settings import (
+    DeltaLimits,
+    EngineSettings,
+    ExecutionMode,
+    RiskLimits,
+    RiskType,
+    ScheduledFlow,
+    SteeringLimits,
+)
+from basis_pipeline.domain.timeline import STEPS, to_micros
+from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
+from basis_pipeline.gates.evidence import GateThresholds, ModeProfile
+from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
+from basis_pipeline.strategies.basis import Basis, HedgeLeg
+from basis_pipeline.strategies.lending import Lending
+from basis_pipeline.venues.simulated.aave import SimulatedAave
+from basis_pipeline.venues.simulated.cex import SimulatedCex
+from basis_pipeline.venues.simulated.wallet import SimulatedWallet
+
+_SIMULATED: dict[str, type[SimulatedWallet] | type[SimulatedCex] | type[SimulatedAave]] = {
+    "wallet": SimulatedWallet,
+    "cex": SimulatedCex,
+    "lending": SimulatedAave,
+}
+_SHAPE_RISKS = {
+    "lending": (RiskType.DRAWDOWN,),
+    "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
+}
+_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005}
+
+
+@dataclass(frozen=True)
+class WiredMode:
+    """One mode, resolved.
+
+    Attributes:
+        file: the validated mode file, overrides included.
+        settings: shared by all components.
+        strategy: the shape with its parameters.
+        frame_spec: the market data it reads.
+        profile: what its gates hold it to.
+        tracked_assets: assets recorded in the `exposures` table.
+        resolved: the whole configuration for reading, kept in manifests.
+    """
+
+    file: ModeFile
+    settings: EngineSettings
+    strategy: Strategy
+    frame_spec: FrameSpec
+    profile: ModeProfile
+    tracked_assets: tuple[str, ...]
+    resolved: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.file.mode
+
+    def engine_config(self) -> EngineConfig:
+        """A fresh set of simulated venues around the same settings."""
+        return EngineConfig(self.settings, self.strategy, simulated_venues(self.settings))
+
+
+def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
+    """Load, merge, validate and wire one mode; ConfigError names file and key of whatever is wrong."""
+    mode = folder.mode(name, overrides)
+    share_class = folder.share_class(mode.share_class)
+    names = used_venues(mode)
+    if strangers := sorted(mode.venues.keys() - set(names)):
+        raise ConfigError(
+            f"configs/modes/{name}.yaml: `venues` overrides {', '.join(strangers)}, which it does not use."
+        )
+    venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
+    universe = venues.universe(derived_keys(mode))
+    behaviour = behaviour_of(mode, venues, universe, share_class)
+    settings = _settings(mode, venues, universe, behaviour, market_neutral=share_class.market_neutral)
+    spec = frame_spec(mode, universe, venues)
+    return WiredMode(
+        file=mode,
+        settings=settings,
+        strategy=_strategy(mode, settings),
+        frame_spec=spec,
+        profile=_profile(mode, settings, spec),
+        tracked_assets=_tracked(mode, universe),
+        resolved={"mode": mode.model_dump(mode="json"), "behaviour": behaviour},
+    )
+
+
+def simulated_venues(settings: EngineSettings) -> tuple[Venue, ...]:
+    return tuple(_SIMULATED[rules.kind](name, settings) for name, rules in settings.venues.items())
+
+
+def _settings(
+    mode: ModeFile, venues: Venues, universe: Universe, behaviour: dict[str, str], *, market_neutral: bool
+) -> EngineSettings:
+    accounts = margin_accounts(universe, venues)
+    strategy, limits = mode.strategy, None
+    if isinstance(strategy, BasisStrategy):
+        limits = margin_limits(mode, strategy)
+        check_basis(mode, strategy, limits, accounts, venues)
+    enabled = mode.component_config.risk_monitor.enabled_risk_types
+    capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
+    gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
+    return EngineSettings(
+        mode=mode.mode,
+        share_class=mode.share_class,
+        share_asset=mode.share_class,
+        market_neutral=market_neutral,
+        execution_mode=ExecutionMode.BACKTEST,
+        error_policy=mode.error_policy,
+        initial_capital=mode.initial_capital,
+        step=STEPS[mode.step],
+        universe=universe,
+        venues=venue_rules(universe, venues, mode.step),
+        capital_slot=capital,
+        risk=RiskLimits(
+            enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
+            margin=limits,
+            delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
+            max_drawdown=mode.max_drawdown,
+            funding_floor_apr=mode.funding_floor_apr,
+        ),
+        steering_limits=SteeringLimits(
+            equity_deviation=mode.equity_deviation_threshold,
+            leg_deviation=mode.position_deviation_threshold,
+            min_trade=mode.min_trade_usd,
+        ),
+        gas_slot=capital if gas_slot is None else gas_slot,
+        reserve_fraction=_reserve(mode),
+        margin_accounts=accounts,
+        routes=routes(universe),
+        receivables=receivables(universe),
+        flows=_flows(mode),
+        cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy) else 0.0,
+        config_digest=digest_of(behaviour),
+        behaviour=behaviour,
+    )
+
+
+def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
+    universe, strategy = settings.universe, mode.strategy
+    if isinstance(strategy, LendingStrategy):
+        (supplied,) = universe.slots_of(PositionType.A_TOKEN)
+        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
+    spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
+    legs = []
+    for venue, weight in strategy.hedge_allocation.items():
+        perp = universe.slot(f"{venue}:Perp:{mode.asset}USDT")
+        lot = settings.venues[venue].trades[perp].lot
+        legs.append(HedgeLeg(perp, universe.slot(f"{venue}:BaseToken:USDT"), weight, lot))
+    return Basis(
+        spot_slot=spot,
+        spot_rules=settings.venues[strategy.spot_venue].trades[spot],
+        legs=tuple(legs),
+        wallet_slot=settings.capital_slot,
+        spot_fraction=strategy.spot_fraction,
+        reserve_fraction=settings.reserve_fraction,
+    )
+
+
+def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:
+    needed = requirements(spec)
+    margin = settings.risk.margin
+    thresholds = GateThresholds(delta_warn=mode.delta.rebalance, delta_breach=mode.delta.breach)
+    if margin is not None:
+        thresholds = GateThresholds(
+            delta_warn=mode.delta.rebalance,
+            delta_breach=mode.delta.breach,
+            margin_derisk=margin.derisk,
+            margin_emergency=margin.emergency,
+        )
+    return ModeProfile(
+        config_digest=settings.config_digest,
+        step=settings.step,
+        initial_capital=settings.initial_capital,
+        required_series=tuple(_series(r.series) for r in needed if not r.optional),
+        optional_series=tuple(_series(r.series) for r in needed if r.optional),
+        market_neutral=settings.market_neutral,
+        coin_share_class=settings.coin_share_class,
+        supplied_fraction=1.0 - settings.reserve_fraction if mode.strategy.shape == "lending" else None,
+        thresholds=thresholds,
+    )
+
+
+def _series(series: SeriesRef) -> str:
+    return f"{series.dataset}/{series.venue}/{series.symbol}"
+
+
+def _reserve(mode: ModeFile) -> float:
+    return _SHAPE_RESERVE[mode.strategy.shape] if mode.reserve_fraction is None else mode.reserve_fraction
+
+
+def _flows(mode: ModeFile) -> tuple[ScheduledFlow, ...]:
+    flows = (ScheduledFlow(to_micros(flow.at), flow.amount) for flow in mode.flows)
+    return tuple(sorted(flows, key=lambda flow: flow.timestamp))
+
+
+def _tracked(mode: ModeFile, universe: Universe) -> tuple[str, ...]:
+    tracked = mode.component_config.exposure_monitor.track_assets
+    if tracked is None:
+        return universe.assets
+    if unknown := sorted(set(tracked) - set(universe.assets)):
+        raise ConfigError(
+            f"configs/modes/{mode.mode}.yaml: track_assets names {', '.join(unknown)}, which the mode does not hold.",
+            remedy=f"choose from {', '.join(universe.assets)}.",
+        )
+    return tuple(asset for asset in universe.assets if asset in tracked)
