@@ -15,7 +15,8 @@ EXACT, BY_SIGNATURE, UNDECIDED = "exact_duplicate", "conflict_signature", "confl
 
 def drop_exact_duplicates(series: Series) -> Series:
     """Keep the first of rows that are equal in every column of the dataset."""
-    columns = ["timestamp", *series.dataset.names()]
+    # Flags are set by later rules.
+    columns = ["timestamp", *(name for name in series.dataset.names() if name in series.frame)]
     return series.drop(EXACT, series.frame.duplicated(subset=columns, keep="first").to_numpy(dtype=bool))
 
 

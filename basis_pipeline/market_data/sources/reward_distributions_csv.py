@@ -16,8 +16,8 @@ from basis_pipeline.market_data.sources.rewards import VENUE, period
 from basis_pipeline.market_data.sources.tables import frame, numbers, read_columns, stamps
 
 _WEEK = 7.0
-_ROUNDING = 0.00051
-"""The vendor rounds to three digits."""
+_SAME = 0.01
+"""The vendor rounds or cuts to three digits; the two divisors lie 4% and more apart."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def read(found: Recognition, _corrections: Corrections) -> Reading:
 
 def _basis(published: Floats, by_all: Floats, by_restaked: Floats) -> npt.NDArray[np.object_]:
     named = np.select(
-        [np.abs(published - by_all) < _ROUNDING, np.abs(published - by_restaked) < _ROUNDING],
+        [np.abs(published / by_all - 1.0) < _SAME, np.abs(published / by_restaked - 1.0) < _SAME],
         ["all_stake", "restaked"],
         default="other",
     )

@@ -138,9 +138,12 @@ def _read_csv(found: Recognition, columns: ColumnKinds) -> pa.Table:
 def _read_binary(file: RawFile, columns: ColumnKinds) -> pa.Table:
     read = pq.read_table if file.path.suffix == ".parquet" else pf.read_table
     try:
-        return read(file.path, columns=list(columns))
+        table = read(file.path, columns=list(columns))
+        for name in (name for name, kind in columns.items() if kind == "number"):
+            table = table.set_column(table.column_names.index(name), name, table.column(name).cast(pa.float64()))
     except (pa.ArrowException, OSError) as error:
         raise unreadable(file, error) from error
+    return table
 
 
 def _no_rows(found: Recognition) -> RawFileError:

@@ -1,0 +1,65 @@
+"""Bars against other bars of the same market: five minutes against hours, pools against venues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from basis_pipeline.market_data.checks.context import Context, split_symbol
+from basis_pipeline.market_data.dataset_types import SeriesKey
+from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.market_data.rules.frozen import hours_compared
+from basis_pipeline.market_data.series import Series, first_places
+
+
+def five_minutes_against_hours(series: Series, context: Context) -> Iterator[Finding]:
+    """Complete hours of 5-minute bars must be the hourly bars of the same venue."""
+    hourly = context.peers(SeriesKey("perp_candles_1h", series.key.venue, series.key.symbol))
+    if hourly is None:
+        return
+    compared = hours_compared(series, hourly)
+    for flag, what in (("same_prices", "prices"), ("same_volume", "volume")):
+        differing = compared[~compared[flag]]
+        if len(differing):
+            places = first_places(differing["timestamp"])
+            message = (
+                f"{what} of {len(differing)} of {len(compared)} hours differ from the hourly bars: {places}; kept."
+            )
+            yield Finding("WARN", f"hours_differ_in_{what}", message, count=len(differing))
+
+
+def pool_against_venues(series: Series, context: Context) -> Iterator[Finding]:
+    """Hours without a swap, and closes away from the CEX price of the same coin. Both are real; neither is repaired."""
+    quiet = series.values("volume_quote") == 0.0
+    if quiet.any():
+        message = (
+            f"{int(quiet.sum())} bars have no volume: {first_places(series.stamps[quiet])}; the price stands still."
+        )
+        yield Finding("INFO", "no_volume", message, column="volume_quote", count=int(quiet.sum()))
+    off = pool_deviation(series, context)
+    if off is None:
+        return
+    far = off[off.abs() > context.general.pool_difference]
+    if len(far):
+        message = (
+            f"{len(far)} closes are off the CEX price by up to {far.abs().max():.2%}: {first_places(far.index)}; kept."
+        )
+        yield Finding("WARN", "pool_difference", message, column="close", count=len(far))
+
+
+def pool_deviation(series: Series, context: Context) -> pd.Series[float] | None:
+    """Pool price in USDT / CEX spot price - 1 by stamp; None where no CEX trades the coin."""
+    base, quote = split_symbol(series.key.symbol)
+    venues, quoted = context.spot(base), context.spot(quote)
+    if not venues or (quote != "USDT" and not quoted):
+        return None
+    pool = _close([series])
+    price = pool if quote == "USDT" else pool * _close(quoted)
+    return (price / _close(venues) - 1.0).dropna()
+
+
+def _close(series: list[Series]) -> pd.Series[float]:
+    columns = [pd.Series(one.values("close"), index=one.stamps) for one in series]
+    return pd.concat(columns, axis=1).median(axis=1).astype(np.float64)

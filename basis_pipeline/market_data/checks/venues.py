@@ -1,0 +1,82 @@
+"""The same market at several venues: differences, and large moves that one of them alone shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from basis_pipeline.market_data.checks.context import Context, split_symbol
+from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.market_data.series import Series, Stamps, first_places
+
+_PRICES = ("spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "dex_candles_1h")
+_HALF = 0.5
+
+
+def venue_differences(series: Series, context: Context) -> Iterator[Finding]:
+    """Closes further from the median of all venues than from the declared difference: this venue stands apart."""
+    others = context.same_base(series.key, ("spot_candles_1h", "perp_candles_1h"))
+    others = [other for other in others if split_symbol(other.key.symbol)[1] == split_symbol(series.key.symbol)[1]]
+    if not others:
+        return
+    own = _column(series, "close")
+    everyone = pd.concat([own, *(_column(other, "close") for other in others)], axis=1, join="outer")
+    median = everyone.median(axis=1).reindex(own.index)
+    off = (own / median - 1.0).abs()
+    apart = off[(off > context.general.venue_difference) & (everyone.count(axis=1).reindex(own.index) > 1)]
+    if len(apart):
+        places = first_places(apart.sort_values(ascending=False).index)
+        message = f"{len(apart)} closes are off the other venues by up to {apart.max():.2%}: {places}; kept."
+        yield Finding("WARN", "venue_difference", message, column="close", count=len(apart))
+
+
+def large_moves(series: Series, context: Context) -> Iterator[Finding]:
+    """Moves and ranges beyond the declared size. Kept in any case; shared ones are real, lone ones deserve a look."""
+    peers = context.same_base(series.key, _PRICES)
+    move, span = large_bars(series, context)
+    large = np.union1d(move.index.to_numpy(), span.index.to_numpy())
+    if not len(large):
+        return
+    shared = np.zeros(0, dtype=np.int64)
+    for peer in peers:
+        moved = _shared(move, _returns(peer), context.general.large_move)
+        swung = _shared(span, _ranges(peer), context.general.large_range)
+        shared = np.union1d(shared, np.union1d(moved, swung))
+    lone = np.setdiff1d(large, shared)
+    if len(shared):
+        message = f"{len(shared)} large bars are shared by other series: {first_places(shared)}. They are real."
+        yield Finding("INFO", "large_move", message, count=len(shared))
+    if len(lone):
+        message = f"{len(lone)} large bars are seen here alone: {first_places(lone)}; kept."
+        yield Finding("WARN", "unconfirmed_move", message, count=len(lone))
+
+
+def large_bars(series: Series, context: Context) -> tuple[pd.Series[float], pd.Series[float]]:
+    """Close-to-close returns and high/low ranges beyond the declared size, by stamp."""
+    move, span = _returns(series), _ranges(series)
+    return move[move.abs() > context.general.large_move], span[span > context.general.large_range]
+
+
+def _shared(own: pd.Series[float], theirs: pd.Series[float], size: float) -> Stamps:
+    common = np.intersect1d(own.index.to_numpy(), theirs.index.to_numpy())
+    ours, other = own.reindex(common).to_numpy(), theirs.reindex(common).to_numpy()
+    alike = (np.sign(ours) == np.sign(other)) & (np.abs(other) > _HALF * size)
+    return np.asarray(common[alike], dtype=np.int64)
+
+
+def _returns(series: Series) -> pd.Series[float]:
+    close = _column(series, "close")
+    follows = np.diff(close.index.to_numpy()) == series.dataset.step
+    moves: pd.Series[float] = close.pct_change().iloc[1:][follows]
+    return moves
+
+
+def _ranges(series: Series) -> pd.Series[float]:
+    return _column(series, "high") / _column(series, "low") - 1.0
+
+
+def _column(series: Series, name: str) -> pd.Series[float]:
+    frame = series.observed
+    return pd.Series(frame[name].to_numpy(dtype=np.float64), index=frame["timestamp"].to_numpy(), name=str(series.key))
