@@ -1,0 +1,143 @@
+"""From recognised files to series: read, clean, complete, validate. Every step once, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from basis_pipeline.market_data.checks import examine
+from basis_pipeline.market_data.checks.context import Context
+from basis_pipeline.market_data.corrections import Corrections
+from basis_pipeline.market_data.dataset_types import SeriesKey
+from basis_pipeline.market_data.datasets import dataset
+from basis_pipeline.market_data.findings import Finding, RawFileError, reject
+from basis_pipeline.market_data.rules import clean, complete
+from basis_pipeline.market_data.rules.fills import hole_stamps
+from basis_pipeline.market_data.rules.placeholders import is_straight_ramp, ramp_finding
+from basis_pipeline.market_data.rules.proxies import OVER_BUDGET
+from basis_pipeline.market_data.schemas import violations
+from basis_pipeline.market_data.series import OBSERVED, Series
+from basis_pipeline.market_data.sources.layout import Reading, Recognition
+from basis_pipeline.market_data.sources.tables import numbers, read_columns
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of one file: its rows, or the finding that stopped it."""
+
+    rows: int
+    findings: tuple[Finding, ...] = ()
+    stopped: Finding | None = None
+
+
+class Preparation:
+    """Series of one ingestion, read and cleaned on demand and kept for those that look at them later."""
+
+    def __init__(
+        self, files: Mapping[SeriesKey, Sequence[Recognition]], corrections: Corrections, barred: set[SeriesKey]
+    ) -> None:
+        self._files = files
+        self._corrections = corrections
+        self._barred = barred
+        self._cleaned: dict[SeriesKey, Series | None] = {}
+        self.outcomes: dict[str, FileOutcome] = {}
+        self.problems: dict[SeriesKey, tuple[Finding, ...]] = {}
+
+    def cleaned(self, key: SeriesKey) -> Series | None:
+        """The series after the rules that look at nothing else; None if there is none or it is broken."""
+        if key not in self._cleaned:
+            self._cleaned[key] = self._clean(key) if key in self._files else None
+        return self._cleaned[key]
+
+    def finished(self, key: SeriesKey) -> Series | None:
+        """The series ready to publish, its findings included; None if it is broken (see `problems`)."""
+        series = self.cleaned(key)
+        if series is None or key in self._barred:
+            return None
+        siblings = [
+            k for k in self._files if (k.dataset, k.symbol) == (key.dataset, key.symbol) and k.venue != key.venue
+        ]
+        series = complete(series, self._corrections, self.cleaned, siblings)
+        if waiting := self._waits_for(series, siblings):
+            self.problems[key] = (waiting,)
+            return None
+        family = tuple(k for k in self._files if k.dataset and dataset(k.dataset).family == series.dataset.family)
+        context = Context(family, self.cleaned, self._corrections.general)
+        return series.note(*examine(series, context))
+
+    def _waits_for(self, series: Series, siblings: Sequence[SeriesKey]) -> Finding | None:
+        """Better the earlier publication than holes that a broken donor would have filled."""
+        declared = self._corrections.of(series.key)
+        donors = {SeriesKey(donor.dataset, donor.venue, series.key.symbol) for donor in declared.fill}
+        lacking = bool(donors) and len(hole_stamps(series)) > 0
+        if series.key.dataset == "funding_rates":
+            donors, lacking = (
+                set(siblings),
+                series.count("proxied") > 0 or any(finding.rule == OVER_BUDGET for finding in series.findings),
+            )
+        broken = sorted(str(donor) for donor in donors if donor in self._barred or self.problems.get(donor))
+        if not (lacking and broken):
+            return None
+        message = f"has holes, and a source that would fill them is broken: {', '.join(broken)}."
+        return Finding("ERROR", "donor_broken", message, "repair that source first.")
+
+    def _clean(self, key: SeriesKey) -> Series | None:
+        frames = [frame for found in self._files[key] if (frame := self._read(found)) is not None]
+        if self.problems.get(key) or not frames:
+            return None
+        series = clean(Series(key, pd.concat(frames, ignore_index=True)), self._corrections)
+        if broken := violations(series):
+            self.problems[key] = tuple(broken)
+            return None
+        return series
+
+    def _read(self, found: Recognition) -> pd.DataFrame | None:
+        try:
+            reading = _read_file(found, self._corrections)
+        except RawFileError as error:
+            self.outcomes[found.file.name] = FileOutcome(0, stopped=error.finding)
+            if error.finding.severity == "ERROR":
+                self.problems[found.key] = (*self.problems.get(found.key, ()), error.finding)
+            return None
+        self.outcomes[found.file.name] = FileOutcome(len(reading.frame), reading.findings)
+        return reading.frame
+
+
+def examine_unused(found: Recognition) -> Finding:
+    """Why a file of a layout that no dataset takes is not read: a placeholder, or no use for it."""
+    table = read_columns(found, {found.layout.price: "number"})
+    prices = numbers(table, found.layout.price)
+    if is_straight_ramp(prices):
+        return ramp_finding(found, prices)
+    remedy = "bring candles instead."
+    return Finding("WARN", "unused_layout", f"not read: {found.layout.unused}.", remedy, file=found.file.name)
+
+
+def _read_file(found: Recognition, corrections: Corrections) -> Reading:
+    if found.layout.read is None:
+        raise RawFileError(examine_unused(found))
+    reading = found.layout.read(found, corrections)
+    frame = reading.frame
+    if found.layout.price and is_straight_ramp(frame[found.layout.price].to_numpy(dtype=np.float64)):
+        raise RawFileError(ramp_finding(found, frame[found.layout.price].to_numpy(dtype=np.float64)))
+    if dataset(found.key.dataset).ordered:
+        _require_order(found, frame)
+    provenance = {"quality": OBSERVED, "source_file": found.file.name}
+    return replace(reading, frame=frame.assign(**provenance))
+
+
+def _require_order(found: Recognition, frame: pd.DataFrame) -> None:
+    back = np.flatnonzero(np.diff(frame["timestamp"].to_numpy(dtype=np.int64)) < 0)
+    if len(back):
+        raise reject(
+            "time_order",
+            f"time runs backwards in {len(back)} rows.",
+            remedy="sort the file by time, or download it again.",
+            file=found.file.name,
+            row=int(frame["source_row"].iloc[int(back[0]) + 1]),
+            column="timestamp",
+            count=len(back),
+        )
