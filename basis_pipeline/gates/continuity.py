@@ -9,7 +9,7 @@ import numpy as np
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.gates.accounting import quantity_scale, step_changes
-from basis_pipeline.gates.columns import Bools, largest, panel, relative
+from basis_pipeline.gates.columns import integers, largest, panel, positions_in, relative
 from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline.gates.findings import Finding, from_problems
 
@@ -37,31 +37,32 @@ def _lineage_problems(evidence: MonthEvidence, previous: EngineState) -> list[st
 
 
 def _carried_problems(evidence: MonthEvidence, previous: EngineState) -> list[str]:
-    """Positions before the first step's deltas, and entry prices that no delta of it touched."""
+    """Positions before the deltas of the first step, and entry prices of what it did not trade."""
     problems = [
         f"{key} of the previous checkpoint ({held.quantity:.12g}) is not declared any more"
         for key, held in previous.positions.items()
         if held.quantity and evidence.universe.find(key) is None
     ]
-    changes = step_changes(evidence)[0]
-    opening = evidence.quantities[0] - changes
+    opening = evidence.quantities[0] - step_changes(evidence)[0]
     errors = relative(opening - evidence.opening_quantities, quantity_scale(evidence))
     problems += [
         f"{evidence.universe.keys[slot]} opens with {opening[slot]:.12g} at {iso(int(evidence.timestamps[0]))}, "
         f"the previous checkpoint has {evidence.opening_quantities[slot]:.12g}"
         for slot in np.flatnonzero(errors > evidence.profile.thresholds.fold_tolerance)
     ]
-    return problems + _entry_price_problems(evidence, previous, untouched=changes == 0.0)
+    return problems + _entry_price_problems(evidence, previous)
 
 
-def _entry_price_problems(evidence: MonthEvidence, previous: EngineState, untouched: Bools) -> list[str]:
-    positions, first = evidence.tables["positions"], evidence.timestamps[:1]
+def _entry_price_problems(evidence: MonthEvidence, previous: EngineState) -> list[str]:
+    """A roll closes and reopens, so deltas that sum to zero may still change the entry price."""
+    positions, deltas, first = evidence.tables["positions"], evidence.tables["deltas"], evidence.timestamps[:1]
     entries = np.nan_to_num(panel(positions, "entry_price", "position_key", evidence.universe.keys, first)[0])
+    traded = set(positions_in(evidence.universe.keys, deltas, "position_key")[integers(deltas, "timestamp") == first])
     carried = {key: held.entry_price for key, held in previous.positions.items()}
     return [
         f"entry price of {key} opens at {entry:.12g}, the previous checkpoint has {carried.get(key, 0.0):.12g}"
-        for key, entry, kept in zip(evidence.universe.keys, entries, untouched, strict=True)
-        if kept and entry != carried.get(key, 0.0)
+        for slot, (key, entry) in enumerate(zip(evidence.universe.keys, entries, strict=True))
+        if slot not in traded and entry != carried.get(key, 0.0)
     ]
 
 

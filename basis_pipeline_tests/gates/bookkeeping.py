@@ -78,6 +78,11 @@ class Book:
     def opens(self) -> bool:
         return self.timestamp == month_start(self.opening_month)
 
+    @property
+    def hour(self) -> int:
+        """Hours since the opening."""
+        return (self.timestamp - month_start(self.opening_month)) // HOUR
+
     def values(self) -> dict[str, float]:
         """USDT by position."""
         raise NotImplementedError

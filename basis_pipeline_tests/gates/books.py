@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from basis_pipeline.domain.records import Category
-from basis_pipeline.domain.timeline import DAY, HOUR, month_start
+from basis_pipeline.domain.timeline import HOUR, month_start
 from basis_pipeline_tests.gates.bookkeeping import CAPITAL, CASH, COIN, PERP, SUPPLIED, WALLET, Book
 
 
 class BasisBook(Book):
-    """1.5 BTC long spot, 1.5 BTC short perp from the opening; 0.1 of both is closed in hour 300 of every month."""
+    """1.5 BTC long spot, 1.5 BTC short perp from the opening; 0.1 of both is closed in hours 300 and 900."""
 
     QUANTITY, FEE, RATE = 1.5, 5e-4, 1e-4
 
@@ -48,7 +48,7 @@ class BasisBook(Book):
             self.order(WALLET, 99_000.0)
             self.buy_spot(self.QUANTITY)
             self.sell_perp(self.QUANTITY)
-        elif (self.timestamp % (31 * DAY)) // HOUR == 300:
+        elif self.hour in (300, 900):
             self.sell_perp(-0.1)
             self.buy_spot(-0.1)
 
@@ -69,6 +69,17 @@ class BasisBook(Book):
         self.change(PERP, -quantity, "trade")
         self.change(CASH, -quantity * (self.entry - mark) * (quantity < 0.0) - fee, "trade")
         self.order(PERP, abs(quantity))
+
+
+class RollingBook(BasisBook):
+    """Closes the short and opens it again at the first step of February, which realises its profit."""
+
+    def trade(self) -> None:
+        super().trade()
+        if self.timestamp == month_start("2024-02"):
+            held = -self.quantities[PERP]
+            self.sell_perp(-held)
+            self.sell_perp(held)
 
 
 class LendingBook(Book):
@@ -97,10 +108,6 @@ class LendingBook(Book):
         self.change(WALLET, -paid, "trade")
         self.change(SUPPLIED, supplied / self.index(SUPPLIED), "trade")
         self.order(SUPPLIED, supplied)
-
-    @property
-    def hour(self) -> int:
-        return (self.timestamp - month_start(self.opening_month)) // HOUR
 
 
 class FlowingBook(LendingBook):

@@ -20,9 +20,9 @@ def _usage(*, complete: bool = True) -> DataUsage:
     return DataUsage(tuple(SeriesUsage(*name.split("/"), rows=744, complete=complete) for name in SERIES))
 
 
-def basis_months() -> tuple[MonthEvidence, MonthEvidence]:
+def basis_months(kind: type[BasisBook] = BasisBook) -> tuple[MonthEvidence, MonthEvidence]:
     """The opening month of a basis book (744 steps) and the month after it."""
-    book, found = BasisBook(BASIS, "btc_basis", "2024-01"), []
+    book, found = kind(BASIS, "btc_basis", "2024-01"), []
     previous = None
     for month in ("2024-01", "2024-02"):
         tables = book.run(month)

@@ -7,9 +7,10 @@ import pytest
 
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
 from basis_pipeline.gates.registry import GATES, evaluate
-from basis_pipeline_tests.gates.books import FlowingBook
-from basis_pipeline_tests.gates.gallery import GALLERY, Exhibit, clean
-from basis_pipeline_tests.gates.months import lending_month
+from basis_pipeline_tests.gates.books import FlowingBook, RollingBook
+from basis_pipeline_tests.gates.exhibits import Exhibit, clean
+from basis_pipeline_tests.gates.gallery import GALLERY
+from basis_pipeline_tests.gates.months import basis_months, lending_month
 
 _GATES = {gate.name: gate for gate in GATES}
 
@@ -23,6 +24,11 @@ def test_deposits_and_a_full_withdrawal_trip_no_gate() -> None:
     assert [result for result in evaluate(lending_month(FlowingBook)) if result.status is not GateStatus.PASSED] == []
 
 
+def test_a_roll_in_the_first_step_of_a_month_trips_no_gate() -> None:
+    _, rolled = basis_months(RollingBook)
+    assert [result for result in evaluate(rolled) if result.status is not GateStatus.PASSED] == []
+
+
 @pytest.mark.parametrize("hours", [1, 2, 100])
 def test_an_open_month_may_end_where_its_data_end(hours: int) -> None:
     results = evaluate(lending_month(hours=hours))
@@ -34,6 +40,7 @@ def test_a_planted_defect_is_found(exhibit: Exhibit) -> None:
     results = {result.gate: result for result in evaluate(exhibit.defect(clean(exhibit.month)))}
     severity = _GATES[exhibit.gate].severity
     assert results[exhibit.gate].status is (GateStatus.FAILED if severity is GateSeverity.ERROR else GateStatus.WARNED)
+    assert exhibit.says in results[exhibit.gate].message
     decoded = msgspec.json.decode(msgspec.json.encode(list(results.values())), type=list[GateResult])
     assert [result.status for result in decoded] == [result.status for result in results.values()]
 

@@ -11,13 +11,13 @@ import pytest
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
 from basis_pipeline.domain.records import Category
-from basis_pipeline.domain.timeline import DAY, HOUR, YEAR, month_end, month_start
+from basis_pipeline.domain.timeline import HOUR, YEAR, month_end, month_start
 from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
 from basis_pipeline.gates.registry import GATES, describe, evaluate, first_failure, summary
 from basis_pipeline_tests.gates.bookkeeping import BASIS, COIN
 from basis_pipeline_tests.gates.books import BasisBook, MintedOneToOne
 from basis_pipeline_tests.gates.defects import Defect, add, at, both, in_part, in_series, in_table, where
-from basis_pipeline_tests.gates.gallery import category_row, clean, position_row
+from basis_pipeline_tests.gates.exhibits import category_row, clean, position_row
 from basis_pipeline_tests.gates.months import SERIES, lending_month
 
 HOUR_300 = "2024-01-13T12:00:00Z"
@@ -102,9 +102,8 @@ def test_limits_come_from_the_configuration() -> None:
 def test_the_carry_is_funding_a_year_over_average_equity() -> None:
     """Settlements at 00, 08 and 16 UTC, each short quantity x mark x 1e-4; 1.5 BTC before hour 300 closes 0.1."""
     start, book = month_start("2024-01"), BasisBook(BASIS, "btc_basis", "2024-01")
-    closing = next(t for t in range(start, month_end("2024-01"), HOUR) if (t % (31 * DAY)) // HOUR == 300)
     stamps = range(start + 8 * HOUR, month_end("2024-01"), 8 * HOUR)
-    funding = sum((1.5 if stamp <= closing else 1.4) * book.prices(stamp)[1] * 1e-4 for stamp in stamps)
+    funding = sum((1.5 if stamp <= start + 300 * HOUR else 1.4) * book.prices(stamp)[1] * 1e-4 for stamp in stamps)
     equities = clean("opening").tables["timesteps"]["equity_share_class"].to_pylist()
     carry = funding / (sum(equities) / 744) * YEAR / (744 * HOUR)
     assert judged("carry_bound", clean("opening")).value == pytest.approx(carry, rel=1e-12)

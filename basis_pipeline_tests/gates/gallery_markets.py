@@ -1,0 +1,84 @@
+"""Exhibits of the gates on risk, data and earnings."""
+
+from __future__ import annotations
+
+import msgspec
+
+from basis_pipeline.domain.records import Category
+from basis_pipeline.gates.evidence import GateThresholds
+from basis_pipeline_tests.gates.books import IdleBook, LateBook, LendingBook, MintedOneToOne
+from basis_pipeline_tests.gates.defects import (
+    Defect,
+    at,
+    both,
+    in_evidence,
+    in_part,
+    in_series,
+    in_table,
+    where,
+)
+from basis_pipeline_tests.gates.exhibits import (
+    Exhibit,
+    clean,
+    is_,
+)
+from basis_pipeline_tests.gates.months import SERIES, lending_month
+
+
+def _usage(**changes: object) -> Defect:
+    return in_evidence(usage=msgspec.structs.replace(clean("opening").usage, **changes))
+
+
+def _lending(kind: type[LendingBook]) -> Defect:
+    return lambda _: lending_month(kind)
+
+
+def risk_exhibits() -> list[Exhibit]:
+    def timestep(gate: str, label: str, **changes: object) -> Exhibit:
+        return Exhibit(gate, label, "opening", in_table("timesteps", at(300, **changes)))
+
+    coin = both(in_part("profile", coin_share_class=True), in_table("timesteps", at(300, excess_delta_usd=9_000.0)))
+    return [
+        Exhibit("liquidation", "liquidated", "opening", in_table("deltas", at(20, source="liquidation"))),
+        timestep("delta_band", "long", net_delta_usd=5_100.0),
+        timestep("delta_band", "short", net_delta_usd=-5_100.0),
+        timestep("delta_band", "unknown", net_delta_usd=float("nan")),
+        timestep("delta_band", "bankrupt", net_delta_usd=-1.0, equity_usd=-90_000.0),
+        Exhibit("delta_band", "coin share class", "opening", coin),
+        timestep("delta_drift", "long", net_delta_usd=2_100.0),
+        timestep("margin_floor", "low", min_margin_ratio=0.1199),
+        timestep("margin_floor", "unknown", min_margin_ratio=float("nan")),
+        timestep("margin_derisk", "low", min_margin_ratio=0.1999),
+        timestep("health_factor_floor", "low", min_health_factor=1.0499),
+        timestep("health_factor_derisk", "low", min_health_factor=1.1199),
+    ]
+
+
+def data_exhibits() -> list[Exhibit]:
+    complete = "data_completeness"
+    return [
+        Exhibit(complete, "series missing", "opening", _usage(series=clean("opening").usage.series[:1])),
+        Exhibit(complete, "series without values", "opening", in_series(1, rows=0)),
+        Exhibit(complete, "series not declared", "opening", in_part("profile", required_series=SERIES[:1])),
+        Exhibit(complete, "series cut off", "opening", in_series(0, complete=False)),
+        Exhibit("fills_budget", "much filled", "opening", in_series(0, filled=38)),
+        Exhibit("proxied_funding", "one estimate", "opening", in_series(1, proxied=1)),
+    ]
+
+
+def yield_exhibits() -> list[Exhibit]:
+    paying = in_table("pnl_attribution", where(is_("category", Category.FUNDING), pnl=-0.01))
+    gate = "lending_growth"
+    return [
+        Exhibit("carry_bound", "pays funding", "opening", paying),
+        Exhibit(
+            "carry_bound",
+            "earns too little",
+            "opening",
+            in_part("profile", thresholds=GateThresholds(carry_bound=0.08)),
+        ),
+        Exhibit(gate, "minted one to one", "lending", _lending(MintedOneToOne)),
+        Exhibit(gate, "nothing supplied", "lending", _lending(IdleBook)),
+        Exhibit(gate, "supplied four days late", "lending", _lending(LateBook)),
+        Exhibit(gate, "half supplied", "lending", in_part("profile", supplied_fraction=0.5)),
+    ]
