@@ -16,9 +16,10 @@ _SHOWN = 5
 
 
 def step_of(series: Series) -> int | None:
-    """The dataset's step, or the funding interval; None where rows come as they come."""
+    """The dataset's step, or the funding interval if there is one; None where rows come as they come."""
     if series.key.dataset == "funding_rates":
-        return int(np.median(series.values("interval_hours"))) * HOUR
+        intervals = np.unique(series.values("interval_hours"))
+        return int(intervals[0]) * HOUR if len(intervals) == 1 else None
     return series.dataset.step
 
 

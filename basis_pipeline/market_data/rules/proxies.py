@@ -36,12 +36,15 @@ def proxy_funding(series: Series, others: Sequence[Series], budget: int) -> Seri
 
 
 def _missing(series: Series, others: Sequence[Series]) -> pd.Series[int]:
-    step = int(series.values("interval_hours")[-1] * HOUR)
-    first, last = int(series.stamps[0]), int(series.stamps[-1])
-    inside = np.setdiff1d(np.arange(first, last, step, dtype=np.int64), series.stamps)
+    stamps, intervals = series.stamps, np.round(series.values("interval_hours") * HOUR).astype(np.int64)
+    inside: list[int] = []
+    for at in np.flatnonzero(np.diff(stamps) > intervals[1:]).tolist():
+        # The interval of a row is the one that ends there: count back from the row after the hole.
+        inside += sorted(range(int(stamps[at + 1] - intervals[at + 1]), int(stamps[at]), -int(intervals[at + 1])))
+    step, last = int(intervals[-1]), int(stamps[-1])
     later = np.unique(np.concatenate([np.zeros(0, np.int64), *(other.stamps for other in others)]))
     tail = [stamp for stamp in later[later > last].tolist() if month_of(stamp) == month_of(last) and stamp % step == 0]
-    return pd.Series([*inside.tolist(), *tail], dtype="int64")
+    return pd.Series([*inside, *tail], dtype="int64")
 
 
 def _medians(series: Series, others: Sequence[Series], stamps: pd.Series[int]) -> pd.DataFrame:
