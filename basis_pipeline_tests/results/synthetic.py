@@ -100,7 +100,7 @@ class BasisBook:
         return EngineState(
             mode="btc_basis",
             config_digest="c0ffee",
-            opening_month=self.opening_month,
+            behaviour={},
             timestamp=self.timestamp,
             sequence=self.sequence,
             event_sequence=0,

@@ -1,0 +1,42 @@
+"""A small inline SVG picture of an equity curve: for Dagster's metadata, the overview and the README."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from basis_pipeline.results.columns import FloatArray
+
+WIDTH, HEIGHT, PAD = 600.0, 180.0, 4.0
+POINTS = 300
+
+
+def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] | FloatArray) -> str:
+    """Equity over time with the gap to its running peak shaded.
+
+    Args:
+        timestamps: microseconds UTC, increasing, one per value; at least one.
+        equity: any one currency.
+    """
+    stamps, values = np.asarray(timestamps, np.float64), np.asarray(equity, np.float64)
+    keep = np.unique(np.linspace(0, len(values) - 1, POINTS).round().astype(np.int64))
+    peaks = np.maximum.accumulate(values)[keep]
+    stamps, values = stamps[keep], values[keep]
+    x = PAD + (WIDTH - 2 * PAD) * (stamps - stamps[0]) / max(stamps[-1] - stamps[0], 1.0)
+    low, high = float(values.min()), float(peaks.max())
+    span = high - low or 1.0
+
+    def line(heights: FloatArray) -> list[str]:
+        y = HEIGHT - PAD - (HEIGHT - 2 * PAD) * (heights - low) / span
+        return [f"{left:.1f},{top:.1f}" for left, top in zip(x, y, strict=True)]
+
+    curve = line(values)
+    gap = " ".join(curve + line(peaks)[::-1])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" class="spark" role="img"'
+        f' aria-label="Equity from {low:,.2f} to {high:,.2f}, drawdowns shaded" preserveAspectRatio="none">'
+        f'<polygon points="{gap}" fill="#c2454f" fill-opacity="0.25"/>'
+        f'<polyline points="{" ".join(curve)}" fill="none" stroke="#2b7bb0" stroke-width="1.6"'
+        f' vector-effect="non-scaling-stroke"/></svg>'
+    )

@@ -1,0 +1,198 @@
+"""The figures of a report as text and tables: headline, returns by month, profit by source, positions held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pyarrow.compute as pc
+
+from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.results.report_evidence import verdicts
+from basis_pipeline.results.report_record import Record
+from basis_pipeline.results.report_text import (
+    DASH,
+    Cell,
+    Html,
+    day,
+    html,
+    joined,
+    money,
+    percent,
+    plain,
+    quantity,
+    table,
+    tag,
+    tone,
+    toned,
+)
+
+CARRY = (
+    Category.FUNDING,
+    Category.SUPPLY_YIELD,
+    Category.BORROW_COSTS,
+    Category.STAKING_YIELD,
+    Category.STAKING_REWARDS,
+)
+"""Sources that a book earns or pays for holding its positions, whatever prices do."""
+
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Figure(NamedTuple):
+    """A headline figure: its name, the figure, its unit, what stands beside it, and its tone."""
+
+    name: str
+    value: str
+    unit: str
+    beside: str
+    tone: str = ""
+
+
+def category_sum(figures: Mapping[str, float | None], *categories: Category, suffix: str = "") -> float:
+    """Sum of the `pnl_*` figures of some categories."""
+    return sum(figures.get(f"pnl_{category.removesuffix('_pnl')}{suffix}") or 0.0 for category in categories)
+
+
+def cards(record: Record) -> Html:
+    shown = [
+        tag(
+            "div",
+            joined([tag("dt", figure.name), _value(figure), tag("dd", figure.beside, class_="beside")]),
+            class_="card",
+        )
+        for figure in _figures(record)
+    ]
+    return tag("dl", joined(shown), class_="cards")
+
+
+def _value(figure: Figure) -> Html:
+    unit = joined([" ", tag("small", figure.unit)]) if figure.unit else Html("")
+    return tag("dd", joined([figure.value, unit]), class_=f"value {figure.tone}".strip())
+
+
+def _figures(record: Record) -> Iterator[Figure]:
+    found, currency = record.metrics, record.currency
+    total, carry = found["time_weighted_return"], category_sum(found, *CARRY)
+    costs = category_sum(found, Category.TRANSACTION_COSTS, Category.LIQUIDATION)
+    fell = f"{day(found['max_drawdown_peak'])} to {day(found['max_drawdown_trough'])}" if found["max_drawdown"] else ""
+    yield Figure("Return", percent(total), "", f"{percent(found['time_weighted_return_usd'])} in USD", tone(total))
+    yield Figure("CAGR", percent(found["cagr"]), "", f"{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
+    yield Figure("Max drawdown", percent(found["max_drawdown"]), "", fell)
+    yield Figure("Sharpe", plain(found["sharpe"]), "", f"Sortino {plain(found['sortino'])}")
+    yield Figure("Volatility", percent(found["volatility"]), "a year", "of daily returns")
+    end_usd = f"{money(found['end_equity_usd'], 'USD')} USD"
+    yield Figure("Equity at the end", money(found["end_equity"], currency), currency, end_usd)
+    yield Figure(
+        "Profit",
+        money(found["profit"], currency),
+        currency,
+        f"{money(found['profit_usd'], 'USD')} USD",
+        tone(found["profit"]),
+    )
+    yield Figure("Carry", money(carry, currency), currency, "funding and yields, net of interest", tone(carry))
+    yield Figure(
+        "Costs", money(costs, currency), currency, f"turnover {plain(found['turnover'])} x equity", tone(costs)
+    )
+    yield Figure("Orders", plain(found["orders"], 0), "", f"{plain(found['orders_failed'], 0)} did not succeed")
+    yield _closest_call(found)
+    yield Figure("Time in market", percent(found["time_in_market"], 1), "", "share of steps")
+
+
+def _closest_call(figures: Mapping[str, float | None]) -> Figure:
+    if figures["min_health_factor"] is not None:
+        return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a step's close")
+    if figures["min_margin_ratio"] is not None:
+        return Figure(
+            "Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "of any venue at a step's close"
+        )
+    return Figure("Margin and debt", "none", "", "neither perps nor debt")
+
+
+# Months
+
+
+def returns_table(record: Record) -> Html:
+    """Returns by year and month; the last column compounds the months shown."""
+    returns = {
+        month.manifest.month: figures["time_weighted_return"] or 0.0
+        for month, figures in zip(record.months, record.by_month, strict=True)
+    }
+    largest = max(map(abs, returns.values())) or 1.0
+    rows = []
+    for year in sorted({month[:4] for month in returns}):
+        growth = 1.0
+        cells: list[object] = [year]
+        for number in range(1, 13):
+            value = returns.get(f"{year}-{number:02d}")
+            growth *= 1.0 + (value or 0.0)
+            cells.append(_heat(value, largest))
+        rows.append([*cells, toned(growth - 1.0, percent(growth - 1.0))])
+    return table(["", *_MONTH_NAMES, "Year"], rows, "k" + "n" * 13, class_="data heat")
+
+
+def _heat(value: float | None, largest: float) -> Html:
+    if value is None:
+        return Cell('<td class="n quiet"></td>')
+    shade = 0.06 + 0.34 * min(abs(value) / largest, 1.0)
+    colour = "gain" if value >= 0.0 else "loss"
+    return Cell(f'<td class="n" style="background:rgb(var(--{colour}-soft) / {shade:.2f})">{html(percent(value))}</td>')
+
+
+def months_table(record: Record) -> Html:
+    currency = record.currency
+    rows = []
+    for month, found in zip(record.months, record.by_month, strict=True):
+        ratio, factor = found["min_margin_ratio"], found["min_health_factor"]
+        rows.append(
+            [
+                month.manifest.month + ("" if month.manifest.complete else " (open)"),
+                toned(found["time_weighted_return"], percent(found["time_weighted_return"])),
+                money(found["end_equity"], currency),
+                percent(found["max_drawdown"]),
+                money(category_sum(found, *CARRY), currency),
+                money(category_sum(found, Category.TRANSACTION_COSTS), currency),
+                plain(found["orders"], 0),
+                percent(ratio, 1) if ratio is not None else DASH,
+                plain(factor, 3) if factor is not None else DASH,
+                joined(verdicts(month.manifest.gates), " "),
+                tag("code", month.generation),
+            ]
+        )
+    sums = ("Carry", "Costs", "Orders")
+    head = ("Month", "Return", f"Equity, {currency}", "Max drawdown", *sums, "Min margin", "Min health", "Gates", "")
+    return table(head, rows, "knnnnnnnnkk")
+
+
+def attribution_table(record: Record) -> Html:
+    profit, currency = record.metrics["profit"] or 0.0, record.currency
+    rows = []
+    for category in CATEGORIES:
+        amount = category_sum(record.metrics, category)
+        if amount or category is Category.RESIDUAL:
+            swatch = Html(f'<span class="swatch" style="background:var(--{category})"></span>')
+            usd = money(category_sum(record.metrics, category, suffix="_usd"), "USD")
+            share = percent(amount / profit, 1) if profit else DASH
+            rows.append([joined([swatch, category]), toned(amount, money(amount, currency)), usd, share])
+    foot = ["sum", money(profit, currency), money(record.metrics["profit_usd"], "USD"), percent(1.0, 1)]
+    return table(["Source", currency, "USD", "of profit"], rows, "knnn", foot=foot)
+
+
+def closing_positions(record: Record) -> Html:
+    """What is held at the end."""
+    positions = record.tables["positions"]
+    last = pc.max(positions["timestamp"])
+    rows = [
+        [
+            row["position_key"],
+            quantity(row["quantity"]),
+            quantity(row["underlying_quantity"]) if row["underlying_quantity"] != row["quantity"] else "",
+            money(row["entry_price"], "USDT") if row["entry_price"] is not None else "",
+            toned(min(row["value_usd"], 0.0), money(row["value_usd"], "USD")),
+        ]
+        for row in positions.filter(pc.equal(positions["timestamp"], last)).to_pylist()
+        if row["quantity"]
+    ]
+    value = record.metrics["end_equity_usd"]
+    foot = ["equity", "", "", "", money(value, "USD")]
+    return table(["Position", "Quantity", "Token units", "Entry, USDT", "Value, USD"], rows, "knnnn", foot=foot)
