@@ -6,6 +6,7 @@ from basis_pipeline.domain.records import Category
 from basis_pipeline.gates.evidence import RESIDUAL
 from basis_pipeline_tests.gates.bookkeeping import CAPITAL, CASH, COIN
 from basis_pipeline_tests.gates.defects import (
+    Edit,
     Row,
     add,
     at,
@@ -48,16 +49,19 @@ def capital_exhibits() -> list[Exhibit]:
     ]
 
 
-def _moved_to_residual(rows: list[Row]) -> list[Row]:
-    """A millionth of equity of the price effect in hour 300 is not explained, and the sum still closes."""
-    rows = add(category_row(300, Category.DELTA), pnl=-0.1)(rows)
-    return add(category_row(300, Category.RESIDUAL), pnl=0.1)(rows)
+def _unexplained(hour: int, amount: float) -> Edit:
+    """Takes `amount` of an hour's price effect out of its explanation; the categories still sum to the step."""
+
+    def edit(rows: list[Row]) -> list[Row]:
+        rows = add(category_row(hour, Category.DELTA), pnl=-amount)(rows)
+        return add(category_row(hour, Category.RESIDUAL), pnl=amount)(rows)
+
+    return edit
 
 
 def _swinging(rows: list[Row]) -> list[Row]:
     """Residuals of +0.6e-9 and -1.2e-9 of equity: their sum stays within 1e-9, the second step does not."""
-    rows = at(category_row(300, Category.RESIDUAL), pnl=0.6e-9 * CAPITAL)(rows)
-    return at(category_row(301, Category.RESIDUAL), pnl=-1.2e-9 * CAPITAL)(rows)
+    return _unexplained(301, -1.2e-9 * CAPITAL)(_unexplained(300, 0.6e-9 * CAPITAL)(rows))
 
 
 def _after_the_last_step(rows: list[Row]) -> list[Row]:
@@ -66,7 +70,7 @@ def _after_the_last_step(rows: list[Row]) -> list[Row]:
 
 def attribution_exhibits() -> list[Exhibit]:
     attribution = {
-        "residual in a step": _moved_to_residual,
+        "residual in a step": _unexplained(300, 0.1),
         "residual that swings": _swinging,
         "residual that creeps": where(is_("category", Category.RESIDUAL), pnl=5e-6),
         "category forgotten": where(is_("category", Category.FUNDING), pnl=0.0),
