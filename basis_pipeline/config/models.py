@@ -172,7 +172,9 @@ class RiskMonitorComponent(Model):
 
 
 class ExposureMonitorComponent(Model):
-    track_assets: list[str] | None = Field(default=None, description="assets recorded in `exposures`; default all")
+    track_assets: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="assets recorded in `exposures`; default all"
+    )
     conversion_methods: dict[Literal["USDT"], Literal["par", "oracle"]] = Field(
         default={"USDT": "par"}, description="USD value of USDT: 1, or the daily oracle price"
     )

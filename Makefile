@@ -1,0 +1,48 @@
+# Everything runs in .venv; python3.11 and make are all that has to be there.
+PYTHON ?= python3.11
+BIN := .venv/bin
+DATA ?= $(if $(RAW),data/real,data/sample)
+export BASIS_DATA_DIR := $(DATA)
+ifdef RAW
+export BASIS_RAW_DIR := $(abspath $(RAW))
+endif
+
+.PHONY: run test dev lint types check test-slow bench clean help
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/.ready ## sample data (or RAW=folder) -> validated data -> all modes -> gates -> reports
+	$(BIN)/basis run
+
+test: .venv/.ready-dev ## the default test suite
+	$(BIN)/pytest -n 2 -m "not slow" basis_pipeline_tests
+
+test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
+	$(BIN)/pytest -m slow basis_pipeline_tests
+
+dev: .venv/.ready ## Dagster UI on loopback; DATA=folder picks the data root
+	$(BIN)/basis dev
+
+check: lint types ## everything static
+lint: .venv/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+types: .venv/.ready-dev
+	$(BIN)/mypy
+
+bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
+	$(BIN)/python benchmarks/engine_speed.py
+
+.venv/.ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e .
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean: ## remove the environment and caches; data stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,5 @@
+"""`python -m basis_pipeline` is the `basis` command."""
+
+from basis_pipeline.cli import main
+
+main()

@@ -1,0 +1,228 @@
+"""What the command shows: answers on standard output, progress, tables and messages on standard error."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
+from basis_pipeline.runs.ingest import IngestReport
+from basis_pipeline.runs.modes import ModeDescription
+from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
+
+_OUT = Console(soft_wrap=True)
+_ERR = Console(stderr=True)
+_COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
+_SHOWN_ROWS = 1000
+
+
+def say(message: str) -> None:
+    """A note for the person at the terminal."""
+    _ERR.print(escape(message), soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    _ERR.print(f"[bold red]error[/] {escape(message)}", soft_wrap=True)
+
+
+def result(text: str) -> None:
+    """The answer itself, for scripts to read."""
+    sys.stdout.write(f"{text}\n")
+
+
+@contextmanager
+def progress(title: str) -> Iterator[ProgressCallback]:
+    """A bar that follows (what, done, total) calls; one line per call where standard error is no terminal."""
+    if not _ERR.is_terminal:
+        yield _plain_progress
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_ERR, transient=True) as bar:
+        task = bar.add_task(title)
+
+        def update(what: str, done: int, total: int) -> None:
+            bar.update(task, description=escape(what), completed=done, total=total)
+
+        yield update
+
+
+def _plain_progress(what: str, done: int, total: int) -> None:
+    if done == total or done % max(1, total // 10) == 0:
+        _ERR.print(f"  {escape(what)} {done}/{total}", soft_wrap=True, highlight=False)
+
+
+def ingestion(report: IngestReport, *, verbose: bool) -> None:
+    """Datasets with what rules did to them; then every error, and the findings that need a person."""
+    table = Table("dataset", *_right("series", "rows", "dropped", "quarantined", "filled", "proxied", "blocked"))
+    for row in report.summary():
+        counts = (row.series, row.rows, row.dropped, row.quarantined, row.filled, row.proxied, row.blocked)
+        table.add_row(row.dataset, *(f"{count:,}" if count else "·" for count in counts))
+    _ERR.print(table)
+    states = Counter(file.status for file in report.files)
+    say("files: " + ", ".join(f"{count} {status}" for status, count in states.items()))
+    for file in report.files:
+        if file.status in ("unrecognised", "failed") or (verbose and file.reason):
+            complain(f"{file.path}: {file.status}: {file.reason}")
+    for finding in report.failed_checks:
+        say(f"check failed: {finding}")
+    if verbose:
+        for warning in report.warnings:
+            say(str(warning))
+    elif report.warnings:
+        say(f"{len(report.warnings)} warnings (`basis ingest --verbose` lists them)")
+
+
+def months(outcomes: Sequence[MonthOutcome]) -> None:
+    """One line per month of a run."""
+    table = Table("month", *_right("return", "profit", "end equity", "max drawdown", "orders"), "gates", "data")
+    for outcome in outcomes:
+        figures = {metric.metric: metric.value for metric in outcome.metrics}
+        table.add_row(
+            outcome.month,
+            _percent(figures["total_return"]),
+            _money(figures["profit"]),
+            _money(figures["end_equity"]),
+            _percent(figures["max_drawdown"]),
+            f"{figures['orders']:.0f}",
+            _verdicts(outcome.gates),
+            "complete" if outcome.published.manifest.complete else "[yellow]open[/]",
+        )
+    _ERR.print(table)
+
+
+def summaries(records: Iterable[RecordSummary]) -> None:
+    """The table that `make run` ends with."""
+    table = Table("mode", "months", *_right("return", "CAGR", "funding/yield", "costs", "max drawdown"), "gates")
+    for record in records:
+        gates = record.gates
+        table.add_row(
+            record.experiment or record.mode,
+            f"{record.first} … {record.last} ({record.months})",
+            _percent(record.metrics["time_weighted_return"]),
+            _percent(record.metrics["cagr"]),
+            f"{_money(record.income)} {record.share_class}",
+            f"{_money(record.costs)} {record.share_class}",
+            _percent(record.metrics["max_drawdown"]),
+            f"[green]{gates.passed} passed[/], [yellow]{gates.warned} warned[/], [red]{gates.failed} failed[/]",
+        )
+        if record.stale:
+            say(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
+    _OUT.print(table)
+
+
+def gates(results: Iterable[GateResult]) -> None:
+    """Verdicts on one month, worst first."""
+    table = Table("gate", "severity", "status", "threshold", "found")
+    for verdict in sorted(results, key=lambda verdict: -list(GateStatus).index(verdict.status)):
+        table.add_row(verdict.gate, verdict.severity, _status(verdict), verdict.threshold, escape(verdict.message))
+    _ERR.print(table)
+
+
+def gate_table(verdicts: Sequence[GateVerdict]) -> None:
+    """Counts by gate over all months, and every verdict that is not `passed`."""
+    table = Table("gate", "severity", *_right("passed", "warned", "failed"))
+    counts: dict[str, Counter[GateStatus]] = {}
+    severity = {}
+    for verdict in verdicts:
+        counts.setdefault(verdict.result.gate, Counter())[verdict.result.status] += 1
+        severity[verdict.result.gate] = verdict.result.severity
+    for gate, count in counts.items():
+        table.add_row(gate, severity[gate], *(str(count[status] or "·") for status in GateStatus))
+    _OUT.print(table)
+    for verdict in verdicts:
+        if verdict.result.status is not GateStatus.PASSED:
+            found = verdict.result
+            _OUT.print(f"{verdict.month} {verdict.kept}: {found.gate} {_status(found)}: {escape(found.message)}")
+
+
+def gate_descriptions(descriptions: Iterable[GateDescription]) -> None:
+    table = Table("gate", "severity", "protects from", "computed", "threshold")
+    for gate in descriptions:
+        table.add_row(gate.name, gate.severity, gate.protects_from, gate.computed, gate.threshold)
+    _OUT.print(table)
+
+
+def modes(described: Iterable[ModeDescription]) -> None:
+    table = Table("mode", "share class", "step", "capital", "data", "published", "what it does")
+    for mode in described:
+        covered, published = mode.covered, mode.published
+        table.add_row(
+            mode.name,
+            mode.share_class,
+            mode.step,
+            f"{mode.initial_capital:,.10g}",
+            f"{covered.first_full} … {covered.last_any}" if covered.first_full else "[yellow]not ingested[/]",
+            f"{published[0]} … {published[-1]}" if published else "–",
+            mode.description,
+        )
+    _OUT.print(table)
+
+
+def table(answer: pa.Table, *, as_csv: bool) -> None:
+    """The answer to a query."""
+    rows = answer.to_pylist()
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.column_names)
+        writer.writerows(["" if value is None else value for value in row.values()] for row in rows)
+        return
+    shown = Table(*answer.column_names)
+    for row in rows[:_SHOWN_ROWS]:
+        shown.add_row(*(escape(_cell(value)) for value in row.values()))
+    _OUT.print(shown)
+    if len(rows) > _SHOWN_ROWS:
+        say(f"{len(rows) - _SHOWN_ROWS:,} more rows; --csv prints them all")
+
+
+def next_steps(root: Path, overview: Path) -> None:
+    """What to open after `make run`."""
+    say(f"\noverview  {overview}")
+    say(f'SQL       BASIS_DATA_DIR={root} basis query "from months"')
+    say(f"UI        make dev DATA={root}")
+
+
+def _right(*names: str) -> list[Column]:
+    return [Column(name, justify="right") for name in names]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return "" if value is None else str(value)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
+
+
+def _money(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.2f}" if abs(value) >= 100.0 or value == 0.0 else f"{value:.6g}"
+
+
+def _status(verdict: GateResult) -> str:
+    return f"[{_COLOURS[verdict.status]}]{verdict.status}[/]"
+
+
+def _verdicts(results: Iterable[GateResult]) -> str:
+    counts = Counter(verdict.status for verdict in results)
+    shown = (f"[{_COLOURS[status]}]{counts[status]} {status}[/]" for status in GateStatus if counts[status])
+    return ", ".join(shown)

@@ -1,0 +1,60 @@
+"""The environment variables this project reads, once, at start-up. Secrets come only from here and are never logged."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from basis_pipeline.domain.errors import ConfigError
+
+VARIABLES = {
+    "BASIS_DATA_DIR": "data root: one folder for one source of data (default data/sample)",
+    "BASIS_RAW_DIR": "folder of vendor files to ingest (default <data root>/raw)",
+    "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
+    "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions",
+    "BASIS_EXECUTION_MODE": "backtest or live",
+    "BASIS_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
+}
+_PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
+_CHOICES = {
+    "BASIS_ENVIRONMENT": ("dev", "staging", "prod"),
+    "BASIS_EXECUTION_MODE": ("backtest", "live"),
+    "BASIS_LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where things are, and what kind of session this is."""
+
+    data_dir: Path
+    raw_dir: Path | None
+    config_dir: Path
+    environment: str = "dev"
+    execution_mode: str = "backtest"
+    log_level: str = "INFO"
+
+
+def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
+    """Read and validate the variables; ConfigError names an unknown `BASIS_*` variable or a bad value."""
+    given = {key: value for key, value in (variables or os.environ).items() if key.startswith("BASIS_")}
+    for key in given:
+        if key not in VARIABLES and not key.startswith(_PREFIXES):
+            nearest = difflib.get_close_matches(key, VARIABLES, n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(VARIABLES)}."
+            raise ConfigError(f"environment variable {key} is not known.", remedy=hint)
+    for key, choices in _CHOICES.items():
+        if key in given and given[key] not in choices:
+            raise ConfigError(f"{key}={given[key]!r} is not one of {', '.join(choices)}.")
+    raw = given.get("BASIS_RAW_DIR")
+    return Environment(
+        data_dir=Path(given.get("BASIS_DATA_DIR", "data/sample")),
+        raw_dir=Path(raw) if raw else None,
+        config_dir=Path(given.get("BASIS_CONFIG_DIR", "configs")),
+        environment=given.get("BASIS_ENVIRONMENT", "dev"),
+        execution_mode=given.get("BASIS_EXECUTION_MODE", "backtest"),
+        log_level=given.get("BASIS_LOG_LEVEL", "INFO"),
+    )

@@ -1,0 +1,57 @@
+"""The use case behind `make run`: sample or vendor files -> validated data -> every mode -> gates -> reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.results.overview import write_overview
+from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
+from basis_pipeline.runs.ingest import IngestReport, ingest
+from basis_pipeline.runs.records import RecordSummary, summarise, write_rejected_report, write_reports
+from basis_pipeline.runs.sample_data import make_sample_data
+from basis_pipeline.runs.workspace import Workspace
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class PipelineReport:
+    """What happened: the ingestion, one summary per mode that ran, one error per mode that did not."""
+
+    ingestion: IngestReport
+    summaries: tuple[RecordSummary, ...]
+    failures: dict[str, BasisError]
+    overview: Path
+
+
+def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
+    """Generate the sample if the root has no vendor files of its own, then ingest what changed."""
+    info = workspace.root.info
+    if workspace.raw_dir is None and (info is None or info.kind == "sample"):
+        make_sample_data(workspace.root, progress=progress)
+    return ingest(workspace.root, workspace.raw, config_dir=workspace.config.path, progress=progress)
+
+
+def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = False) -> PipelineReport:
+    """Ingest, backtest every configured mode over all its months, and write the reports.
+
+    A mode that fails does not keep the others from running; its error is in the report.
+    """
+    ingestion = prepare_data(workspace, progress)
+    summaries: list[RecordSummary] = []
+    failures: dict[str, BasisError] = {}
+    for mode in workspace.config.modes():
+        try:
+            for _ in plan_backtest(workspace, mode, reopen=reopen, run_id="pipeline").run(progress):
+                pass
+            write_reports(workspace, mode)
+            summaries.append(summarise(workspace, mode))
+        except MonthRejectedError as error:
+            write_rejected_report(workspace, mode)
+            failures[mode] = error
+        except BasisError as error:
+            failures[mode] = error
+    return PipelineReport(ingestion, tuple(summaries), failures, write_overview(workspace.results))

@@ -1,0 +1,157 @@
+"""What can be asked of published results: summaries, SQL, reports, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.gates.findings import GateDescription
+from basis_pipeline.gates.registry import Summary, describe, summary
+from basis_pipeline.results import catalog
+from basis_pipeline.results.export import export_csv
+from basis_pipeline.results.metrics import compute_metrics
+from basis_pipeline.results.overview import write_overview
+from basis_pipeline.results.report import write_report
+from basis_pipeline.runs.months import stale_months
+from basis_pipeline.runs.workspace import Workspace
+
+__all__ = [
+    "GateDescription",
+    "GateVerdict",
+    "RecordSummary",
+    "export",
+    "gate_descriptions",
+    "gate_verdicts",
+    "query",
+    "summarise",
+    "write_rejected_report",
+    "write_reports",
+]
+
+YIELDS = ("pnl_funding", "pnl_supply_yield", "pnl_staking_yield", "pnl_staking_rewards", "pnl_borrow_costs")
+"""Metrics that add up to what a book was paid for holding it."""
+
+
+@dataclass(frozen=True)
+class RecordSummary:
+    """One line about a record.
+
+    Attributes:
+        mode, experiment: which record; `experiment` is None for the standing one.
+        first, last, months: the months it covers.
+        metrics: all figures of the whole range by name (see results.metrics).
+        gates: passed, warned and failed over all months.
+        stale: months whose predecessor was replaced after they were run.
+        share_class: currency of the figures.
+    """
+
+    mode: str
+    experiment: str | None
+    first: str
+    last: str
+    months: int
+    metrics: Mapping[str, float | None]
+    gates: Summary
+    stale: tuple[str, ...]
+    share_class: str
+
+    @property
+    def income(self) -> float:
+        """Funding and yields, share class."""
+        return sum(self.metrics.get(name) or 0.0 for name in YIELDS)
+
+    @property
+    def costs(self) -> float:
+        """Fees, slippage and gas, share class, negative = paid."""
+        return self.metrics.get("pnl_transaction_costs") or 0.0
+
+
+def summarise(workspace: Workspace, mode: str, experiment: str | None = None) -> RecordSummary:
+    """Figures of all published months of a record; StateError if there are none."""
+    results = workspace.results
+    months = results.months(mode, experiment)
+    if not months:
+        raise StateError(f"nothing is published for {mode} in {results.base}.", remedy=f"run `basis backtest {mode}`.")
+    manifests = [results.manifest(mode, month, experiment) for month in months]
+    names = ("timesteps", "positions", "pnl_attribution", "orders", "deltas")
+    tables = {
+        name: pa.concat_tables(
+            [results.read_month(mode, month, name, experiment) for month in months], promote_options="permissive"
+        )
+        for name in names
+    }
+    metrics = compute_metrics(tables, opening=manifests[0].predecessor is None)
+    gates = [result for manifest in manifests for result in manifest.gates]
+    return RecordSummary(
+        mode=mode,
+        experiment=experiment,
+        first=months[0],
+        last=months[-1],
+        months=len(months),
+        metrics={metric.metric: metric.value for metric in metrics},
+        gates=summary(gates),
+        stale=() if experiment else tuple(stale_months(results, mode)),
+        share_class=manifests[-1].share_class,
+    )
+
+
+def query(workspace: Workspace, sql: str) -> pa.Table:
+    """Answer one SELECT over the views of the catalogue."""
+    return catalog.query(workspace.results, sql)
+
+
+def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
+    """Write the page of one record, the overview of all modes, and the catalogue file; return the page."""
+    page = write_report(workspace.results, mode, experiment=experiment)
+    write_overview(workspace.results)
+    catalog.rebuild_catalogue(workspace.results)
+    return page
+
+
+def write_rejected_report(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
+    """The same page for the months that a gate rejected."""
+    return write_report(workspace.results.rejected, mode, experiment=experiment)
+
+
+def export(
+    workspace: Workspace, mode: str, *, out: Path | None = None, zipped: bool = False, experiment: str | None = None
+) -> Path:
+    """Write every table of a record as CSV, with a description of the columns; return the folder or the zip."""
+    folder = out or workspace.root.results / "exports"
+    return export_csv(workspace.results, mode, out=folder, zipped=zipped, experiment=experiment)
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """One gate on one month. `kept` says where: `published`, or `rejected` and not part of the record."""
+
+    month: str
+    kept: str
+    result: GateResult
+
+    @property
+    def failed(self) -> bool:
+        return self.result.status is GateStatus.FAILED
+
+
+def gate_descriptions() -> list[GateDescription]:
+    """Every gate in words: what it protects from, how it is computed, its threshold."""
+    return describe()
+
+
+def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
+    """Verdicts on all published and rejected months of a mode, in month order; StateError if there is none."""
+    verdicts = [
+        GateVerdict(month, kept, result)
+        for kept, store in (("published", workspace.results), ("rejected", workspace.results.rejected))
+        for month in store.months(mode)
+        for result in store.manifest(mode, month).gates
+    ]
+    if not verdicts:
+        raise StateError(f"nothing is published for {mode}.", remedy=f"run `basis backtest {mode}`.")
+    return sorted(verdicts, key=lambda verdict: (verdict.month, verdict.kept))

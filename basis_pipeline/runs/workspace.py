@@ -1,0 +1,46 @@
+"""What every use case works on: one data root, one configuration folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from basis_pipeline.config.environment import VARIABLES, read_environment
+from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.market_data.validated import ValidatedStore
+from basis_pipeline.results.store import ResultsStore
+from basis_pipeline.storage.data_root import DataRoot
+
+__all__ = ["VARIABLES", "SystemClock", "Workspace"]
+
+
+class Workspace:
+    """Paths and stores, opened once and passed to the functions of this package."""
+
+    def __init__(self, data_dir: Path, config_dir: Path, raw_dir: Path | None = None) -> None:
+        self.root = DataRoot(data_dir)
+        self.config = ConfigFolder(config_dir)
+        self.raw_dir = raw_dir
+        self.validated = ValidatedStore(self.root.validated)
+        self.results = ResultsStore(self.root.results)
+
+    @classmethod
+    def from_environment(cls) -> Workspace:
+        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable or a bad value."""
+        environment = read_environment()
+        return cls(environment.data_dir, environment.config_dir, environment.raw_dir)
+
+    @property
+    def raw(self) -> Path:
+        """Where vendor files are read from: BASIS_RAW_DIR, else what the root remembers."""
+        return self.raw_dir or self.root.raw
+
+
+class SystemClock:
+    """Real time, for phase timings and retries."""
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
