@@ -105,6 +105,7 @@ Planted defects, as far as the period reaches; declared rules repair or flag the
 * D-16 gas: every second row was sampled an hour early
 * D-19 staking tokens: the market rate is a 24-hour median
 * D-27 ether.fi reward periods: constant token prices, period_days one day short
+* D-28 EIGEN distributions: from 2025-02-09 the published rate divides by restaked ETH only
 * D-32, D-33 costs: a constant model; one gas aggregate over the whole period
 * D-34 marks: the volume column is meaningless
 * D-35 known_bad/: a placeholder ramp of 24 rows
