@@ -79,9 +79,12 @@ def metrics_table(metrics: Iterable[Metric]) -> pa.Table:
 
 
 def returns_by_step(equity: FloatArray, step_pnl: FloatArray, base: float) -> FloatArray:
-    """Return of each step on the equity of the step before it; `base` stands before the first."""
-    found: FloatArray = step_pnl / np.concatenate((np.array([base]), equity[:-1]))
-    return found
+    """Return of each step on the equity of the step before it; `base` stands before the first.
+
+    A step without equity before it has no return; it counts as 0, so that a book that was never funded stays flat.
+    """
+    before: FloatArray = np.concatenate((np.array([base]), equity[:-1]))
+    return np.divide(step_pnl, before, out=np.zeros_like(before), where=before > 0.0)
 
 
 def index_of(returns: FloatArray) -> FloatArray:
@@ -170,7 +173,7 @@ def _performance(steps: pa.Table, suffix: str, *, opening: bool) -> list[Metric]
         ("end_equity", steps["equity_usd" if suffix else "equity_share_class"][-1].as_py(), unit, "equity at the end"),
         ("profit", float(pnl.sum()), unit, "sum of step_pnl"),
         ("net_flow", float(steps[f"flow{suffix}"].to_numpy().sum()), unit, "external flows, positive = into the book"),
-        ("total_return", float(pnl.sum()) / base, "fraction", "profit / start equity"),
+        ("total_return", _ratio(float(pnl.sum()), base), "fraction", "profit / start equity"),
         ("time_weighted_return", float(index[-1]) - 1.0, "fraction", "chained step returns, broken before each flow"),
         (
             "cagr",
@@ -186,6 +189,10 @@ def _performance(steps: pa.Table, suffix: str, *, opening: bool) -> list[Metric]
         ("max_drawdown_trough", _seconds(deepest.trough), EPOCH, "when the deepest drawdown was"),
     ]
     return [Metric(f"{name}{suffix}", value, unit, description) for name, value, unit, description in figures]
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0.0 else None
 
 
 def _seconds(stamp: int | None) -> float | None:
@@ -222,7 +229,7 @@ def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
     yield Metric("orders", float(orders.num_rows), "count", "orders, whatever became of them")
     yield Metric("orders_failed", float(orders.num_rows - filled.num_rows), "count", "orders that did not succeed")
     yield Metric("traded_notional", notional, "USDT", "sum of filled quantity x price over spot and perp trades")
-    turnover = notional / float(np.mean(steps["equity_usd"].to_numpy()))
+    turnover = _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
     yield Metric("turnover", turnover, "ratio", "traded notional (USDT at par) / mean equity in USD")
     for cost in ("fee", "slippage", "gas"):
         yield Metric(f"cost_{cost}", pc.sum(orders[cost]).as_py() or 0.0, "USDT", f"sum of {cost}, positive = paid")

@@ -18,7 +18,7 @@ from basis_pipeline.results.report_bars import profit_bars
 from basis_pipeline.results.report_chart import BUCKETS, Panel
 from basis_pipeline.results.report_panels import panels_of
 from basis_pipeline.results.report_record import Record, load_record
-from basis_pipeline.results.report_text import Html, html, joined, tag
+from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 
@@ -82,7 +82,7 @@ def _facts(record: Record) -> Iterator[str]:
     if record.experiment:
         yield f"experiment {record.experiment}"
     counts = record.gate_counts()
-    yield ", ".join(f"{counts[status]} gates {status}" for status in GateStatus if counts[status]) or "no gates"
+    yield "gates: " + (", ".join(f"{counts[status]} {status}" for status in GateStatus if counts[status]) or "none")
     if not record.latest.complete:
         yield f"{record.latest.month} is still open"
 
@@ -111,7 +111,6 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
             *_drawn(panels, "attribution"),
             _card("Profit by source", headline.attribution_table(record)),
             *_drawn(panels, "funding"),
-            *_drawn(panels, "costs"),
         ]
     )
     yield "profit", "Profit and loss", attribution
@@ -119,7 +118,7 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
     yield "positions", "Positions", _grid_of([*_drawn(panels, "positions"), held])
     yield "risk", "Risk", _grid(panels, *_RISK_PANELS)
     yield "gates", "Gates", _card("", evidence.gates_table(record)) + _card("", evidence.gate_findings(record))
-    yield "orders", "Orders", _orders(record)
+    yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs")])
     yield "events", "Events", _card("Above severity info", evidence.events_table(record))
     yield "data", "Data", _card("Series used", evidence.data_table(record) + evidence.stand_ins(record))
     yield "configuration", "Configuration", _card("", evidence.configuration(record))
@@ -131,7 +130,7 @@ def _bars(record: Record) -> Html:
     }
     shown = {name: values for name, values in sums.items() if np.abs(values).max() > 1e-6}
     keys = joined(
-        tag("span", Html(f'<span class="swatch" style="background:var(--{name})"></span>{html(name)}'))
+        tag("span", Html(f'<span class="swatch" style="background:var(--{name})"></span>{category_label(name)}'))
         for name in shown
     )
     return profit_bars([month.manifest.month for month in record.months], shown) + tag("div", keys, class_="keys")
@@ -145,7 +144,7 @@ def _orders(record: Record) -> Html:
         '<input type="search" id="order-filter" placeholder="Filter: venue, side, date" aria-label="Filter orders">'
     )
     box += tag("span", f" {shown} of {shown}", class_="quiet", id="order-count")
-    return _card("", tag("p", note, class_="note") + box + evidence.orders_table(record))
+    return _card("", tag("p", note, class_="note") + box + evidence.orders_table(record), wide=True)
 
 
 def _block(name: str, title: str, content: Html) -> Html:

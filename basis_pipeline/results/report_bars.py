@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from basis_pipeline.results.report_text import Html, html, plain
+from basis_pipeline.results.report_text import Html, category_label, html, plain
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 1000.0, 260.0, 64.0, 10.0, 24.0
 
@@ -77,5 +77,5 @@ def _stack(month: str, parts: Iterator[tuple[str, float]], centre: float, width:
             down += value
         yield (
             f'<rect x="{centre - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bottom - top:.2f}"'
-            f' style="fill:var(--{name})"><title>{html(month)} {name}: {plain(value)}</title></rect>'
+            f' style="fill:var(--{name})"><title>{html(month)} {category_label(name)}: {plain(value)}</title></rect>'
         )

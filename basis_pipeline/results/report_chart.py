@@ -32,7 +32,10 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """One way to look at a panel: lines over common times (seconds, UTC). `zero` keeps zero in sight."""
+    """One way to look at a panel: lines over common times (seconds, UTC).
+
+    `zero` keeps zero in sight; `span` is the least height of the value axis, so that rounding noise stays flat.
+    """
 
     label: str
     unit: str
@@ -41,6 +44,7 @@ class View(msgspec.Struct, frozen=True):
     series: list[Series]
     zero: bool = False
     stepped: bool = False
+    span: float = 0.0
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -77,13 +81,14 @@ def view_of(  # noqa: PLR0917 - label, unit and format are what every view begin
     filled: Literal["", "zero", "bottom"] = "",
     zero: bool = False,
     stepped: bool = False,
+    span: float = 0.0,
 ) -> View:
     kept = thin(list(lines.values()))
     series = [
         Series(name, colour, _rounded(values[kept]), name == "total" or len(lines) == 1, filled)
         for (name, values), colour in zip(lines.items(), colours, strict=True)
     ]
-    return View(label, unit, form, (stamps[kept] // SECOND).tolist(), series, zero, stepped)
+    return View(label, unit, form, (stamps[kept] // SECOND).tolist(), series, zero, stepped, span)
 
 
 def _rounded(values: FloatArray) -> list[float | None]:

@@ -14,6 +14,7 @@ from basis_pipeline.results.report_text import (
     DASH,
     Cell,
     Html,
+    category_label,
     day,
     html,
     joined,
@@ -23,6 +24,7 @@ from basis_pipeline.results.report_text import (
     quantity,
     table,
     tag,
+    tiny,
     tone,
     toned,
 )
@@ -36,7 +38,11 @@ CARRY = (
 )
 """Sources that a book earns or pays for holding its positions, whatever prices do."""
 
+_RATIOS = {"min_margin_ratio": "Min margin ratio", "min_health_factor": "Min health factor"}
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+NOTHING = 1e-9
+"""Fraction of equity below which a sum is rounding, as the gate on the residual has it."""
 
 
 class Figure(NamedTuple):
@@ -75,7 +81,7 @@ def _figures(record: Record) -> Iterator[Figure]:
     found, currency = record.metrics, record.currency
     total, carry = found["time_weighted_return"], category_sum(found, *CARRY)
     costs = category_sum(found, Category.TRANSACTION_COSTS, Category.LIQUIDATION)
-    fell = f"{day(found['max_drawdown_peak'])} to {day(found['max_drawdown_trough'])}" if found["max_drawdown"] else ""
+    fell = " to ".join(dict.fromkeys(day(found[f"max_drawdown_{end}"]) for end in ("peak", "trough")))
     yield Figure("Return", percent(total), "", f"{percent(found['time_weighted_return_usd'])} in USD", tone(total))
     yield Figure("CAGR", percent(found["cagr"]), "", f"{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
     yield Figure("Max drawdown", percent(found["max_drawdown"]), "", fell)
@@ -90,10 +96,8 @@ def _figures(record: Record) -> Iterator[Figure]:
         f"{money(found['profit_usd'], 'USD')} USD",
         tone(found["profit"]),
     )
-    yield Figure("Carry", money(carry, currency), currency, "funding and yields, net of interest", tone(carry))
-    yield Figure(
-        "Costs", money(costs, currency), currency, f"turnover {plain(found['turnover'])} x equity", tone(costs)
-    )
+    yield Figure("Carry", money(carry, currency), currency, "funding, net yield", tone(carry))
+    yield Figure("Costs", money(costs, currency), currency, f"turnover {plain(found['turnover'])} x", tone(costs))
     yield Figure("Orders", plain(found["orders"], 0), "", f"{plain(found['orders_failed'], 0)} did not succeed")
     yield _closest_call(found)
     yield Figure("Time in market", percent(found["time_in_market"], 1), "", "share of steps")
@@ -103,9 +107,7 @@ def _closest_call(figures: Mapping[str, float | None]) -> Figure:
     if figures["min_health_factor"] is not None:
         return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a step's close")
     if figures["min_margin_ratio"] is not None:
-        return Figure(
-            "Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "of any venue at a step's close"
-        )
+        return Figure("Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "of any venue")
     return Figure("Margin and debt", "none", "", "neither perps nor debt")
 
 
@@ -140,10 +142,11 @@ def _heat(value: float | None, largest: float) -> Html:
 
 
 def months_table(record: Record) -> Html:
+    """One row per month; ratios that no month has are left out."""
     currency = record.currency
+    ratios = [name for name in _RATIOS if any(found[name] is not None for found in record.by_month)]
     rows = []
     for month, found in zip(record.months, record.by_month, strict=True):
-        ratio, factor = found["min_margin_ratio"], found["min_health_factor"]
         rows.append(
             [
                 month.manifest.month + ("" if month.manifest.complete else " (open)"),
@@ -153,27 +156,28 @@ def months_table(record: Record) -> Html:
                 money(category_sum(found, *CARRY), currency),
                 money(category_sum(found, Category.TRANSACTION_COSTS), currency),
                 plain(found["orders"], 0),
-                percent(ratio, 1) if ratio is not None else DASH,
-                plain(factor, 3) if factor is not None else DASH,
+                *(plain(found[name], 3) for name in ratios),
                 joined(verdicts(month.manifest.gates), " "),
                 tag("code", month.generation),
             ]
         )
-    sums = ("Carry", "Costs", "Orders")
-    head = ("Month", "Return", f"Equity, {currency}", "Max drawdown", *sums, "Min margin", "Min health", "Gates", "")
-    return table(head, rows, "knnnnnnnnkk")
+    sums = ("Carry", "Costs", "Orders", *(_RATIOS[name] for name in ratios))
+    head = ("Month", "Return", f"Equity, {currency}", "Max drawdown", *sums, "Gates", "Generation")
+    return table(head, rows, "knnnnnn" + "n" * len(ratios) + "kk")
 
 
 def attribution_table(record: Record) -> Html:
     profit, currency = record.metrics["profit"] or 0.0, record.currency
     rows = []
     for category in CATEGORIES:
-        amount = category_sum(record.metrics, category)
-        if amount or category is Category.RESIDUAL:
-            swatch = Html(f'<span class="swatch" style="background:var(--{category})"></span>')
-            usd = money(category_sum(record.metrics, category, suffix="_usd"), "USD")
+        amount, usd = (category_sum(record.metrics, category, suffix=suffix) for suffix in ("", "_usd"))
+        swatch = Html(f'<span class="swatch" style="background:var(--{category})"></span>')
+        name = swatch + category_label(category)
+        if abs(amount) > NOTHING * abs(record.metrics["end_equity"] or 0.0):
             share = percent(amount / profit, 1) if profit else DASH
-            rows.append([joined([swatch, category]), toned(amount, money(amount, currency)), usd, share])
+            rows.append([name, toned(amount, money(amount, currency)), money(usd, "USD"), share])
+        elif category is Category.RESIDUAL:
+            rows.append([name, tiny(amount), tiny(usd), ""])
     foot = ["sum", money(profit, currency), money(record.metrics["profit_usd"], "USD"), percent(1.0, 1)]
     return table(["Source", currency, "USD", "of profit"], rows, "knnn", foot=foot)
 

@@ -15,6 +15,10 @@ from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.metrics import drawdowns, index_of_steps, stamps_of
 from basis_pipeline.results.report_chart import Format, Panel, View, column_of, palette, pivot, running, view_of
 from basis_pipeline.results.report_record import Record
+from basis_pipeline.results.report_text import category_label
+
+SMALL_DELTA = 1e-3
+"""Fraction of equity below which a delta is drawn as a flat line."""
 
 
 def panels_of(record: Record) -> list[Panel]:
@@ -49,25 +53,21 @@ def _drawdown(record: Record) -> Panel:
     stamps = stamps_of(steps)
     views = []
     for label, suffix in ((record.currency, ""), ("USD", "_usd")):
-        below = -drawdowns(index_of_steps(steps, suffix, opening=record.opens))
-        lines = {"drawdown": below}
-        views.append(view_of(label, "below the peak", "percent", stamps, lines, ["--s4"], filled="zero", zero=True))
-    return Panel(
-        "drawdown",
-        "Drawdown",
-        "Fall of the index below its running peak, external flows excluded.",
-        views,
-        190,
-        wide=True,
-    )
+        lines = {"drawdown": -drawdowns(index_of_steps(steps, suffix, opening=record.opens))}
+        views.append(
+            view_of(label, "below the peak", "percent", stamps, lines, ["--s4"], filled="zero", zero=True, span=1e-4)
+        )
+    note = "Fall of the index below its running peak, external flows excluded."
+    return Panel("drawdown", "Drawdown", note, views, 190, wide=True)
 
 
 def _attribution(record: Record) -> Panel:
     views = []
     for label, column in ((record.currency, "pnl"), ("USD", "pnl_usd")):
         stamps, sums = cumulative_attribution(record.tables["pnl_attribution"], column)
-        lines = {"total": np.sum(list(sums.values()), axis=0)} | sums if sums else {}
-        if lines:
+        if sums:
+            named = {category_label(name): values for name, values in sums.items()}
+            lines = {"total": np.sum(list(sums.values()), axis=0)} | named
             colours = ["--text", *(f"--{name}" for name in sums)]
             views.append(view_of(label, label, "money", stamps, lines, colours, zero=True))
     note = "Running sum of profit by source since the first month shown; sources without any are left out."
@@ -106,12 +106,23 @@ def _delta(record: Record) -> Panel:
     stamps, equity = stamps_of(steps), column_of(steps, "equity_usd")
     net, excess, gross = (column_of(steps, f"{name}_usd") for name in ("net_delta", "excess_delta", "gross_exposure"))
 
-    def signed(label: str, unit: str, form: Format, values: FloatArray) -> View:
-        return view_of(label, unit, form, stamps, {f"{label} delta": values}, ["--s0"], filled="zero", zero=True)
-
-    views = [signed("net", "USD", "money", net), signed("relative", "of equity", "percent", net / equity)]
-    if not np.array_equal(net, excess):
-        views = [signed("excess", "USD", "money", excess), signed("relative", "of equity", "percent", excess / equity)]
+    judged, label = (net, "net delta") if np.array_equal(net, excess) else (excess, "excess delta")
+    span = SMALL_DELTA * float(equity[-1])
+    colour = ["--s0"]
+    views = [
+        view_of(label, "USD", "money", stamps, {label: judged}, colour, filled="zero", zero=True, span=span),
+        view_of(
+            "of equity",
+            "",
+            "percent",
+            stamps,
+            {label: judged / equity},
+            colour,
+            filled="zero",
+            zero=True,
+            span=SMALL_DELTA,
+        ),
+    ]
     views.append(view_of("gross", "USD", "money", stamps, {"gross exposure": gross}, ["--s2"], zero=True))
     note = "Signed exposure to price moves; for coin share classes measured against holding all equity in the coin."
     return Panel("delta", "Delta and exposure", note, views, 260)

@@ -38,7 +38,10 @@ def joined(parts: Iterable[object], separator: str = "") -> Html:
 
 
 def signed(text: str) -> str:
-    return text.replace("-", MINUS, 1) if text.startswith("-") else text
+    """A true minus sign, and none before a figure that is written as zero."""
+    if not text.startswith("-"):
+        return text
+    return MINUS + text[1:] if any(digit in text for digit in "123456789") else text[1:]
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -65,6 +68,11 @@ def moment(micros: int | None) -> str:
 
 def day(seconds: float | None) -> str:
     return DASH if seconds is None else iso(int(seconds) * SECOND)[:10]
+
+
+def tiny(value: float) -> str:
+    """Two digits in scientific notation, for what should be zero."""
+    return signed(f"{value:.0e}") if value else "0"
 
 
 def tone(value: float | None) -> str:
@@ -108,6 +116,11 @@ class Cell(Html):
     """A complete <td>, for a cell with a style of its own."""
 
     __slots__ = ()
+
+
+def category_label(category: str) -> str:
+    """`funding_pnl` -> funding, `transaction_costs` -> transaction costs."""
+    return category.removesuffix("_pnl").replace("_", " ")
 
 
 def pairs(entries: Iterable[tuple[str, object]]) -> Html:

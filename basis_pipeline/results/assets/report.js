@@ -31,9 +31,12 @@ function written(format, value) {
   return format === "percent" ? number(value * 100, 2) + "%" : compact(value);
 }
 
+/* As many digits as tell two ticks apart: a step of 0.025 needs three. */
 function tick(format, value, step) {
-  const digits = (scale) => Math.max(0, Math.min(6, -Math.floor(Math.log10(step * scale) + 1e-9)));
-  return format === "percent" ? number(value * 100, digits(100)) + "%" : number(value, digits(1));
+  const scale = format === "percent" ? 100 : 1;
+  let digits = 0;
+  while (digits < 8 && Math.abs(step * scale * 10 ** digits - Math.round(step * scale * 10 ** digits)) > 1e-6) digits++;
+  return number(value * scale, digits) + (format === "percent" ? "%" : "");
 }
 
 function lines(view) {
@@ -48,7 +51,7 @@ function lines(view) {
       paths: view.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
       points: { show: false },
       spanGaps: false,
-      value: (_, value) => written(view.format, value),
+      value: (_, value, at, index) => written(view.format, index == null ? series.values.at(-1) : value),
     };
   });
 }
@@ -61,15 +64,25 @@ function valueAxis(view) {
     gap: 6,
     grid: { stroke: css("--line"), width: 1 },
     ticks: { show: false },
-    values: (_, splits) => splits.map((value) => tick(view.format, value, splits.length > 1 ? splits[1] - splits[0] : 1)),
+    values: (_, splits, axis, space, step) => splits.map((value) => tick(view.format, value, step)),
   };
 }
 
+/* uPlot's table of (least step in seconds, format, then what a new year, month or day adds below). */
+const day = 86400;
+const TIME_FORMATS = [
+  [365 * day, "{YYYY}", null, null, null, null, null, null, 1],
+  [28 * day, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [day, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+];
+
 function timeAxis() {
   return {
+    values: TIME_FORMATS,
     stroke: css("--muted"),
     font: "11px " + css("--font"),
-    size: 34,
+    size: 44,
     gap: 6,
     space: 64,
     grid: { show: false },
@@ -83,9 +96,9 @@ function options(panel, view, width) {
     height: panel.height,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     cursor: { sync: { key: sync.key, scales: ["x", null] }, points: { size: 6 }, drag: { x: true, y: false } },
-    legend: { live: true },
+    legend: { live: true, markers: { width: 0, fill: (chart, index) => chart.series[index].stroke(chart, index) } },
     scales: { x: shown ? { min: shown[0], max: shown[1] } : {}, y: { range: valueRange(view) } },
-    series: [{ value: (_, seconds) => (seconds == null ? "–" : stamp(seconds)) }, ...lines(view)],
+    series: [{ label: "", value: (_, seconds) => stamp(seconds ?? view.times.at(-1)) }, ...lines(view)],
     axes: [timeAxis(), valueAxis(view)],
     hooks: { setScale: [(chart, key) => key === "x" && follow(chart)] },
   };
@@ -94,6 +107,7 @@ function options(panel, view, width) {
 function valueRange(view) {
   return (_, low, high) => {
     if (low == null) return [0, 1];
+    if (high - low < view.span) [low, high] = [(low + high - view.span) / 2, (low + high + view.span) / 2];
     if (low === high) return [low - Math.abs(low || 1) * 0.05, high + Math.abs(high || 1) * 0.05];
     const pad = (high - low) * 0.06;
     if (view.zero) return [Math.min(0, low - (low < 0 ? pad : 0)), Math.max(0, high + (high > 0 ? pad : 0))];
