@@ -33,7 +33,7 @@ types: .venv/.ready-dev
 	$(BIN)/mypy
 
 bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
-	$(BIN)/python benchmarks/engine_speed.py
+	$(BIN)/python -m benchmarks.engine_speed
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
