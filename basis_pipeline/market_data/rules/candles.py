@@ -38,9 +38,14 @@ def ignore_mark_volume(series: Series) -> Series:
 
 
 def set_aside_inconsistent(series: Series) -> Series:
-    """Quarantine bars whose high is not the highest or whose low is not the lowest price."""
+    """Quarantine bars whose high is not the highest or whose low is not the lowest price.
+
+    Bars with something that is no price at all are left to the schema, which refuses the file.
+    """
     opened, high, low, close = (series.values(name) for name in ("open", "high", "low", "close"))
+    prices = np.stack([opened, high, low, close])
     bad = (high < np.maximum(opened, close)) | (low > np.minimum(opened, close)) | (high < low)
+    bad &= (np.isfinite(prices) & (prices > 0.0)).all(axis=0)
     if not bad.any():
         return series
     message = f"high or low contradicts open or close in {int(bad.sum())} bars: {first_places(series.stamps[bad])}."

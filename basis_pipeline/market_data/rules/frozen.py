@@ -25,13 +25,13 @@ def frozen_bars(frame: pd.DataFrame) -> Mask:
 def repair_frozen_bars(series: Series, hourly: Series | None, carry: int) -> Series:
     """Set frozen bars aside where the venue's hourly bar says otherwise, and carry the last close over at most `carry`.
 
-    A frozen bar stays if the hour it belongs to agrees with the hourly bar in prices and volume: nothing traded then.
+    A frozen bar stays unless the hourly bar of its hour has other prices or volume: else nothing traded then.
     The carried bars are what a trader saw, so they look nowhere ahead; their volume is NULL, their quality `filled`.
     """
     frozen = frozen_bars(series.frame)
     if not frozen.any() or hourly is None:
         return series
-    contradicted = frozen & ~np.isin(series.stamps // HOUR * HOUR, _agreeing_hours(series, hourly))
+    contradicted = frozen & np.isin(series.stamps // HOUR * HOUR, _differing_hours(series, hourly))
     if not contradicted.any():
         return series
     places = first_places(series.stamps[contradicted])
@@ -53,10 +53,10 @@ def hours_compared(series: Series, hourly: Series) -> pd.DataFrame:
     return both.assign(same_prices=np.logical_and.reduce(prices), same_volume=volume)
 
 
-def _agreeing_hours(series: Series, hourly: Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _differing_hours(series: Series, hourly: Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     compared = hours_compared(series, hourly)
-    agreeing = compared[compared["same_prices"] & compared["same_volume"]]
-    return agreeing["timestamp"].to_numpy(dtype=np.int64)
+    differing = compared[~(compared["same_prices"] & compared["same_volume"])]
+    return differing["timestamp"].to_numpy(dtype=np.int64)
 
 
 def _carry(series: Series, missing: np.ndarray[tuple[int], np.dtype[np.int64]], carry: int) -> Series:
