@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import relpath
 from pathlib import Path
 from string import Template
 
@@ -17,19 +18,8 @@ from basis_pipeline.results.report_text import Html, html, joined, money, percen
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 
-_HEAD = (
-    "Mode",
-    "Equity",
-    "Months",
-    "Return",
-    "CAGR",
-    "Max drawdown",
-    "Sharpe",
-    "Carry",
-    "Costs",
-    "Share class",
-    "Gates",
-)
+_HEAD = ("Mode", "Return", "CAGR", "Max drawdown", "Equity", "Sharpe", "Carry", "Costs", "", "Months", "Gates")
+_KINDS = "knnnknnnkkk"
 _NOTES = (
     "Return and CAGR are time-weighted, in the share class, as are carry (funding and yields net of interest) and "
     "costs. A mode links to its report where one has been written."
@@ -42,9 +32,8 @@ def write_overview(results: ResultsStore) -> Path:
     Raises:
         StorageError: the page cannot be written.
     """
-    path = results.base / "reports" / "index.html"
-    put_bytes(path, _render(results).encode())
-    return path
+    put_bytes(results.overview_path, _render(results).encode())
+    return results.overview_path
 
 
 def _render(results: ResultsStore) -> str:
@@ -70,7 +59,7 @@ def _render(results: ResultsStore) -> str:
 
 def _section(title: str, results: ResultsStore, records: Sequence[Record], empty: str) -> Html:
     content = (
-        table(_HEAD, [_row(results, record) for record in records], "kknnnnnnnkk")
+        table(_HEAD, [_row(results, record) for record in records], _KINDS)
         if records
         else tag("p", empty, class_="note")
     )
@@ -79,19 +68,18 @@ def _section(title: str, results: ResultsStore, records: Sequence[Record], empty
 
 def _row(results: ResultsStore, record: Record) -> list[object]:
     found, steps = record.metrics, record.tables["timesteps"]
-    carry = category_sum(found, *CARRY)
     gates = tuple(gate for month in record.months for gate in month.manifest.gates)
     return [
         _link(results, record),
-        Html(equity_svg(stamps_of(steps).astype(float), steps["equity_share_class"].to_numpy())),
-        record.span,
         toned(found["time_weighted_return"], percent(found["time_weighted_return"])),
         toned(found["cagr"], percent(found["cagr"])),
         percent(found["max_drawdown"]),
+        Html(equity_svg(stamps_of(steps).astype(float), steps["equity_share_class"].to_numpy())),
         plain(found["sharpe"]),
-        money(carry, record.currency),
+        money(category_sum(found, *CARRY), record.currency),
         money(category_sum(found, Category.TRANSACTION_COSTS), record.currency),
         record.currency,
+        record.span,
         joined(verdicts(gates), " "),
     ]
 
@@ -100,5 +88,4 @@ def _link(results: ResultsStore, record: Record) -> Html:
     report = results.report_path(record.mode, record.experiment)
     if not report.exists():
         return Html(html(record.title))
-    below = report.relative_to(results.base / "reports").as_posix()
-    return tag("a", record.title, href=f"../rejected/reports/{below}" if results.base.name == "rejected" else below)
+    return tag("a", record.title, href=relpath(report, results.overview_path.parent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from os.path import relpath
 from pathlib import Path
 from string import Template
 
@@ -38,7 +39,8 @@ def write_report(
         StorageError: the page cannot be written.
     """
     path = results.report_path(mode, experiment)
-    put_bytes(path, render(load_record(results, mode, months, experiment)).encode())
+    record = load_record(results, mode, months, experiment)
+    put_bytes(path, render(record, relpath(results.overview_path, path.parent)).encode())
     return path
 
 
@@ -47,14 +49,14 @@ def asset(*name: str) -> str:
     return _ASSETS.joinpath(*name).read_text(encoding="utf-8")
 
 
-def render(record: Record) -> str:
-    """The page of a record as HTML."""
+def render(record: Record, overview: str) -> str:
+    """The page of a record as HTML; `overview` is where its link to all modes leads."""
     panels = panels_of(record)
     blocks = list(_blocks(record, {panel.id: panel for panel in panels}))
     return Template(asset("report.html")).substitute(
         title=html(f"{record.title} · {record.span}"),
         heading=html(record.title),
-        crumbs=tag("a", "All modes", href="../../index.html" if record.experiment else "index.html"),
+        crumbs=tag("a", "All modes", href=overview),
         facts=joined(tag("span", fact) for fact in _facts(record)),
         banner=_banner(record),
         links=joined(tag("a", title, href=f"#{name}") for name, title, _ in blocks),

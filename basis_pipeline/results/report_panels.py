@@ -53,7 +53,7 @@ def _drawdown(record: Record) -> Panel:
     stamps = stamps_of(steps)
     views = []
     for label, suffix in ((record.currency, ""), ("USD", "_usd")):
-        lines = {"drawdown": -drawdowns(index_of_steps(steps, suffix, opening=record.opens))}
+        lines = {"drawdown": 0.0 - drawdowns(index_of_steps(steps, suffix, opening=record.opens))}
         views.append(
             view_of(label, "below the peak", "percent", stamps, lines, ["--s4"], filled="zero", zero=True, span=1e-4)
         )

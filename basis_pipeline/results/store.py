@@ -86,16 +86,20 @@ class PublishedMonth(msgspec.Struct, frozen=True):
 
 
 class ResultsStore:
-    """Reads and publishes the months below one folder (`DataRoot.results`)."""
+    """Reads and publishes the months below one folder (`DataRoot.results`).
 
-    def __init__(self, base: Path) -> None:
+    `overview_path` is the first page of all reports, which rejected months share with the record.
+    """
+
+    def __init__(self, base: Path, overview_path: Path | None = None) -> None:
         self.base = base
+        self.overview_path = overview_path or base / "reports" / "index.html"
         self.publications = PublicationStore(base)
 
     @property
     def rejected(self) -> ResultsStore:
         """The months a gate rejected, as a store of their own below this one."""
-        return ResultsStore(self.base / "rejected")
+        return ResultsStore(self.base / "rejected", self.overview_path)
 
     def publish_month(
         self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState

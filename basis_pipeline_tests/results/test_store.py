@@ -136,6 +136,7 @@ def test_a_rejected_month_is_kept_aside_until_the_month_is_published(tmp_path: P
     assert not list((tmp_path / "rejected").rglob("*.parquet"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("puts", [1, 5, 9, 10])
 def test_a_writer_killed_between_two_files_leaves_the_old_month_whole(store: ResultsStore, puts: int) -> None:
     before = store.get("btc_basis", "2024-01")
@@ -179,6 +180,7 @@ def test_a_file_system_that_takes_no_more_bytes_gives_one_clear_error(store: Res
     assert whole(store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mount", "message"),
     [

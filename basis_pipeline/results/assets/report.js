@@ -23,7 +23,8 @@ function compact(value) {
   if (size >= 1e4) return number(value, 0);
   if (size >= 100) return number(value, 1);
   if (size >= 1) return number(value, 3);
-  return size === 0 ? "0" : number(value, 5);
+  if (size >= 1e-4) return number(value, 5);
+  return size < 1e-9 ? "0" : value.toPrecision(2);
 }
 
 function written(format, value) {
