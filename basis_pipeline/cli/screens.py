@@ -21,10 +21,19 @@ from basis_pipeline.runs.ingest import IngestReport
 from basis_pipeline.runs.modes import ModeDescription
 from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
 
-_OUT = Console(soft_wrap=True)
-_ERR = Console(stderr=True)
+_WIDTH_OF_FILES = 160
+"""Columns where the output goes to a file or a pipe, which have no width of their own."""
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else _WIDTH_OF_FILES)
+
+
+_OUT, _ERR = _console(stderr=False), _console(stderr=True)
 _COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
 _SHOWN_ROWS = 1000
+_EXAMPLE = "select mode, month, total_return, gates_failed from months"
 
 
 def say(message: str) -> None:
@@ -64,13 +73,13 @@ def progress(title: str) -> Iterator[ProgressCallback]:
 
 
 def _plain_progress(what: str, done: int, total: int) -> None:
-    if done == total or done % max(1, total // 10) == 0:
+    if done == total or done % max(1, total // 4) == 0:
         _ERR.print(f"  {escape(what)} {done}/{total}", soft_wrap=True, highlight=False)
 
 
 def ingestion(report: IngestReport, *, verbose: bool) -> None:
     """Datasets with what rules did to them; then every error, and the findings that need a person."""
-    table = Table("dataset", *_right("series", "rows", "dropped", "quarantined", "filled", "proxied", "blocked"))
+    table = Table(_name("dataset"), *_right("series", "rows", "dropped", "quarantined", "filled", "proxied", "blocked"))
     for row in report.summary():
         counts = (row.series, row.rows, row.dropped, row.quarantined, row.filled, row.proxied, row.blocked)
         table.add_row(row.dataset, *(f"{count:,}" if count else "·" for count in counts))
@@ -109,18 +118,21 @@ def months(outcomes: Sequence[MonthOutcome]) -> None:
 
 def summaries(records: Iterable[RecordSummary]) -> None:
     """The table that `make run` ends with."""
-    table = Table("mode", "months", *_right("return", "CAGR", "funding/yield", "costs", "max drawdown"), "gates")
+    figures = _right("return", "CAGR", "funding/yield", "costs", "max drawdown", "passed", "warned", "failed")
+    table = Table(_name("mode"), _name("months"), *figures)
     for record in records:
         gates = record.gates
         table.add_row(
             record.experiment or record.mode,
-            f"{record.first} … {record.last} ({record.months})",
+            f"{record.first}…{record.last}",
             _percent(record.metrics["time_weighted_return"]),
             _percent(record.metrics["cagr"]),
             f"{_money(record.income)} {record.share_class}",
             f"{_money(record.costs)} {record.share_class}",
             _percent(record.metrics["max_drawdown"]),
-            f"[green]{gates.passed} passed[/], [yellow]{gates.warned} warned[/], [red]{gates.failed} failed[/]",
+            f"[green]{gates.passed}[/]",
+            f"[yellow]{gates.warned}[/]" if gates.warned else "0",
+            f"[red]{gates.failed}[/]" if gates.failed else "0",
         )
         if record.stale:
             say(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
@@ -194,12 +206,16 @@ def table(answer: pa.Table, *, as_csv: bool) -> None:
 def next_steps(root: Path, overview: Path) -> None:
     """What to open after `make run`."""
     say(f"\noverview  {overview}")
-    say(f'SQL       BASIS_DATA_DIR={root} basis query "from months"')
+    say(f'SQL       BASIS_DATA_DIR={root} .venv/bin/basis query "{_EXAMPLE}"')
     say(f"UI        make dev DATA={root}")
 
 
 def _right(*names: str) -> list[Column]:
     return [Column(name, justify="right") for name in names]
+
+
+def _name(title: str) -> Column:
+    return Column(title, no_wrap=True)
 
 
 def _cell(value: object) -> str:

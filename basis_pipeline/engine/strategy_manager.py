@@ -61,7 +61,8 @@ class StrategyManager:
         self._strategy = strategy
         self._settlements = settlements
         self._event_logger = event_logger
-        self._planner = OrderPlanner(settings, strategy.hedge)
+        self._hedge = strategy.hedge
+        self._planner = OrderPlanner(settings, self._hedge)
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
@@ -175,9 +176,9 @@ class StrategyManager:
 
     def _leg_drift(self, snapshot: ChainSnapshot) -> float:
         """| |spot| - sum |short| | / spot."""
-        if self._strategy.hedge is None:
+        if self._hedge is None:
             return 0.0
-        spot_slot, perp_slots = self._strategy.hedge
+        spot_slot, perp_slots = self._hedge
         quantities = snapshot.positions.quantities
         spot, drift = quantities[spot_slot], quantities[spot_slot]
         for slot in perp_slots:
@@ -212,5 +213,5 @@ class StrategyManager:
         self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
-        slot = self._strategy.hedge[0] if self._strategy.hedge else self._settings.capital_slot
+        slot = self._hedge[0] if self._hedge else self._settings.capital_slot
         return snapshot.market.price[slot]

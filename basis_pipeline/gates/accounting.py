@@ -64,9 +64,16 @@ def step_changes(evidence: MonthEvidence) -> Floats:
 
 
 def quantity_scale(evidence: MonthEvidence) -> Floats:
-    """By slot the largest quantity held or moved in the month: what rounding in it is measured against."""
-    held = np.vstack([evidence.opening_quantities, evidence.quantities, step_changes(evidence)])
-    return np.asarray(np.nanmax(np.abs(held), axis=0))
+    """By slot the largest quantity held or moved in the month: what rounding in it is measured against.
+
+    Every delta counts by itself: capital that comes in and is supplied within one step nets to rounding of its size.
+    """
+    held = np.vstack([evidence.opening_quantities, evidence.quantities])
+    scale = np.asarray(np.nanmax(np.abs(held), axis=0))
+    deltas = evidence.tables["deltas"]
+    slots = positions_in(evidence.universe.keys, deltas, "position_key")
+    np.fmax.at(scale, slots, np.abs(numbers(deltas, "delta_amount")))
+    return scale
 
 
 def _compare(evidence: MonthEvidence, folded: Floats, found: Floats, tolerance: float) -> Finding:

@@ -25,6 +25,8 @@ class SimulatedCex(SimulatedVenue):
     def __init__(self, name: str, settings: EngineSettings) -> None:
         super().__init__(name, settings)
         self._account = next((account for account in settings.margin_accounts if account.venue == name), None)
+        margin = settings.rules_of(name).margin
+        self._liquidation_fee = margin.liquidation_fee if margin else 0.0
         self.settles = frozenset({SettlementKind.LIQUIDATION, SettlementKind.FUNDING}) if self._account else frozenset()
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
@@ -34,11 +36,6 @@ class SimulatedCex(SimulatedVenue):
         if kind is SettlementKind.FUNDING:
             return _funding(self._account, positions, market)
         return _liquidation(self._account, positions, market, self._liquidation_fee)
-
-    @property
-    def _liquidation_fee(self) -> float:
-        margin = self._settings.rules_of(self.name).margin
-        return margin.liquidation_fee if margin else 0.0
 
     def _validate(self, order: Order, positions: Positions, market: MarketSnapshot) -> None:
         super()._validate(order, positions, market)
