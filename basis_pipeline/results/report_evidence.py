@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 import yaml
 
 from basis_pipeline.domain.evidence import GateResult, GateStatus, SeriesUsage
-from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.report_record import Record
 from basis_pipeline.results.report_text import (
@@ -124,7 +123,7 @@ def orders_table(record: Record) -> Html:
             row["venue"],
             row["operation"],
             tag("span", row["side"], class_="gain" if row["side"] == "buy" else "loss") if row["side"] else "",
-            _symbol(row["position_key"], row["counter_position_key"]),
+            _acted_on(row),
             quantity(row["filled"]),
             money(row["price"], "USDT"),
             plain(row["fee"]),
@@ -151,9 +150,9 @@ def orders_table(record: Record) -> Html:
     return tag("div", table(head, rows[::-1], "kkkkkknnnnnkt", body_id="order-rows"), class_="long")
 
 
-def _symbol(key: str, counter: str) -> str:
-    kind = key.split(":")[1]
-    return key if kind == PositionType.PERP else f"{key} ↔ {counter}"
+def _acted_on(row: dict[str, str]) -> str:
+    """The position of a trade; where from and where to of everything else."""
+    return row["position_key"] if row["side"] else f"{row['position_key']} → {row['counter_position_key']}"
 
 
 def events_table(record: Record) -> Html:

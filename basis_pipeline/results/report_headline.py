@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import pyarrow.compute as pc
@@ -38,11 +38,24 @@ CARRY = (
 )
 """Sources that a book earns or pays for holding its positions, whatever prices do."""
 
-_RATIOS = {"min_margin_ratio": "Min margin ratio", "min_health_factor": "Min health factor"}
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 NOTHING = 1e-9
 """Fraction of equity below which a sum is rounding, as the gate on the residual has it."""
+
+
+class _Ratio(NamedTuple):
+    """A column of the months table that only some modes have."""
+
+    metric: str
+    title: str
+    written: Callable[[float | None], str]
+
+
+_RATIOS = (
+    _Ratio("min_margin_ratio", "Min margin ratio", lambda value: percent(value, 1)),
+    _Ratio("min_health_factor", "Min health factor", lambda value: plain(value, 3)),
+)
 
 
 class Figure(NamedTuple):
@@ -144,7 +157,7 @@ def _heat(value: float | None, largest: float) -> Html:
 def months_table(record: Record) -> Html:
     """One row per month; ratios that no month has are left out."""
     currency = record.currency
-    ratios = [name for name in _RATIOS if any(found[name] is not None for found in record.by_month)]
+    ratios = [ratio for ratio in _RATIOS if any(found[ratio.metric] is not None for found in record.by_month)]
     rows = []
     for month, found in zip(record.months, record.by_month, strict=True):
         rows.append(
@@ -156,12 +169,12 @@ def months_table(record: Record) -> Html:
                 money(category_sum(found, *CARRY), currency),
                 money(category_sum(found, Category.TRANSACTION_COSTS), currency),
                 plain(found["orders"], 0),
-                *(plain(found[name], 3) for name in ratios),
+                *(ratio.written(found[ratio.metric]) for ratio in ratios),
                 joined(verdicts(month.manifest.gates), " "),
                 tag("code", month.generation),
             ]
         )
-    sums = ("Carry", "Costs", "Orders", *(_RATIOS[name] for name in ratios))
+    sums = ("Carry", "Costs", "Orders", *(ratio.title for ratio in ratios))
     head = ("Month", "Return", f"Equity, {currency}", "Max drawdown", *sums, "Gates", "Generation")
     return table(head, rows, "knnnnnn" + "n" * len(ratios) + "kk")
 

@@ -29,7 +29,7 @@ function compact(value) {
 
 function written(format, value) {
   if (value == null) return "–";
-  return format === "percent" ? number(value * 100, 2) + "%" : compact(value);
+  return format === "percent" ? number(Number((value * 100).toFixed(2)) + 0, 2) + "%" : compact(value); // + 0: no -0.00%
 }
 
 /* As many digits as tell two ticks apart: a step of 0.025 needs three. */
