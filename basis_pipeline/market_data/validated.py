@@ -46,15 +46,15 @@ class ValidatedStore:
     def series(self, dataset: str) -> list[SeriesMonths]:
         """All series of a dataset, ordered by venue and symbol."""
         months: dict[tuple[str, str], list[str]] = {}
-        for publication in self.publications(dataset).publications():
-            venue, symbol, month = _keys(publication.partition)
+        for partition in self.publications(dataset).partitions():
+            venue, symbol, month = _keys(partition)
             months.setdefault((venue, symbol), []).append(month)
         return [SeriesMonths(venue, symbol, tuple(sorted(found))) for (venue, symbol), found in sorted(months.items())]
 
     def months(self, dataset: str, venue: str, symbol: str) -> tuple[str, ...]:
         """Published months of one series in order; empty if there is none."""
-        store = self.publications(dataset)
-        return tuple(sorted(_keys(p.partition)[2] for p in store.publications(series_path(venue, symbol) + "/")))
+        partitions = self.publications(dataset).partitions(series_path(venue, symbol) + "/")
+        return tuple(sorted(_keys(partition)[2] for partition in partitions))
 
     def read(  # noqa: PLR0917 - the key of a series and a half-open range are known by their order
         self,

@@ -132,7 +132,7 @@ class ResultsStore:
     def months(self, mode: str, experiment: str | None = None) -> list[str]:
         """Published months in order."""
         prefix = f"{record_path(mode, experiment)}/month="
-        return [found.partition.removeprefix(prefix) for found in self.publications.publications(prefix)]
+        return [partition.removeprefix(prefix) for partition in self.publications.partitions(prefix)]
 
     def find(self, mode: str, month: str, experiment: str | None = None) -> PublishedMonth | None:
         """The published month, or None."""

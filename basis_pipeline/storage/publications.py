@@ -109,12 +109,18 @@ class PublicationStore:
                 f"manifest {path} is not readable: {error}.", code="STORE-003", remedy="delete it and re-run its month."
             ) from error
 
+    def partitions(self, prefix: str = "") -> list[str]:
+        """Published partitions whose path starts with `prefix`, in order; reads no manifest."""
+        root = self._manifests
+        folder = root / prefix.rpartition("/")[0]
+        paths = sorted(folder.rglob("*.json")) if folder.is_dir() else []
+        partitions = (path.relative_to(root).as_posix().removesuffix(".json") for path in paths)
+        return [partition for partition in partitions if partition.startswith(prefix)]
+
     def publications(self, prefix: str = "") -> Iterator[Publication]:
         """All publications whose partition path starts with `prefix`, in partition order."""
-        root = self._manifests
-        for path in sorted(root.rglob("*.json")) if root.is_dir() else []:
-            partition = path.relative_to(root).as_posix().removesuffix(".json")
-            if partition.startswith(prefix) and (found := self.find(partition)):
+        for partition in self.partitions(prefix):
+            if found := self.find(partition):
                 yield found
 
     def read(self, publication: Publication, table: str, columns: list[str] | None = None) -> pa.Table:
