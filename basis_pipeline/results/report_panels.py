@@ -105,25 +105,17 @@ def _delta(record: Record) -> Panel:
     steps = record.tables["timesteps"]
     stamps, equity = stamps_of(steps), column_of(steps, "equity_usd")
     net, excess, gross = (column_of(steps, f"{name}_usd") for name in ("net_delta", "excess_delta", "gross_exposure"))
+    delta, name = (net, "net delta") if np.array_equal(net, excess) else (excess, "excess delta")
+    relative = np.divide(delta, equity, out=np.full_like(equity, np.nan), where=equity > 0.0)
 
-    judged, label = (net, "net delta") if np.array_equal(net, excess) else (excess, "excess delta")
-    span = SMALL_DELTA * float(equity[-1])
-    colour = ["--s0"]
+    def signed(label: str, unit: str, form: Format, values: FloatArray, span: float) -> View:
+        return view_of(label, unit, form, stamps, {name: values}, ["--s0"], filled="zero", zero=True, span=span)
+
     views = [
-        view_of(label, "USD", "money", stamps, {label: judged}, colour, filled="zero", zero=True, span=span),
-        view_of(
-            "of equity",
-            "",
-            "percent",
-            stamps,
-            {label: judged / equity},
-            colour,
-            filled="zero",
-            zero=True,
-            span=SMALL_DELTA,
-        ),
+        signed("USD", "USD", "money", delta, SMALL_DELTA * float(equity[-1])),
+        signed("of equity", "of equity", "percent", relative, SMALL_DELTA),
+        view_of("gross", "USD", "money", stamps, {"gross exposure": gross}, ["--s2"], zero=True),
     ]
-    views.append(view_of("gross", "USD", "money", stamps, {"gross exposure": gross}, ["--s2"], zero=True))
     note = "Signed exposure to price moves; for coin share classes measured against holding all equity in the coin."
     return Panel("delta", "Delta and exposure", note, views, 260)
 

@@ -12,7 +12,8 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, ResultsStore
-from basis_pipeline_tests.results.synthetic import BASIS, CAPITAL, MARGIN_VENUES, STACK, BasisBook, leveraged_log
+from basis_pipeline_tests.results.synthetic import BASIS, CAPITAL, MARGIN_VENUES, BasisBook
+from basis_pipeline_tests.results.synthetic_stack import STACK, leveraged_log
 
 MONTHS = ("2024-01", "2024-02", "2024-03")
 

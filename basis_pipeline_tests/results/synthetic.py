@@ -1,13 +1,12 @@
-"""Small deterministic runs made of the real records: a USDT basis book and a leveraged ETH stack.
+"""A small deterministic run made of the real records: a USDT basis book.
 
-They are bookkeeping, not strategies: prices are seeded random walks, and every number in a record follows from the
+It is bookkeeping, not a strategy: prices are a seeded random walk, and every number in a record follows from the
 positions by plain arithmetic, so that equity, attribution and deltas agree by construction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 
 import numpy as np
 
@@ -53,18 +52,18 @@ CAPITAL = 100_000.0
 TRAIL = (OrderState.IDLE, OrderState.ROUTING, OrderState.EXECUTING, OrderState.RECONCILING, OrderState.SUCCESS)
 
 
-def _instrument(key: str, token: str, asset: str, quote: str = "") -> Instrument:
+def instrument(key: str, token: str, asset: str, quote: str = "") -> Instrument:
     return Instrument(PositionKey.parse(key), token, asset, quote)
 
 
 BASIS = Universe(
     [
-        _instrument("wallet:BaseToken:USDT", "USDT", "USDT"),
-        _instrument("binance:BaseToken:USDT", "USDT", "USDT"),
-        _instrument("bybit:BaseToken:USDT", "USDT", "USDT"),
-        _instrument("binance:BaseToken:BTC", "BTC", "BTC"),
-        _instrument("binance:Perp:BTCUSDT", "BTC", "BTC", "USDT"),
-        _instrument("bybit:Perp:BTCUSDT", "BTC", "BTC", "USDT"),
+        instrument("wallet:BaseToken:USDT", "USDT", "USDT"),
+        instrument("binance:BaseToken:USDT", "USDT", "USDT"),
+        instrument("bybit:BaseToken:USDT", "USDT", "USDT"),
+        instrument("binance:BaseToken:BTC", "BTC", "BTC"),
+        instrument("binance:Perp:BTCUSDT", "BTC", "BTC", "USDT"),
+        instrument("bybit:Perp:BTCUSDT", "BTC", "BTC", "USDT"),
     ]
 )
 WALLET, BINANCE_CASH, BYBIT_CASH, SPOT, BINANCE_PERP, BYBIT_PERP = range(6)
@@ -284,62 +283,6 @@ class BasisBook:
             self.equity, self.equity * USD, step, step * USD, total, total * USD, self.flow, self.flow * USD,
             attribution, in_usd,
         )  # fmt: skip
-
-
-STACK = Universe(
-    [
-        _instrument("wallet:BaseToken:ETH", "ETH", "ETH"),
-        _instrument("aave_v3:aToken:aweETH", "weETH", "ETH"),
-        _instrument("aave_v3:debtToken:debtWETH", "WETH", "ETH"),
-    ]
-)
-
-
-def leveraged_log(month: str) -> RunLog:
-    """A month of a leveraged ETH stack in the ETH share class that was entered at its first step without cost."""
-    log = RunLog()
-    previous = 30.0
-    cumulative = 0.0
-    for sequence, timestamp in zip(count(1), range(month_start(month), month_end(month), HOUR), strict=False):
-        commit = _leveraged_commit(sequence, timestamp, (timestamp - month_start(month)) / HOUR, previous, cumulative)
-        log.commits.append(commit)
-        log.closings.append(sequence - 1)
-        previous, cumulative = commit.pnl.equity, commit.pnl.cumulative
-    return log
-
-
-def _leveraged_commit(sequence: int, timestamp: int, hour: float, before: float, cumulative: float) -> ChainSnapshot:
-    price = 3_000.0 * (1 + 0.05 * np.sin(hour / 60))
-    liquidity, borrow, ratio = 1.001 + 1e-8 * hour, 1.02 + 3e-6 * hour, 1.03 * (1 + 4e-6 * hour)
-    quantities = (0.3, 115.0, 88.0)
-    collateral, debt = quantities[1] * liquidity * ratio, quantities[2] * borrow
-    opening = 0.3 + 115.0 * 1.001 * 1.03 - 88.0 * 1.02
-    equity = 0.3 + collateral - debt
-    first = sequence == 1
-    step = 0.0 if first else equity - before
-    supply = quantities[1] * 1e-8 * ratio
-    parts = dict.fromkeys(CATEGORIES, 0.0)
-    if not first:
-        parts[Category.SUPPLY_YIELD], parts[Category.BORROW_COSTS] = supply, -quantities[2] * 3e-6
-        parts[Category.STAKING_YIELD] = step - supply + quantities[2] * 3e-6
-    attribution = tuple(parts.values())
-    one = (1.0, 1.0, 1.0)
-    market = MarketSnapshot(
-        timestamp, (price,) * 3, (1.0, liquidity, borrow), (1.0, ratio, 1.0), (price,) * 3, (price,) * 3,
-        (price, liquidity * ratio * price, -borrow * price), one, (price,) * 3, (price,) * 3, None, 1.0, price,
-        20.0, price,
-    )  # fmt: skip
-    values = (0.3 * price, collateral * price, -debt * price)
-    exposure = Exposure(equity * price, values, (equity,), 0.0, 0.0, (0.3 + collateral + debt) * price)
-    risk = Risk(RiskLevel.INFO, (), 0.95 * collateral / debt, debt / collateral, 0.0, None, 0.0)
-    total = cumulative + step
-    flow = opening if first else 0.0
-    pnl = PnL(
-        equity, equity * price, step, step * price, total, total * price, flow, flow * price, attribution,
-        tuple(part * price for part in attribution),
-    )  # fmt: skip
-    positions = Positions(quantities, (0.0, 0.0, 0.0))
-    return ChainSnapshot(sequence, timestamp, Trigger.POSITION_REFRESH, market, positions, exposure, risk, pnl)
 
 
 def months_from(first: str, number: int) -> Iterator[str]:

@@ -14,7 +14,8 @@ from basis_pipeline.domain.records import CATEGORIES, RiskFinding, RiskLevel
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.tables import SCHEMAS, column_docs
-from basis_pipeline_tests.results.synthetic import BASIS, MARGIN_VENUES, STACK, USD, BasisBook, leveraged_log
+from basis_pipeline_tests.results.synthetic import BASIS, MARGIN_VENUES, USD, BasisBook
+from basis_pipeline_tests.results.synthetic_stack import STACK, leveraged_log
 
 COLUMNS = {
     "timesteps": "timestamp trigger sequence equity_share_class equity_usd net_delta_usd excess_delta_usd "

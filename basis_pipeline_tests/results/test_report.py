@@ -19,6 +19,7 @@ from hypothesis.extra.numpy import arrays
 
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
+from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.overview import write_overview
 from basis_pipeline.results.pictures import equity_svg
 from basis_pipeline.results.report import write_report
@@ -251,3 +252,22 @@ def test_a_browser_draws_every_panel_without_an_error(store: ResultsStore) -> No
     )
     assert done.stdout.count("<canvas") == len(Page(path).panels)
     assert not re.findall(r"CONSOLE.*(?:Error|Refused)", done.stderr)
+
+
+def test_a_month_in_which_nothing_ever_happened_still_has_a_page(tmp_path: Path, basis_months: list) -> None:
+    results = ResultsStore(tmp_path)
+    month, tables, state = basis_months[0]
+    idle = {
+        name: table.slice(0, 0) if name in ("orders", "deltas", "events") else table for name, table in tables.items()
+    }
+    for name in ("timesteps", "positions", "pnl_attribution", "exposures"):
+        for index, field in enumerate(idle[name].schema):
+            if field.type == pa.float64():
+                zeros = pa.array([None if field.nullable else 0.0] * idle[name].num_rows, pa.float64())
+                idle[name] = idle[name].set_column(index, field, zeros)
+    idle["metrics"] = metrics_table(compute_metrics(idle, opening=True))
+    results.publish_rejected(manifest(month), idle, state)
+    page = Page(write_report(results.rejected, "btc_basis"))
+    assert {"equity", "drawdown", "delta"} <= {found["id"] for found in page.panels}
+    assert "0 of 0 orders" in page.text
+    assert "Rejected by a gate" in Page(write_overview(results)).text
