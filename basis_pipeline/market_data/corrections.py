@@ -155,7 +155,13 @@ def load_corrections(config_dir: Path) -> Corrections:
     folder = config_dir / "data"
     general = folder / _GENERAL
     files = sorted(path for path in folder.glob("*.yaml") if path != general)
-    venues = {loaded.venue: loaded for loaded in (_load(path, VenueCorrections) for path in files)}
+    venues: dict[str, VenueCorrections] = {}
+    for path in files:
+        loaded = _load(path, VenueCorrections)
+        if loaded.venue in venues:
+            remedy = "keep one file per venue."
+            raise ConfigError(f"{path}: venue: {loaded.venue} has another file in {folder}.", remedy=remedy)
+        venues[loaded.venue] = loaded
     digest = text_digest(*(path.read_text(encoding="utf-8") for path in (*files, general) if path.is_file()))
     return Corrections(general=_load(general, General), venues=venues, digest=digest)
 

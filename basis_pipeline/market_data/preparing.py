@@ -21,6 +21,7 @@ from basis_pipeline.market_data.rules.proxies import OVER_BUDGET
 from basis_pipeline.market_data.schemas import violations
 from basis_pipeline.market_data.series import OBSERVED, Series
 from basis_pipeline.market_data.sources.layout import Reading, Recognition
+from basis_pipeline.market_data.sources.raw_files import cut_in_last_line
 from basis_pipeline.market_data.sources.tables import numbers, read_columns
 
 
@@ -125,8 +126,15 @@ def _read_file(found: Recognition, corrections: Corrections) -> Reading:
         raise RawFileError(ramp_finding(found, frame[found.layout.price].to_numpy(dtype=np.float64)))
     if dataset(found.key.dataset).ordered:
         _require_order(found, frame)
-    provenance = {"quality": OBSERVED, "source_file": found.file.name}
-    return replace(reading, frame=frame.assign(**provenance))
+    findings = (*reading.findings, *_cut_off(found))
+    return replace(reading, frame=frame.assign(quality=OBSERVED, source_file=found.file.name), findings=findings)
+
+
+def _cut_off(found: Recognition) -> tuple[Finding, ...]:
+    if not cut_in_last_line(found.file):
+        return ()
+    message = "the last line has no line end: its last value may be cut off."
+    return (Finding("WARN", "no_final_newline", message, "compare it with its source.", file=found.file.name),)
 
 
 def _require_order(found: Recognition, frame: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts, SourceRecord
 from basis_pipeline.market_data.schemas import to_arrow
-from basis_pipeline.market_data.series import Action, Series
+from basis_pipeline.market_data.series import Action, Series, months_of
 from basis_pipeline.market_data.validated import QUARANTINE, ValidatedStore, month_path, series_path
 from basis_pipeline.storage.digests import table_digest
 from basis_pipeline.storage.files import put_bytes
@@ -66,13 +66,7 @@ class Records:
         self._folder = validated / "_ingest"
 
     def find(self, key: SeriesKey) -> SeriesRecord | None:
-        try:
-            return msgspec.json.decode(self._path(key).read_bytes(), type=SeriesRecord)
-        except FileNotFoundError:
-            return None
-        except msgspec.DecodeError as error:
-            remedy = "delete it and ingest again."
-            raise StorageError(f"{self._path(key)} is not readable: {error}.", remedy=remedy) from error
+        return _load(self._path(key)) if self._path(key).is_file() else None
 
     def put(self, record: SeriesRecord) -> None:
         put_bytes(self._path(record.key), msgspec.json.format(msgspec.json.encode(record), indent=1))
@@ -83,10 +77,18 @@ class Records:
     def all_keys(self) -> list[SeriesKey]:
         """Every series that has a record."""
         found = sorted(self._folder.rglob("*.json")) if self._folder.is_dir() else []
-        return [msgspec.json.decode(path.read_bytes(), type=SeriesRecord).key for path in found]
+        return [_load(path).key for path in found]
 
     def _path(self, key: SeriesKey) -> Path:
         return self._folder / key.dataset / f"{series_path(key.venue, key.symbol)}.json"
+
+
+def _load(path: Path) -> SeriesRecord:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SeriesRecord)
+    except msgspec.DecodeError as error:
+        remedy = "delete it and ingest again."
+        raise StorageError(f"{path} is not readable: {error}.", code="STORE-003", remedy=remedy) from error
 
 
 def publish(series: Series, origin: Origin, store: ValidatedStore, present: set[str]) -> Outcome:
@@ -144,16 +146,14 @@ def _months(series: Series) -> dict[str, tuple[dict[str, pa.Table], MonthBody]]:
 
 
 def _by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    # Months of unique stamps only: the conversion is the slow part.
-    stamps = frame["timestamp"].to_numpy(dtype=np.int64).astype("M8[us]").astype("M8[M]").astype(str)
-    return {str(month): rows for month, rows in frame.groupby(stamps, sort=True)}
+    months = months_of(frame["timestamp"].to_numpy(dtype=np.int64))
+    return {str(month): rows for month, rows in frame.groupby(months, sort=True)}
 
 
 def _tallies(series: Series) -> _Counts:
     tallies: _Counts = {}
     for entry in series.ledger:
-        months = entry.stamps.astype("M8[us]").astype("M8[M]").astype(str)
-        tallies.setdefault((entry.action, entry.rule), Counter()).update(months.tolist())
+        tallies.setdefault((entry.action, entry.rule), Counter()).update(months_of(entry.stamps).tolist())
     return tallies
 
 

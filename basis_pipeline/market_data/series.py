@@ -80,9 +80,11 @@ class Series:
 
     def change(self, rule: str, rows: Mask, **columns: npt.NDArray[Any]) -> Series:
         """With whole `columns` replaced; `rows` says which of their values the rule really altered."""
-        entry = LedgerEntry(rule, "changed", self.stamps[rows])
-        ledger = (*self.ledger, entry) if rows.any() else self.ledger
-        return replace(self, frame=self.frame.assign(**columns), ledger=ledger)
+        changed = replace(self, frame=self.frame.assign(**columns))
+        if not rows.any():
+            return changed
+        # A rule that moves stamps is entered under where the rows went.
+        return replace(changed, ledger=(*self.ledger, LedgerEntry(rule, "changed", changed.stamps[rows])))
 
     def note(self, *findings: Finding) -> Series:
         return replace(self, findings=(*self.findings, *findings))
@@ -96,6 +98,11 @@ class Series:
             return self
         entry = LedgerEntry(rule, action, self.stamps[rows])
         return replace(self, frame=self.frame[~rows].reset_index(drop=True), ledger=(*self.ledger, entry))
+
+
+def months_of(stamps: Stamps) -> npt.NDArray[np.str_]:
+    """`YYYY-MM` of each stamp."""
+    return stamps.astype("M8[us]").astype("M8[M]").astype(np.str_)
 
 
 def first_places(stamps: Iterable[int], limit: int = 3) -> str:

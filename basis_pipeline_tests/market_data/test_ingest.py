@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,42 +17,21 @@ from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline_tests.market_data.replica import Truth
+from basis_pipeline_tests.market_data.small_world import SPOT, again, generations, rewrite, write_small_folder
 from basis_pipeline_tests.market_data.vendor_files import (
     candle_lines,
     grid,
     micros,
-    scaled,
     walk,
     write_candles,
     write_feather,
 )
 from basis_pipeline_tests.market_data.world import CONFIGS, World, ingest_into, stamps
 
-SPOT = ("spot_candles_1h", "bybit", "SOLUSDT")
-
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Two months of one coin at two venues, nothing wrong with it."""
-    frame = walk(grid("2024-01-01T00:00", "2024-02-29T23:00"), 100.0, seed=3)
-    write_candles(tmp_path / "raw", "bybit", "SOLUSDT", "spot", frame)
-    write_candles(tmp_path / "raw", "binance", "SOLUSDT", "spot", scaled(frame, 1.0001))
-    return tmp_path / "raw"
-
-
-def again(world: World) -> World:
-    return ingest_into(world.raw, world.root.path)
-
-
-def rewrite(raw: Path, change: str, into: str) -> None:
-    path = next(raw.rglob("bybit_SOLUSDT_spot_1h.csv"))
-    text = path.read_bytes().decode()
-    assert change in text
-    path.write_bytes(text.replace(change, into, 1).encode())
-
-
-def generations(world: World) -> dict[str, str]:
-    return world.store.generations(*SPOT, world.store.months(*SPOT))
+    return write_small_folder(tmp_path / "raw")
 
 
 def test_a_second_ingestion_of_the_same_files_does_nothing(raw: Path, tmp_path: Path) -> None:
@@ -256,56 +233,40 @@ def test_a_deleted_manifest_is_published_again(raw: Path, tmp_path: Path) -> Non
     assert again(first).series(*SPOT).published == ("2024-01",)
 
 
-_INGEST = """
-import os, resource, signal, sys
-from pathlib import Path
-from basis_pipeline.domain.errors import StorageError
-from basis_pipeline.runs.ingest import ingest
-from basis_pipeline.storage.data_root import DataRoot
-if len(sys.argv) > 4:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
-elif os.geteuid() == 0:
-    os.seteuid(65534)  # nothing stops root from writing
-try:
-    ingest(DataRoot(Path(sys.argv[1])), Path(sys.argv[2]), config_dir=Path(sys.argv[3]))
-except StorageError as error:
-    print(error)
-    sys.exit(7)
-"""
-
-
-def test_a_full_disk_leaves_what_was_published_whole(raw: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_longer_recognised_withdraws_nothing(raw: Path, tmp_path: Path) -> None:
     first = ingest_into(raw, tmp_path / "root")
-    before, frame = generations(first), first.frame(*SPOT)
-    rewrite(raw, ",100.0,", ",100.0001,")
-    command = [sys.executable, "-c", _INGEST, str(first.root.path), str(raw), str(CONFIGS), "4096"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert run.returncode == 7, run.stderr
-    assert "cannot write" in run.stdout
-    assert generations(first) == before
-    assert first.frame(*SPOT).equals(frame)
-    assert not list(first.root.validated.rglob("*.tmp"))
-    assert again(first).series(*SPOT).published == ("2024-01",)
+    rewrite(raw, "timestamp,open", "time,open")
+    second = again(first)
+    assert second.series(*SPOT).status == "blocked"
+    assert second.series(*SPOT).findings[0].rule == "files_unusable"
+    assert generations(second) == generations(first)
+    assert {error.rule for error in second.report.errors} == {"files_unusable", "wrong_columns"}
 
 
-def test_a_read_only_data_folder_is_an_error_that_names_it(raw: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "root"
-    folder.mkdir()
-    folder.chmod(0o555)
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
-    command = [sys.executable, "-c", _INGEST, str(folder), str(raw), str(CONFIGS)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert run.returncode == 7, run.stderr
-    assert str(folder) in run.stdout
-    assert "writable" in run.stdout
+def test_a_placeholder_does_not_take_the_place_of_what_was_published(raw: Path, tmp_path: Path) -> None:
+    first = ingest_into(raw, tmp_path / "root")
+    before = first.frame(*SPOT)
+    flat = walk(grid("2024-01-01T00:00", "2024-01-31T23:00"), 1.0, seed=1).assign(
+        open=1.0, high=1.0, low=1.0, close=1.0
+    )
+    write_candles(raw, "bybit", "SOLUSDT", "spot", flat)
+    second = again(first)
+    assert second.file("bybit_SOLUSDT_spot_1h.csv").status == "rejected"
+    assert second.series(*SPOT).status == "unchanged"
+    assert second.frame(*SPOT).equals(before)
 
 
-def test_a_data_folder_that_cannot_be_made_is_an_error_that_names_it(raw: Path, tmp_path: Path) -> None:
-    (tmp_path / "root").write_text("a file where the folder should be")
-    with pytest.raises(StorageError, match="root"):
-        ingest_into(raw, tmp_path / "root")
+def test_changed_corrections_look_at_every_file_again(raw: Path, tmp_path: Path) -> None:
+    configs = tmp_path / "configs"
+    shutil.copytree(CONFIGS / "data", configs / "data")
+    root = DataRoot(tmp_path / "root")
+    ingest(root, raw, config_dir=configs)
+    general = configs / "data" / "general.yaml"
+    general.write_text(general.read_text().replace("large_range: 0.20", "large_range: 0.0001"))
+    report = ingest(root, raw, config_dir=configs)
+    assert {file.status for file in report.files} == {"read"}
+    assert {series.status for series in report.series} == {"unchanged"}
+    assert "large_move" in {finding.rule for _key, finding in report.findings()}
 
 
 def test_keys_of_series_are_readable() -> None:

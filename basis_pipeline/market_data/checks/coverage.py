@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_of
+from basis_pipeline.domain.timeline import DAY, HOUR, iso
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.manifests import Coverage, Interval
-from basis_pipeline.market_data.series import FILLED, Series, Stamps
+from basis_pipeline.market_data.series import FILLED, Series, Stamps, months_of
 
 _SHOWN = 5
 
@@ -69,7 +69,7 @@ def filled_share(series: Series, context: Context) -> Iterator[Finding]:
     frame = series.frame
     if FILLED not in set(frame["quality"]):
         return
-    months = frame["timestamp"].map(month_of)
+    months = months_of(series.stamps)
     share = (frame["quality"] == FILLED).groupby(months).mean()
     for month, value in share[share > context.general.fill_warning].items():
         message = f"{value:.1%} of {month} is filled from other series."

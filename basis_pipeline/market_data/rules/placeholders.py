@@ -30,13 +30,13 @@ def ramp_finding(found: Recognition, prices: npt.NDArray[np.float64]) -> Finding
 
 
 def copy_findings(files: Sequence[Recognition]) -> dict[str, Finding]:
-    """By file name: files with the same bytes that claim to be different venues or symbols. None of them is used."""
+    """By file name: files with the same bytes that claim to be different series. None of them is used."""
     same: dict[str, list[Recognition]] = defaultdict(list)
     for found in files:
         same[found.file.sha256].append(found)
     findings: dict[str, Finding] = {}
     for group in same.values():
-        if len({(found.key.venue, found.key.symbol) for found in group}) > 1:
+        if len({found.key for found in group}) > 1:
             names = ", ".join(sorted(found.file.name for found in group))
             message = f"byte for byte the same file under other names: {names}; a placeholder, not used."
             findings |= {

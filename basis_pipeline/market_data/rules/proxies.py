@@ -9,7 +9,7 @@ import pandas as pd
 
 from basis_pipeline.domain.timeline import HOUR, month_of
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.series import PROXIED, Series, first_places
+from basis_pipeline.market_data.series import PROXIED, Series, first_places, months_of
 
 PROXY, OVER_BUDGET = "proxy:median_of_venues", "funding_hole"
 
@@ -24,7 +24,7 @@ def proxy_funding(series: Series, others: Sequence[Series], budget: int) -> Seri
     if not len(series.frame):
         return series
     missing = _missing(series, others)
-    for month, stamps in missing.groupby(missing.map(month_of)):
+    for month, stamps in missing.groupby(months_of(np.asarray(missing, dtype=np.int64))):
         if len(stamps) > budget:
             series = series.note(_over_budget(str(month), stamps, budget))
             continue

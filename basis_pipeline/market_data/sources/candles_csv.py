@@ -15,12 +15,12 @@ from basis_pipeline.market_data.sources.tables import (
     texts,
 )
 
-STEM = VENUE + "_" + SYMBOL + r"_(?P<kind>spot|perp|mark)_(?P<step>1h|5m)"
+STEM = VENUE + "_" + SYMBOL + r"_(?P<bars>(?:spot|perp|mark)_1h|perp_5m)"
 PRICES = ("open", "high", "low", "close", "volume")
 
 
 def candle_key(name: dict[str, str], _head: FileHead, _corrections: Corrections) -> SeriesKey:
-    return SeriesKey(f"{name['kind']}_candles_{name['step']}", name["venue"], name["symbol"])
+    return SeriesKey(name["bars"].replace("_", "_candles_"), name["venue"], name["symbol"])
 
 
 def read(found: Recognition, _corrections: Corrections) -> Reading:

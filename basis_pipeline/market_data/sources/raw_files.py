@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -51,6 +52,15 @@ class FileHead(msgspec.Struct, frozen=True):
     header_line: int = 1
     crlf: bool = False
     bom: bool = False
+
+
+def cut_in_last_line(file: RawFile) -> bool:
+    """Whether a CSV ends without a line end: complete downloads have one."""
+    if file.path.suffix != ".csv":
+        return False
+    with file.path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) not in b"\r\n"
 
 
 def read_head(file: RawFile) -> FileHead:
