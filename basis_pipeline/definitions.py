@@ -1,0 +1,48 @@
+"""The Dagster entry point: merges what `defs` builds for the modes in the configuration folder."""
+
+from __future__ import annotations
+
+import warnings
+
+import dagster as dg
+
+from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.defs.backtests import backtest_asset
+from basis_pipeline.defs.experiment import experiment_job
+from basis_pipeline.defs.jobs import market_data_job, mode_job
+from basis_pipeline.defs.market_data import market_data
+from basis_pipeline.defs.partitions import monthly
+from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly
+from basis_pipeline.runs.workspace import Workspace
+
+
+def build_definitions(workspace: Workspace) -> dg.Definitions:
+    """Everything for one workspace. Reads configuration files, never market data or results."""
+    wired = [wire_mode(workspace.config, mode) for mode in workspace.config.modes()]
+    names = [mode.name for mode in wired]
+    months, ingestion = monthly(wired), market_data_job()
+    with warnings.catch_warnings():
+        # Single-run backfills keep the months of a range in order; they are beta, hence the pin of Dagster's minor.
+        warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+        backtests = [backtest_asset(mode, months) for mode in wired]
+    jobs = {name: mode_job(name) for name in names}
+    return dg.Definitions(
+        assets=[
+            market_data,
+            *backtests,
+            *(report_asset(name) for name in names),
+            overview_asset(names),
+            catalogue_asset(names),
+        ],
+        jobs=[ingestion, *jobs.values(), experiment_job([mode.file for mode in wired])],
+        schedules=[market_data_nightly(ingestion), *(mode_nightly(name, job) for name, job in jobs.items())],
+        resources={"workspace": WorkspaceResource.of(workspace)},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return build_definitions(Workspace.from_environment())

@@ -1,0 +1,89 @@
+"""The `experiment` job: one mode with overrides, over months of its own, beside the standing record."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field, create_model
+
+from basis_pipeline.config.models import ModeFile
+from basis_pipeline.defs.failures import failure, refusals
+from basis_pipeline.defs.metadata import record_metadata
+from basis_pipeline.defs.partitions import FIRST_MONTH
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.domain.timeline import shift_month
+from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
+from basis_pipeline.runs.records import summarise, write_rejected_report, write_reports
+from basis_pipeline.runs.workspace import Workspace
+
+EXPERIMENT = "experiment"
+_OP = "run_experiment"
+
+
+class ExperimentConfig(dg.Config):
+    """What is typed in the Launchpad. All of it is shown; nothing hides behind an empty value."""
+
+    mode: str = Field(default="", description="A mode of the configuration folder.")
+    name: str = Field(default="launchpad", description="Running a mode again under the same name replaces it.")
+    first_month: str = Field(default=FIRST_MONTH, description="YYYY-MM; it opens here with its capital.")
+    last_month: str = Field(default=shift_month(FIRST_MONTH, 2), description="YYYY-MM, included.")
+    capital: float = Field(default=0.0, description="Initial capital in units of the mode's share class.")
+    overrides: list[str] = Field(default=[], description="key=value as in the mode's file: strategy.spot_fraction=0.5")
+
+    def all_overrides(self) -> Mapping[str, Any]:
+        return {"initial_capital": self.capital} | parse_overrides(self.overrides)
+
+
+def experiment_job(modes: Sequence[ModeFile]) -> dg.JobDefinition:
+    """The job; its Launchpad opens with the first mode as configured and knows the names of all."""
+    config_type = _config_type(modes)
+
+    @dg.op(
+        name=_OP,
+        config_schema=config_type.to_fields_dict(),
+        description="Run the months, publish them beside the standing record, write the page.",
+    )
+    def run(context: dg.OpExecutionContext, workspace: WorkspaceResource) -> None:
+        _run(context, config_type(**context.op_config), workspace.open())
+
+    @dg.job(
+        name=EXPERIMENT,
+        config={"ops": {_OP: {"config": config_type().model_dump()}}},
+        tags={"basis/kind": "backtest"},
+        description="One mode with overrides, beside its standing record, which stays as it is.",
+    )
+    def experiment() -> None:
+        run()
+
+    return experiment
+
+
+def _config_type(modes: Sequence[ModeFile]) -> type[ExperimentConfig]:
+    """The configuration with the names of the modes as its only choices, the first of them preset."""
+    first = modes[0]
+    names: Any = Literal[tuple(mode.mode for mode in modes)]
+    return create_model(
+        "Experiment", __base__=ExperimentConfig, mode=(names, first.mode), capital=(float, first.initial_capital)
+    )
+
+
+def _run(context: dg.OpExecutionContext, config: ExperimentConfig, workspace: Workspace) -> None:
+    with refusals():
+        plan = plan_backtest(
+            workspace,
+            config.mode,
+            first=config.first_month,
+            last=config.last_month,
+            overrides=config.all_overrides(),
+            experiment=config.name,
+            run_id=context.run_id,
+        )
+        try:
+            for outcome in plan.run():
+                context.log.info(f"{config.mode} {outcome.month} of {config.name} is published")
+        except MonthRejectedError as error:
+            raise failure(error, write_rejected_report(workspace, config.mode, config.name)) from error
+        page = write_reports(workspace, config.mode, config.name)
+        record = summarise(workspace, config.mode, config.name)
+    metadata = {"page": dg.MetadataValue.path(str(page)), **record_metadata(record)}
+    context.log_event(dg.AssetMaterialization([EXPERIMENT, config.name, config.mode], metadata=metadata))

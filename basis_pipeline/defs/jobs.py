@@ -1,0 +1,30 @@
+"""Jobs: market data, and one per mode that brings its record, its page and the views up to date."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from basis_pipeline.defs.market_data import market_data
+from basis_pipeline.defs.reports import report_name
+
+EXCLUSIVE = "basis/exclusive"
+"""Run tag: of all runs with the same value one runs at a time (dagster.yaml)."""
+
+
+def market_data_job() -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        "market_data",
+        selection=dg.AssetSelection.assets(market_data),
+        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
+        description="Ingest what changed in the vendor files.",
+    )
+
+
+def mode_job(mode: str) -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        f"{mode}_months",
+        selection=dg.AssetSelection.assets(mode, report_name(mode), "overview", "catalogue"),
+        tags={EXCLUSIVE: mode, "basis/kind": "backtest"},
+        description=f"Months of {mode}, then its page, the overview and the catalogue.",
+    )

@@ -1,0 +1,194 @@
+"""Market data: one op ingests everything once and materializes one asset per dataset of the registry.
+
+Rules and checks of a dataset look at the others of its family, so there is nothing to gain from ingesting them apart.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from basis_pipeline.defs.catalogue import dataset_metadata
+from basis_pipeline.defs.failures import refusals
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.domain.timeline import iso
+from basis_pipeline.market_data.datasets import DATASETS
+from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.runs.ingest import DatasetSummary, IngestReport, SeriesReport
+from basis_pipeline.runs.pipeline import prepare_data
+
+RAW_FILES = "raw_files"
+_OWNER = "team:market-data"
+_SHOWN = 200
+_RAW = dg.AssetSpec(
+    RAW_FILES,
+    group_name="market_data_raw",
+    description="Vendor files as they came: exchange and chain data as CSV, JSON and Parquet. A root without files of "
+    "its own is filled with the synthetic sample.",
+    kinds={"csv"},
+    owners=[_OWNER],
+)
+_DATASETS = [
+    dg.AssetSpec(
+        dataset.name,
+        deps=[RAW_FILES],
+        group_name=f"market_data_{dataset.family}",
+        description=dataset.description,
+        metadata=dataset_metadata(dataset),
+        kinds={"parquet"},
+        owners=[_OWNER],
+        skippable=True,
+    )
+    for dataset in DATASETS.values()
+]
+_CHECKS = [
+    dg.AssetCheckSpec(
+        "every_file_read", asset=RAW_FILES, description="Every file has a known layout and could be read."
+    ),
+    *(
+        dg.AssetCheckSpec(
+            "ingested", asset=name, description="No file or series is broken; a broken one keeps what was published."
+        )
+        for name in DATASETS
+    ),
+    *(
+        dg.AssetCheckSpec(
+            "reliable", asset=name, description="No month of a published series must be refused by those who read it."
+        )
+        for name in DATASETS
+    ),
+]
+
+Events = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+
+
+@dg.multi_asset(name="ingest", specs=[_RAW, *_DATASETS], check_specs=_CHECKS, pool="market_data")
+def market_data(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Events:
+    """Read, clean, validate and publish what changed, by series and month."""
+    opened = workspace.open()
+    with refusals():
+        report = prepare_data(opened, lambda what, done, total: context.log.debug(f"{done}/{total} {what}"))
+    yield _raw_files(report, str(opened.raw))
+    for summary in report.summary():
+        yield _dataset(report, summary)
+    yield _every_file_read(report)
+    for name in DATASETS:
+        yield _ingested(report, name)
+        yield _reliable(report, name)
+
+
+def _raw_files(report: IngestReport, folder: str) -> dg.MaterializeResult[None]:
+    unread = [file for file in report.files if file.reason]
+    return dg.MaterializeResult(
+        asset_key=RAW_FILES,
+        metadata={
+            "folder": dg.MetadataValue.path(folder),
+            "files": len(report.files),
+            **{f"files {status}": count for status, count in Counter(file.status for file in report.files).items()},
+            "not read": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"file": file.path, "status": file.status, "reason": file.reason})
+                    for file in unread[:_SHOWN]
+                ]
+            ),
+        },
+    )
+
+
+def _dataset(report: IngestReport, summary: DatasetSummary) -> dg.MaterializeResult[None]:
+    series = [one for one in report.series if one.key.dataset == summary.dataset]
+    return dg.MaterializeResult(
+        asset_key=summary.dataset,
+        metadata={
+            "dagster/row_count": summary.rows,
+            "series": summary.series,
+            "dropped": summary.dropped,
+            "quarantined": summary.quarantined,
+            "filled": summary.filled,
+            "proxied": summary.proxied,
+            "months published now": sum(len(one.published) for one in series),
+            "by series": dg.MetadataValue.table([_series(one) for one in series]),
+            "findings": _findings([finding for one in series for finding in one.findings]),
+        },
+    )
+
+
+def _series(series: SeriesReport) -> dg.TableRecord:
+    coverage, counts = series.coverage, series.counts
+    return dg.TableRecord(
+        {
+            "venue": series.key.venue,
+            "symbol": series.key.symbol,
+            "status": series.status,
+            "rows": counts.kept,
+            "first": iso(coverage.first) if coverage else "",
+            "last": iso(coverage.last) if coverage else "",
+            "missing steps": coverage.missing_steps if coverage else 0,
+            "dropped": sum(counts.dropped.values()),
+            "filled": sum(counts.filled.values()),
+            "proxied": sum(counts.proxied.values()),
+        }
+    )
+
+
+def _every_file_read(report: IngestReport) -> dg.AssetCheckResult:
+    broken = [file for file in report.files if file.status in ("failed", "unrecognised")]
+    return dg.AssetCheckResult(
+        passed=not broken,
+        asset_key=RAW_FILES,
+        check_name="every_file_read",
+        description=f"{len(report.files)} files" if not broken else "; ".join(file.path for file in broken[:5]),
+        metadata={"findings": _findings([finding for file in broken for finding in file.findings])},
+    )
+
+
+def _ingested(report: IngestReport, dataset: str) -> dg.AssetCheckResult:
+    errors = set(report.errors)
+    return _check(
+        "ingested", dataset, [f for key, f in report.findings() if key and key.dataset == dataset and f in errors]
+    )
+
+
+def _reliable(report: IngestReport, dataset: str) -> dg.AssetCheckResult:
+    failed = set(report.failed_checks)
+    return _check(
+        "reliable", dataset, [f for key, f in report.findings() if key and key.dataset == dataset and f in failed]
+    )
+
+
+def _check(name: str, dataset: str, findings: Sequence[Finding]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not findings,
+        asset_key=dataset,
+        check_name=name,
+        description=findings[0].message if findings else "nothing found",
+        metadata={"findings": _findings(findings)},
+    )
+
+
+def _findings(findings: Sequence[Finding]) -> dg.MetadataValue:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "severity": finding.severity,
+                    "rule": finding.rule,
+                    "month": finding.month,
+                    "count": finding.count,
+                    "found": finding.message,
+                    "remedy": finding.remedy,
+                }
+            )
+            for finding in findings[:_SHOWN]
+        ],
+        schema=dg.TableSchema.from_name_type_dict(
+            {
+                "severity": "string",
+                "rule": "string",
+                "month": "string",
+                "count": "int",
+                "found": "string",
+                "remedy": "string",
+            }
+        ),
+    )

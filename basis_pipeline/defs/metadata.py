@@ -1,0 +1,128 @@
+"""Figures of a month or a record as the UI shows them: pictures, numbers it plots over months, tables, links."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import dagster as dg
+import pyarrow as pa
+
+from basis_pipeline.results.metrics import stamps_of
+from basis_pipeline.results.pictures import equity_svg
+from basis_pipeline.results.store import PublishedMonth, month_digest
+from basis_pipeline.runs.backtest import MonthOutcome
+from basis_pipeline.runs.records import RecordSummary
+
+Metadata = dict[str, dg.MetadataValue]
+
+
+class _Figure(NamedTuple):
+    label: str
+    metric: str
+    scale: float = 1.0
+
+
+_FIGURES = (
+    _Figure("return (%)", "time_weighted_return", 100.0),
+    _Figure("max drawdown (%)", "max_drawdown", 100.0),
+    _Figure("end equity", "end_equity"),
+    _Figure("profit", "profit"),
+    _Figure("funding", "pnl_funding"),
+    _Figure("supply yield", "pnl_supply_yield"),
+    _Figure("staking yield", "pnl_staking_yield"),
+    _Figure("staking rewards", "pnl_staking_rewards"),
+    _Figure("borrow costs", "pnl_borrow_costs"),
+    _Figure("basis P&L", "pnl_basis"),
+    _Figure("transaction costs", "pnl_transaction_costs"),
+    _Figure("lowest margin ratio", "min_margin_ratio"),
+    _Figure("lowest health factor", "min_health_factor"),
+    _Figure("orders", "orders"),
+)
+
+
+def month_metadata(outcome: MonthOutcome) -> Metadata:
+    """What a person wants to know of one month; amounts are in its share class."""
+    published = outcome.published
+    manifest = published.manifest
+    metrics = {metric.metric: metric.value for metric in outcome.metrics}
+    return {
+        "equity": _picture(outcome.tables["timesteps"]),
+        **_figures(metrics),
+        "share class": dg.MetadataValue.text(manifest.share_class),
+        "month complete": dg.MetadataValue.bool(manifest.complete),
+        "gates": dg.MetadataValue.table([_gate(published, index) for index in range(len(manifest.gates))]),
+        "market data": dg.MetadataValue.table(_usage(published)),
+        "all figures": dg.MetadataValue.table(
+            [
+                dg.TableRecord({"figure": m.metric, "value": _number(m.value), "unit": m.unit, "is": m.description})
+                for m in outcome.metrics
+            ]
+        ),
+        "content digest": dg.MetadataValue.text(month_digest(published)),
+        "dagster/row_count": dg.MetadataValue.int(sum(file.rows for file in published.publication.files)),
+    }
+
+
+def record_metadata(record: RecordSummary) -> Metadata:
+    """What a person wants to know of a whole record."""
+    return {
+        "months": dg.MetadataValue.text(f"{record.first} to {record.last} ({record.months})"),
+        **_figures(record.metrics),
+        "CAGR (%)": dg.MetadataValue.float(100.0 * (record.metrics["cagr"] or 0.0)),
+        "share class": dg.MetadataValue.text(record.share_class),
+        "gates": dg.MetadataValue.text(
+            f"{record.gates.passed} passed, {record.gates.warned} warned, {record.gates.failed} failed"
+        ),
+        "stale months": dg.MetadataValue.text(", ".join(record.stale) or "none"),
+    }
+
+
+def _figures(metrics: Mapping[str, float | None]) -> Metadata:
+    """Numbers that the UI plots over months; sources of profit that a mode does not have are left out."""
+    found: Metadata = {}
+    for figure in _FIGURES:
+        value = metrics.get(figure.metric)
+        if value is not None and (value or not figure.metric.startswith("pnl_")):
+            found[figure.label] = dg.MetadataValue.float(value * figure.scale)
+    return found
+
+
+def _picture(steps: pa.Table) -> dg.MetadataValue:
+    svg = equity_svg(stamps_of(steps).astype(float), steps["equity_share_class"].to_numpy())
+    content = base64.b64encode(svg.encode()).decode()
+    return dg.MetadataValue.md(f"![equity, drawdowns shaded](data:image/svg+xml;base64,{content})")
+
+
+def _gate(published: PublishedMonth, index: int) -> dg.TableRecord:
+    gate = published.manifest.gates[index]
+    return dg.TableRecord(
+        {
+            "gate": gate.gate,
+            "status": gate.status.value,
+            "value": _number(gate.value),
+            "threshold": gate.threshold,
+            "found": gate.message,
+        }
+    )
+
+
+def _usage(published: PublishedMonth) -> list[dg.TableRecord]:
+    return [
+        dg.TableRecord(
+            {
+                "series": series.name,
+                "values": series.rows,
+                "filled": series.filled,
+                "proxied": series.proxied,
+                "corrected": series.corrected,
+                "complete": series.complete,
+            }
+        )
+        for series in published.manifest.data_usage.series
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"

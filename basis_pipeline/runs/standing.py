@@ -1,0 +1,97 @@
+"""Standing records as a scheduler drives them: which months are due, and how a range of months is planned.
+
+Unlike the command line a scheduler names months that may lie anywhere. A record therefore opens only in its opening
+month (decisions, Opening month), never just where somebody clicked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.evidence import SeriesUsage
+from basis_pipeline.domain.timeline import months_between, shift_month
+from basis_pipeline.market_data.validated import ValidatedStore
+from basis_pipeline.runs.backtest import Backtest, plan_backtest
+from basis_pipeline.runs.months import last_month, opening_month, stale_months
+from basis_pipeline.runs.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DueMonths:
+    """Months to run now, in order, and why; no months: nothing is to be done, and why not."""
+
+    months: tuple[str, ...]
+    reason: str
+
+
+def plan_months(workspace: Workspace, mode: str, months: Sequence[str], *, run_id: str) -> Backtest:
+    """Plan consecutive months of the standing record of `mode`.
+
+    A range that holds the opening month and every published month replaces the record, under whatever configuration it
+    was made: nothing of the old record would be left.
+
+    Raises:
+        StateError: nothing is published and the range does not start in the opening month, or the month before it is
+            missing or was made with another configuration.
+        ConfigError: the range starts before the record opened.
+        DataError: the opening month is not configured and the data cover no month fully.
+    """
+    first, last = months[0], months[-1]
+    published = workspace.results.months(mode)
+    opening = _opening(workspace, mode, published)
+    if not published and first != opening:
+        raise StateError(
+            f"{mode} {first} cannot start: nothing is published and {mode} opens in {opening}.",
+            remedy=f"run {mode} from {opening}, or set `opening_month: {first}` in its file.",
+        )
+    if published and first > shift_month(published[-1], 1):
+        raise StateError(
+            f"{mode} {first} cannot start: {shift_month(first, -1)} is not published; {mode} ends in {published[-1]}.",
+            remedy=f"run {mode} from {shift_month(published[-1], 1)}.",
+        )
+    reopen = first == opening and set(published) <= set(months)
+    return plan_backtest(workspace, mode, first=first, last=last, reopen=reopen, run_id=run_id)
+
+
+def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
+    """Months from the first one that is new, or whose data or predecessor changed, up to `until` or the end of data.
+
+    Raises:
+        DataError: there are no data to open with.
+    """
+    wired = wire_mode(workspace.config, mode)
+    last = min(last_month(wired, workspace.validated), until)
+    published = workspace.results.months(mode)
+    if not published:
+        opening = opening_month(wired, workspace.validated)
+        return DueMonths(tuple(months_between(opening, last)), f"{mode} has not been run yet")
+    if changed := _first_changed(workspace, mode, published):
+        return DueMonths(tuple(months_between(changed, last)), f"data or predecessor of {changed} changed")
+    due = tuple(months_between(shift_month(published[-1], 1), last))
+    if due and workspace.results.manifest(mode, published[-1]).complete:
+        return DueMonths(due, f"{due[0]} is new")
+    return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
+
+
+def _opening(workspace: Workspace, mode: str, published: Sequence[str]) -> str:
+    if published:
+        return workspace.results.manifest(mode, published[0]).opening_month
+    wired: WiredMode = wire_mode(workspace.config, mode)
+    return opening_month(wired, workspace.validated)
+
+
+def _first_changed(workspace: Workspace, mode: str, published: Sequence[str]) -> str | None:
+    stale = stale_months(workspace.results, mode)
+    for month in published:
+        usage = workspace.results.manifest(mode, month).data_usage
+        if month in stale or not all(_is_current(workspace.validated, series) for series in usage.series):
+            return month
+    return None
+
+
+def _is_current(validated: ValidatedStore, series: SeriesUsage) -> bool:
+    now = validated.generations(series.dataset, series.venue, series.symbol, series.generations)
+    return now == series.generations
