@@ -22,7 +22,7 @@ from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.workspace import VARIABLES, Workspace
 
-_EPILOG = "Environment: " + "; ".join(f"{name} ({what})" for name, what in VARIABLES.items())
+_EPILOG = "\b\nEnvironment:\n" + "\n".join(f"  {name:22}{what}" for name, what in VARIABLES.items())
 
 pass_workspace = click.make_pass_decorator(Workspace)
 

@@ -15,6 +15,7 @@ from basis_pipeline.domain.errors import StorageError
 _REMEDIES = {
     errno.ENOSPC: "free disk space, then run the same command again; earlier results are untouched.",
     errno.EDQUOT: "free disk space, then run the same command again; earlier results are untouched.",
+    errno.EFBIG: "raise the file size limit of this process, then run the same command again.",
     errno.EROFS: "point BASIS_DATA_DIR at a writable folder.",
     errno.EACCES: "make the folder writable or point BASIS_DATA_DIR elsewhere.",
     errno.EPERM: "make the folder writable or point BASIS_DATA_DIR elsewhere.",

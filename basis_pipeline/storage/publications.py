@@ -74,7 +74,7 @@ class PublicationStore:
     ) -> Publication:
         """Make `tables` and `documents` (JSON) the content of `partition` at once, in this order, manifest last.
 
-        The earlier generation is deleted afterwards.
+        The earlier generation is deleted afterwards. Writers of one partition are kept apart by their caller's lock.
 
         Raises:
             StorageError: disk full or folder not writable; the earlier generation is then still whole.
@@ -95,6 +95,7 @@ class PublicationStore:
         put_bytes(self._manifest_path(partition), msgspec.json.format(msgspec.json.encode(publication), indent=1))
         if previous:
             self._delete_superseded(previous, keep={entry.path for entry in files})
+        self._delete_leftovers(publication)
         return publication
 
     def find(self, partition: str) -> Publication | None:
@@ -162,6 +163,14 @@ class PublicationStore:
 
     def _manifest_path(self, partition: str) -> Path:
         return self._manifests / f"{partition}.json"
+
+    def _delete_leftovers(self, publication: Publication) -> None:
+        """Remove what a writer of this partition left half written when it was killed."""
+        folders = {(self.base / entry.path).parent for entry in publication.files}
+        for folder in (*folders, self._manifest_path(publication.partition).parent):
+            for leftover in folder.glob(".*.tmp"):
+                with storage_errors(leftover):
+                    leftover.unlink(missing_ok=True)
 
     def _delete_superseded(self, previous: Publication, keep: set[str]) -> None:
         for entry in previous.files:

@@ -75,10 +75,10 @@ def _joined_closes(raw: Path) -> Series:
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         rows = connection.execute(
-            f"select s.stamp, s.close, p.close from ({spot}) s join ({perp}) p using (stamp) order by 1"  # noqa: S608
+            f"select s.stamp, s.close, p.close from ({spot}) s join ({perp}) p using (stamp) order by 1"
         ).fetchall()
         settlements = connection.execute(
-            f"select date_trunc('second', {stamp} + interval '500 milliseconds'), funding_rate "  # noqa: S608
+            f"select date_trunc('second', {stamp} + interval '500 milliseconds'), funding_rate "
             f"from read_csv('{funding}', header=true) order by 1"
         ).fetchall()
     ends = np.array([_epoch(opened + timedelta(hours=1)) for opened, _, _ in rows])

@@ -50,23 +50,23 @@ def test_lending_grows_as_the_raw_index_less_stated_costs(
     """Equity between two 00:00 stamps = supplied x index quotient + what stayed in the wallet, to 1e-9."""
     file = real_raw / f"aave_v3/rates/aave_v3_ethereum_{token}_rates_1d.csv"
     indices = dict(
-        duckdb.sql(f"select targetDate[:10], liquidityIndex from read_csv('{file}', all_varchar=true)").fetchall()  # noqa: S608
+        duckdb.sql(f"select targetDate[:10], liquidityIndex from read_csv('{file}', all_varchar=true)").fetchall()
     )
     start, end = TOP_OF_MONTHS
     quotient = float(indices[end]) / float(indices[start])
     assert quotient == pytest.approx(published, abs=5e-11)
-    opened = _ask(record, f"select min_by(equity_share_class, timestamp) from timesteps where mode = '{mode}'")[0][0]  # noqa: S608
+    opened = _ask(record, f"select min_by(equity_share_class, timestamp) from timesteps where mode = '{mode}'")[0][0]
     wallet = _ask(
         record,
-        "select sum(quantity) from positions where position_key like 'wallet:%' "  # noqa: S608
+        "select sum(quantity) from positions where position_key like 'wallet:%' "
         f"and mode = '{mode}' and timestamp = '{start}'",
     )[0][0]
-    actual = _ask(record, f"select equity_share_class from timesteps where mode='{mode}' and timestamp='{end}'")[0][0]  # noqa: S608
+    actual = _ask(record, f"select equity_share_class from timesteps where mode='{mode}' and timestamp='{end}'")[0][0]
     expected = wallet + (opened - wallet) * quotient
     assert actual == pytest.approx(expected, rel=1e-9)
     capital, gas = _ask(
         record,
-        f"select sum(flow), sum(step_pnl) filter (timestamp = '{start}') from timesteps where mode = '{mode}'",  # noqa: S608
+        f"select sum(flow), sum(step_pnl) filter (timestamp = '{start}') from timesteps where mode = '{mode}'",
     )[0]
     assert opened == pytest.approx(capital + gas, rel=1e-12)
     assert gas < 0.0
@@ -83,7 +83,7 @@ def test_funding_is_quantity_before_any_trade_times_mark_times_rate(
     held = dict(
         _ask(
             record,
-            "select epoch_us(timestamp) + 3600000000, quantity from positions "  # noqa: S608
+            "select epoch_us(timestamp) + 3600000000, quantity from positions "
             f"where mode = '{mode}' and position_key = '{venue}:Perp:{coin}USDT'",
         )
     )
@@ -91,7 +91,7 @@ def test_funding_is_quantity_before_any_trade_times_mark_times_rate(
     assert len(expected) == 1_640
     paid = _ask(
         record,
-        "select sum(delta_amount), count(*) from deltas where source = 'funding' "  # noqa: S608
+        "select sum(delta_amount), count(*) from deltas where source = 'funding' "
         f"and mode = '{mode}' and position_key = '{venue}:BaseToken:USDT'",
     )[0]
     assert paid[0] == pytest.approx(float(np.sum(expected)), rel=1e-9)
@@ -105,15 +105,15 @@ def test_basis_lands_near_an_independent_simulation(
     """An independent plain loop without slippage and transfer fees; slippage costs about 0.1% of capital more."""
     final, lowest, drift = _ask(
         record,
-        "select max_by(equity_share_class, timestamp), min(min_margin_ratio), "  # noqa: S608
+        "select max_by(equity_share_class, timestamp), min(min_margin_ratio), "
         f"max(abs(net_delta_usd) / equity_usd) from timesteps where mode = '{mode}'",
     )[0]
     assert -0.0035 * equity < final - equity < 0.0005 * equity
     assert lowest > 0.12
     assert drift < 1e-9
-    decisions = _ask(record, f"select count(distinct timestamp) from orders where mode = '{mode}'")[0][0]  # noqa: S608
+    decisions = _ask(record, f"select count(distinct timestamp) from orders where mode = '{mode}'")[0][0]
     assert abs(decisions - rebalances) <= 2
-    liquidated = _ask(record, f"select count(*) from deltas where source = 'liquidation' and mode = '{mode}'")  # noqa: S608
+    liquidated = _ask(record, f"select count(*) from deltas where source = 'liquidation' and mode = '{mode}'")
     assert liquidated[0][0] == 0
 
 
@@ -130,7 +130,7 @@ def test_every_month_closes_and_its_figures_add_up(mode: str, record: Workspace)
         )
         select max(residual / equity_share_class), max(abs(valued.total - equity_usd) / equity_usd)
         from timesteps join attributed using (timestamp) join valued using (timestamp) where mode = '{mode}'
-        """,  # noqa: S608
+        """,
     )[0]
     assert worst <= 1e-12
     assert gap <= 1e-12
@@ -151,8 +151,7 @@ def test_a_second_run_has_the_same_digests(
 
 def _raw_rates(file: Path) -> dict[int, float]:
     rows = duckdb.sql(
-        "select epoch_us(funding_timestamp::timestamptz), funding_rate "  # noqa: S608
-        f"from read_csv('{file}', header=true)"
+        f"select epoch_us(funding_timestamp::timestamptz), funding_rate from read_csv('{file}', header=true)"
     ).fetchall()
     start, end = (datetime(*day, tzinfo=UTC).timestamp() * 1e6 for day in ((2024, 1, 1), (2025, 7, 1)))
     rounded = {round(stamp / 1e6) * 1_000_000: rate for stamp, rate in rows}

@@ -1,0 +1,126 @@
+"""The `basis` command as a person or a script uses it: answers, exit codes, messages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Shell:
+    """Runs the command in a data root of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __call__(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("BASIS_")}
+        result = subprocess.run(
+            [sys.executable, "-m", "basis_pipeline", *arguments],
+            cwd=REPOSITORY,
+            env=clean | {"BASIS_DATA_DIR": str(self.root)} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == code, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
+        assert "Traceback" not in result.stderr
+        return result
+
+
+@pytest.fixture(scope="module")
+def basis(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A root with two months of ingested sample data and one published mode."""
+    shell = Shell(tmp_path_factory.mktemp("cli"))
+    shell("sample-data", "--months", "2")
+    shell("ingest")
+    shell("backtest", "pure_lending_usdt", "--from", "2024-01", "--to", "2024-01")
+    return shell
+
+
+def test_a_backtest_continues_and_prints_its_summary(basis: Shell) -> None:
+    done = basis("backtest", "pure_lending_usdt", "--from", "2024-02", "--to", "2024-02")
+    assert "2024-01…2024-02" in done.stdout
+    assert "report:" in done.stderr
+
+
+def test_overrides_are_an_experiment_whose_name_is_printed(basis: Shell) -> None:
+    months = ("--from", "2024-01", "--to", "2024-01")
+    done = basis("backtest", "pure_lending_usdt", *months, "--set", "initial_capital=50000")
+    assert "experiment pure_lending_usdt-" in done.stderr
+    standing = "select equity_share_class from timesteps where mode = 'pure_lending_usdt' order by timestamp limit 1"
+    assert 99_000 < float(basis("query", "--csv", standing).stdout.splitlines()[1]) < 100_000
+    experiment = "select equity_share_class from experiments.timesteps order by timestamp limit 1"
+    assert 49_000 < float(basis("query", "--csv", experiment).stdout.splitlines()[1]) < 50_000
+
+
+def test_a_query_prints_csv_for_scripts(basis: Shell) -> None:
+    answer = basis("query", "--csv", "select mode, month, complete from months where month = '2024-01'")
+    assert answer.stdout == "mode,month,complete\npure_lending_usdt,2024-01,True\n"
+
+
+def test_a_query_names_the_data_root_it_speaks_of(basis: Shell) -> None:
+    assert str(basis.root) in basis("query", "select 1 as one").stderr
+
+
+@pytest.mark.parametrize("sql", ["select nonsense from nowhere", "drop view timesteps", "copy months to 'x.csv'"])
+def test_a_query_that_cannot_be_answered_exits_with_one_message(basis: Shell, sql: str) -> None:
+    failed = basis("query", sql, code=2)
+    assert failed.stderr.count("error") >= 1
+    assert failed.stdout == ""
+
+
+def test_modes_lists_what_is_configured_covered_and_published(basis: Shell) -> None:
+    listed = basis("modes").stdout
+    assert all(mode in listed for mode in ("btc_basis", "eth_basis", "pure_lending_eth", "pure_lending_usdt"))
+    assert "2024-01 … 2024-02" in listed
+
+
+def test_report_and_export_print_where_they_wrote(basis: Shell) -> None:
+    page = Path(basis("report", "pure_lending_usdt").stdout.strip())
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    exported = Path(basis("export", "pure_lending_usdt", "--zip").stdout.strip())
+    assert exported.suffix == ".zip"
+    assert exported.stat().st_size > 10_000
+
+
+def test_gates_describe_themselves_and_judge_a_mode(basis: Shell) -> None:
+    assert "attribution_closes" in basis("gates").stdout
+    assert "lending_growth" in basis("gates", "pure_lending_usdt", "--check").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("backtest", "btc_bais"), "did you mean btc_basis?"),
+        (("backtest", "btc_basis", "--from", "2024-1"), "not a month"),
+        (("backtest", "btc_basis", "--from", "2024-02", "--to", "2024-01"), "before"),
+        (("backtest", "btc_basis", "--set", "strategy.spot_fracton=0.5"), "did you mean spot_fraction?"),
+        (("backtest", "btc_basis", "--set", "nonsense"), "key=value"),
+        (("backtest", "btc_basis", "--reopen", "--set", "initial_capital=1"), "--reopen"),
+        (("backtest", "btc_basis", "--experiment", "../escape", "--from", "2024-01", "--to", "2024-01"), "not a name"),
+        (("backtest",), "Missing argument"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_bad_arguments_exit_with_two_and_one_message(basis: Shell, arguments: tuple[str, ...], message: str) -> None:
+    assert message in basis(*arguments, code=2).stderr
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name(basis: Shell) -> None:
+    assert "did you mean BASIS_DATA_DIR?" in basis("modes", code=2, BASIS_DATA_DIRR="x").stderr
+
+
+def test_a_second_source_of_data_is_refused_and_both_are_named(basis: Shell, tmp_path: Path) -> None:
+    refused = basis("ingest", "--raw", str(tmp_path), code=2).stderr
+    assert str(tmp_path) in refused
+    assert "BASIS_DATA_DIR" in refused
+
+
+def test_a_run_that_fails_exits_with_one(basis: Shell) -> None:
+    assert "2030-01" in basis("backtest", "btc_basis", "--from", "2030-01", "--to", "2030-01", code=1).stderr
