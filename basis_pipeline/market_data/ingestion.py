@@ -32,8 +32,7 @@ class Ingestion:
         self._scan: Scan = scan(raw, corrections, progress)
         self._corrections = corrections
         self._files = {key: found for key, found in self._scan.recognised.items() if key.dataset}
-        barred = {key for key in self._files if self._scan.blocks(key)}
-        self._preparation = Preparation(self._files, corrections, barred)
+        self._preparation = Preparation(self._files, corrections, self._scan.blocked)
         self._families: dict[Family, tuple[tuple[SourceRecord, ...], str]] = {}
 
     def run(self) -> IngestReport:
@@ -69,7 +68,7 @@ class Ingestion:
     def _unpublished(self, key: SeriesKey, record: SeriesRecord | None) -> SeriesReport | None:
         """A broken series is blocked; one of which all files are placeholders is as if there were none."""
         problems = self._preparation.problems.get(key, ())
-        if problems or self._scan.blocks(key):
+        if problems or self._preparation.is_barred(key):
             return SeriesReport(key, "blocked", findings=problems)
         return _report(record, "unchanged") if record else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,8 @@ from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.findings import Finding, RawFileError, reject
-from basis_pipeline.market_data.rules import clean, complete
-from basis_pipeline.market_data.rules.fills import hole_stamps
+from basis_pipeline.market_data.rules import clean, complete, donors_consulted
 from basis_pipeline.market_data.rules.placeholders import is_straight_ramp, ramp_finding
-from basis_pipeline.market_data.rules.proxies import OVER_BUDGET
 from basis_pipeline.market_data.schemas import violations
 from basis_pipeline.market_data.series import OBSERVED, Series
 from basis_pipeline.market_data.sources.layout import Reading, Recognition
@@ -35,10 +33,16 @@ class FileOutcome:
 
 
 class Preparation:
-    """Series of one ingestion, read and cleaned on demand and kept for those that look at them later."""
+    """Series of one ingestion, read and cleaned on demand and kept for those that look at them later.
+
+    `barred` are series with a file that could not even be recognised; "" as the venue stands for any.
+    """
 
     def __init__(
-        self, files: Mapping[SeriesKey, Sequence[Recognition]], corrections: Corrections, barred: set[SeriesKey]
+        self,
+        files: Mapping[SeriesKey, Sequence[Recognition]],
+        corrections: Corrections,
+        barred: Set[SeriesKey],
     ) -> None:
         self._files = files
         self._corrections = corrections
@@ -56,11 +60,9 @@ class Preparation:
     def finished(self, key: SeriesKey) -> Series | None:
         """The series ready to publish, its findings included; None if it is broken (see `problems`)."""
         series = self.cleaned(key)
-        if series is None or key in self._barred:
+        if series is None or self.is_barred(key):
             return None
-        siblings = [
-            k for k in self._files if (k.dataset, k.symbol) == (key.dataset, key.symbol) and k.venue != key.venue
-        ]
+        siblings = self._siblings(key)
         series = complete(series, self._corrections, self.cleaned, siblings)
         if waiting := self._waits_for(series, siblings):
             self.problems[key] = (waiting,)
@@ -69,20 +71,24 @@ class Preparation:
         context = Context(family, self.cleaned, self._corrections.general)
         return series.note(*examine(series, context))
 
+    def _siblings(self, key: SeriesKey) -> list[SeriesKey]:
+        """The same dataset and symbol at other venues, broken ones included."""
+        known = sorted({*self._files, *self._barred})
+        return [
+            k for k in known if (k.dataset, k.symbol) == (key.dataset, key.symbol) and k.venue not in ("", key.venue)
+        ]
+
+    def is_barred(self, key: SeriesKey) -> bool:
+        """Whether a file of the series could not be recognised."""
+        return key in self._barred or SeriesKey(key.dataset, "", key.symbol) in self._barred
+
     def _waits_for(self, series: Series, siblings: Sequence[SeriesKey]) -> Finding | None:
-        """Better the earlier publication than holes that a broken donor would have filled."""
-        declared = self._corrections.of(series.key)
-        donors = {SeriesKey(donor.dataset, donor.venue, series.key.symbol) for donor in declared.fill}
-        lacking = bool(donors) and len(hole_stamps(series)) > 0
-        if series.key.dataset == "funding_rates":
-            donors, lacking = (
-                set(siblings),
-                series.count("proxied") > 0 or any(finding.rule == OVER_BUDGET for finding in series.findings),
-            )
-        broken = sorted(str(donor) for donor in donors if donor in self._barred or self.problems.get(donor))
-        if not (lacking and broken):
+        """Better the earlier publication than one that a broken donor would have made another."""
+        donors = donors_consulted(series, self._corrections, siblings)
+        broken = sorted(str(donor) for donor in donors if self.is_barred(donor) or self.problems.get(donor))
+        if not broken:
             return None
-        message = f"has holes, and a source that would fill them is broken: {', '.join(broken)}."
+        message = f"has holes, and a source that has a say in filling them is broken: {', '.join(broken)}."
         return Finding("ERROR", "donor_broken", message, "repair that source first.")
 
     def _clean(self, key: SeriesKey) -> Series | None:

@@ -40,9 +40,6 @@ class Scan:
     blocked: set[SeriesKey] = field(default_factory=set)
     digests: dict[str, str] = field(default_factory=dict)
 
-    def blocks(self, key: SeriesKey) -> bool:
-        return key in self.blocked or SeriesKey(key.dataset, "", key.symbol) in self.blocked
-
 
 def scan(raw: Path, corrections: Corrections, progress: Progress) -> Scan:
     """Find, hash and recognise every file below `raw`.

@@ -114,22 +114,6 @@ def test_a_broken_file_stops_its_own_series_and_what_was_published_stays(raw: Pa
     assert error.remedy
 
 
-def test_a_hole_is_not_published_while_the_donor_that_would_fill_it_is_broken(tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    frame = walk(grid("2024-01-01T00:00", "2024-01-31T23:00"), 100.0, seed=3)
-    write_candles(raw, "bybit", "SOLUSDT", "spot", frame)
-    write_candles(raw, "binance", "SOLUSDT", "spot", frame.drop(index=[100, 101]))
-    first = ingest_into(raw, tmp_path / "root")
-    assert first.series("spot_candles_1h", "binance", "SOLUSDT").counts.filled == {"fill:spot_candles_1h:bybit": 2}
-    rewrite(raw, "\r\n2024-01-01T05:00:00Z,", "\r\nyesterday,")
-    second = again(first)
-    waiting = second.series("spot_candles_1h", "binance", "SOLUSDT")
-    assert (waiting.status, waiting.findings[0].rule) == ("blocked", "donor_broken")
-    assert second.frame("spot_candles_1h", "binance", "SOLUSDT").equals(
-        first.frame("spot_candles_1h", "binance", "SOLUSDT")
-    )
-
-
 def test_folders_do_not_matter_and_names_may_carry_dates(raw: Path, tmp_path: Path) -> None:
     source = next(raw.rglob("bybit_SOLUSDT_spot_1h.csv"))
     other = tmp_path / "other" / "any" / "where"

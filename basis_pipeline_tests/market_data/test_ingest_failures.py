@@ -1,4 +1,4 @@
-"""Ingestion onto disks that fail: an error that names the place, and what was published before stays whole."""
+"""Ingestion from donors that break and onto disks that fail: what was published before stays whole."""
 
 from __future__ import annotations
 
@@ -10,12 +10,59 @@ import pytest
 
 from basis_pipeline.domain.errors import StorageError
 from basis_pipeline_tests.market_data.small_world import SPOT, again, generations, rewrite, write_small_folder
+from basis_pipeline_tests.market_data.vendor_files import grid, walk, write_candles, write_feather, write_funding
 from basis_pipeline_tests.market_data.world import CONFIGS, ingest_into
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     return write_small_folder(tmp_path / "raw")
+
+
+def test_a_hole_is_not_published_while_the_donor_that_would_fill_it_is_broken(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    frame = walk(grid("2024-01-01T00:00", "2024-01-31T23:00"), 100.0, seed=3)
+    write_candles(raw, "bybit", "SOLUSDT", "spot", frame)
+    write_candles(raw, "binance", "SOLUSDT", "spot", frame.drop(index=[100, 101]))
+    first = ingest_into(raw, tmp_path / "root")
+    assert first.series("spot_candles_1h", "binance", "SOLUSDT").counts.filled == {"fill:spot_candles_1h:bybit": 2}
+    rewrite(raw, "\r\n2024-01-01T05:00:00Z,", "\r\nyesterday,")
+    second = again(first)
+    waiting = second.series("spot_candles_1h", "binance", "SOLUSDT")
+    assert (waiting.status, waiting.findings[0].rule) == ("blocked", "donor_broken")
+    assert second.frame("spot_candles_1h", "binance", "SOLUSDT").equals(
+        first.frame("spot_candles_1h", "binance", "SOLUSDT")
+    )
+
+
+def test_a_donor_that_is_not_even_recognised_stops_those_that_it_filled(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    frame = walk(grid("2024-01-01T00:00", "2024-01-31T23:00"), 100.0, seed=3)
+    write_candles(raw, "binance", "SOLUSDT", "perp", frame.drop(index=[100, 101]))
+    write_candles(raw, "bybit", "SOLUSDT", "perp", frame)
+    mark = write_feather(raw / "binance_SOLUSDT_mark_1h.feather", frame)
+    first = ingest_into(raw, tmp_path / "root")
+    key = ("perp_candles_1h", "binance", "SOLUSDT")
+    assert first.series(*key).counts.filled == {"fill:mark_candles_1h:binance": 2}
+    mark.write_bytes(mark.read_bytes()[:100])
+    second = again(first)
+    assert [finding.rule for finding in second.series(*key).findings] == ["donor_broken"]
+    assert second.frame(*key).equals(first.frame(*key))
+    assert second.series("perp_candles_1h", "bybit", "SOLUSDT").status == "unchanged"
+
+
+def test_proxies_are_not_made_from_fewer_venues_because_a_file_broke(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    labels = [f"2025-07-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 9) for hour in (0, 8, 16)]
+    for level, venue in enumerate(("binance", "bybit", "gate")):
+        rows = [(label, 1e-5 * level + n * 1e-7) for n, label in enumerate(labels)]
+        write_funding(raw, venue, "SOLUSDT", rows if venue != "gate" else rows[:10] + rows[11:])
+    first = ingest_into(raw, tmp_path / "root")
+    assert first.series("funding_rates", "gate", "SOLUSDT").counts.proxied == {"proxy:median_of_venues": 1}
+    (raw / "bybit_SOLUSDT_funding_8h.csv").write_bytes(b"")
+    second = again(first)
+    assert [f.rule for f in second.series("funding_rates", "gate", "SOLUSDT").findings] == ["donor_broken"]
+    assert second.series("funding_rates", "binance", "SOLUSDT").status == "unchanged"
 
 
 _INGEST = """
@@ -42,7 +89,7 @@ def test_a_full_disk_leaves_what_was_published_whole(raw: Path, tmp_path: Path) 
     before, frame = generations(first), first.frame(*SPOT)
     rewrite(raw, ",100.0,", ",100.0001,")
     command = [sys.executable, "-c", _INGEST, str(first.root.path), str(raw), str(CONFIGS), "4096"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 7, run.stderr
     assert "cannot write" in run.stdout
     assert generations(first) == before
@@ -58,7 +105,7 @@ def test_a_read_only_data_folder_is_an_error_that_names_it(raw: Path, tmp_path: 
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o755)
     command = [sys.executable, "-c", _INGEST, str(folder), str(raw), str(CONFIGS)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 7, run.stderr
     assert str(folder) in run.stdout
     assert "writable" in run.stdout

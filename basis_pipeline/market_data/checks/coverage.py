@@ -69,8 +69,8 @@ def filled_share(series: Series, context: Context) -> Iterator[Finding]:
     frame = series.frame
     if FILLED not in set(frame["quality"]):
         return
-    months = months_of(series.stamps)
-    share = (frame["quality"] == FILLED).groupby(months).mean()
-    for month, value in share[share > context.general.fill_warning].items():
-        message = f"{value:.1%} of {month} is filled from other series."
-        yield Finding("WARN", "filled_share", message, month=str(month), count=int((months == month).sum() * value))
+    by_month = (frame["quality"] == FILLED).groupby(months_of(series.stamps)).agg(["sum", "size"])
+    for month, filled, rows in by_month.itertuples():
+        if filled > context.general.fill_warning * rows:
+            message = f"{filled / rows:.1%} of {month} is filled from other series."
+            yield Finding("WARN", "filled_share", message, month=str(month), count=int(filled))

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.rules.candles import contracts_to_coins, ignore_mark_volume, set_aside_inconsistent
 from basis_pipeline.market_data.rules.duplicates import drop_exact_duplicates, resolve_conflicts, set_aside_conflicts
-from basis_pipeline.market_data.rules.fills import fill_holes
+from basis_pipeline.market_data.rules.fills import fill_holes, hole_stamps
 from basis_pipeline.market_data.rules.flags import flag_early_samples, flag_interpolated, flag_tip_spikes
-from basis_pipeline.market_data.rules.frozen import repair_frozen_bars
-from basis_pipeline.market_data.rules.proxies import proxy_funding
+from basis_pipeline.market_data.rules.frozen import FROZEN, frozen_bars, repair_frozen_bars
+from basis_pipeline.market_data.rules.proxies import OVER_BUDGET, proxy_funding
 from basis_pipeline.market_data.rules.stamps import round_to_second, set_aside_off_grid, shift_labels
 from basis_pipeline.market_data.rules.tables import (
     keep_changes,
@@ -53,6 +53,20 @@ def complete(series: Series, corrections: Corrections, peers: Peers, venues: lis
             series, [other for other in found if other is not None], corrections.general.funding_proxies_per_month
         )
     return series
+
+
+def donors_consulted(series: Series, corrections: Corrections, venues: Sequence[SeriesKey]) -> set[SeriesKey]:
+    """Series that had a say in a completed one, or would have had: none where nothing was missing or in doubt."""
+    key, declared = series.key, corrections.of(series.key)
+    donors: set[SeriesKey] = set()
+    if declared.fill and (series.count("filled") or len(hole_stamps(series))):
+        donors |= {SeriesKey(donor.dataset, donor.venue, key.symbol) for donor in declared.fill}
+    if declared.frozen_bars and (frozen_bars(series.frame).any() or series.count("quarantined", FROZEN)):
+        donors.add(SeriesKey(declared.frozen_bars.contradicted_by, key.venue, key.symbol))
+    if key.dataset == "funding_rates":
+        short = any(finding.rule == OVER_BUDGET for finding in series.findings)
+        donors |= set(venues) if short or series.count("proxied") else set()
+    return donors
 
 
 def _rules(key: SeriesKey, corrections: Corrections) -> Iterator[Rule]:
