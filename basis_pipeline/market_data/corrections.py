@@ -99,6 +99,7 @@ class General(_Strict):
         fill_warning: share of a month's rows that may be filled before it is worth a warning.
         large_move: absolute hourly close-to-close return that must be confirmed by another series.
         large_range: high / low - 1 of a bar, likewise.
+        absurd_move: a lone return of this size, while other series of the coin have a bar, is a bad tick.
         venue_difference: relative difference of two venues' closes that is reported.
         pool_difference: relative difference of a pool's close from a CEX that is reported.
         daily_hourly_rate: largest median difference (fraction a year) between daily and hourly rates.
@@ -110,6 +111,7 @@ class General(_Strict):
     fill_warning: Annotated[float, Field(gt=0, lt=1)]
     large_move: Annotated[float, Field(gt=0)]
     large_range: Annotated[float, Field(gt=0)]
+    absurd_move: Annotated[float, Field(gt=0)]
     venue_difference: Annotated[float, Field(gt=0)]
     pool_difference: Annotated[float, Field(gt=0)]
     daily_hourly_rate: Annotated[float, Field(gt=0)]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from basis_pipeline.domain.timeline import DAY, HOUR
+from basis_pipeline.market_data.checks.bars import still_bars
 from basis_pipeline.market_data.checks.chain import daily_against_hourly_rates, index_monotony, ratio_monotony
 from basis_pipeline.market_data.checks.context import Context, split_symbol
 from basis_pipeline.market_data.checks.coverage import coverage_of, filled_share
@@ -74,6 +75,25 @@ def test_a_move_that_others_share_is_real_and_a_lone_one_is_told() -> None:
     assert [(f.severity, f.rule) for f in large(own, calm)] == [("WARN", "unconfirmed_move")]
     assert [(f.severity, f.rule) for f in large(own, calm, same)] == [("INFO", "large_move")]
     assert large(calm, own) == []
+
+
+def test_a_bad_tick_that_others_contradict_is_an_error() -> None:
+    frame = walk(grid("2024-01-01T00:00", "2024-01-02T00:00"), 100.0, seed=1)
+    tick = frame.copy()
+    tick.loc[10, ["high", "close"]] = [1_000.0, 1_000.0]
+    own = series("spot_candles_1h", "binance", "ETHUSDT", tick)
+    found = large(own, series("perp_candles_1h", "bybit", "ETHUSDT", frame))
+    assert [(f.severity, f.rule, f.count) for f in found] == [("ERROR", "contradicted_move", 2)]
+    assert [(f.severity, f.rule) for f in large(own)] == [("WARN", "unconfirmed_move")]
+
+
+def test_bars_without_trades_are_told() -> None:
+    frame = walk(grid("2024-01-01T00:00", "2024-01-02T00:00"), 100.0, seed=1)
+    own = series("spot_candles_1h", "binance", "ETHUSDT", frame)
+    assert list(still_bars(own, context())) == []
+    frame.loc[3:4, ["open", "high", "low", "close", "volume"]] = [7.0, 7.0, 7.0, 7.0, 0.0]
+    (found,) = still_bars(series("spot_candles_1h", "binance", "ETHUSDT", frame), context())
+    assert found.count == 2
 
 
 @pytest.mark.parametrize(("fall", "count"), [(1e-12, 0), (1e-8, 1)])

@@ -35,9 +35,9 @@ def query(sql: str, **tables: pa.Table) -> list[tuple[object, ...]]:
 def test_growth_of_a_supplied_token_is_the_known_one(real_world: World, token: str, quotient: float) -> None:
     raw = raw_csv(real_world, f"aave_v3_ethereum_{token}_rates_1d.csv")
     ratio = "max({0}) filter ({1} = '2025-06-30') / max({0}) filter ({1} = '2024-01-01')"
-    expected = query(f"select {ratio.format('cast(liquidityIndex as double)', 'date')} from {raw}")  # noqa: S608
+    expected = query(f"select {ratio.format('cast(liquidityIndex as double)', 'date')} from {raw}")
     reserves = published(real_world, "aave_reserves_1d", "aave_v3", token)
-    found = query(f"select {ratio.format('liquidity_index', 'timestamp')} from reserves", reserves=reserves)  # noqa: S608
+    found = query(f"select {ratio.format('liquidity_index', 'timestamp')} from reserves", reserves=reserves)
     assert found == expected
     assert round(float(str(found[0][0])), 10) == quotient
 
@@ -51,7 +51,7 @@ def test_repaired_okx_rates_sum_to_the_true_figures(real_world: World) -> None:
     first_of_each = f"""
         with rows as (select *, row_number() over () as row from {raw_csv(real_world, "okx_BTCUSDT_funding_8h.csv")}),
              kept as (select min_by(cast(funding_rate as double), row) as rate, funding_timestamp from rows group by 2)
-        select round(100 * sum(rate), 2) from kept where funding_timestamp like '2025-05%'"""  # noqa: S608
+        select round(100 * sum(rate), 2) from kept where funding_timestamp like '2025-05%'"""
     assert query(first_of_each) == [(-1.93,)]
 
 
@@ -116,6 +116,6 @@ def test_every_observed_bar_is_a_row_of_its_file(real_world: World) -> None:
             and s.low = cast(r.low as double) and s.close = cast(r.close as double)
             and s.volume = cast(r.volume as double))
         from spot s join (select distinct * from {raw}) r on s.timestamp = cast(left(r.timestamp, 19) as timestamp)
-        """  # noqa: S608
+        """
     spot = published(real_world, "spot_candles_1h", "bybit", "BTCUSDT")
     assert query(sql, spot=spot) == [(13_128, 13_128)]

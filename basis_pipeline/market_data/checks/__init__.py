@@ -21,6 +21,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (labels.label_correlation, (*_CEX, "funding_rates")),
     (venues.venue_differences, _LAST_PRICE),
     (venues.large_moves, (*_CEX, "dex_candles_1h")),
+    (bars.still_bars, _LAST_PRICE),
     (bars.five_minutes_against_hours, ("perp_candles_5m",)),
     (bars.pool_against_venues, ("dex_candles_1h",)),
     (chain.index_monotony, ("aave_reserves_1d",)),

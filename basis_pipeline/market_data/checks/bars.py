@@ -10,7 +10,7 @@ import pandas as pd
 from basis_pipeline.market_data.checks.context import Context, split_symbol
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.rules.frozen import hours_compared
+from basis_pipeline.market_data.rules.frozen import frozen_bars, hours_compared
 from basis_pipeline.market_data.series import Series, first_places
 
 
@@ -28,6 +28,14 @@ def five_minutes_against_hours(series: Series, context: Context) -> Iterator[Fin
                 f"{what} of {len(differing)} of {len(compared)} hours differ from the hourly bars: {places}; kept."
             )
             yield Finding("WARN", f"hours_differ_in_{what}", message, count=len(differing))
+
+
+def still_bars(series: Series, _context: Context) -> Iterator[Finding]:
+    """Hours of a CEX without volume and with one price: an outage, or bars that a download tool made up."""
+    still = frozen_bars(series.frame)
+    if still.any():
+        message = f"{int(still.sum())} bars have one price and no volume: {first_places(series.stamps[still])}; kept."
+        yield Finding("WARN", "still_bars", message, count=int(still.sum()))
 
 
 def pool_against_venues(series: Series, context: Context) -> Iterator[Finding]:

@@ -33,7 +33,10 @@ def venue_differences(series: Series, context: Context) -> Iterator[Finding]:
 
 
 def large_moves(series: Series, context: Context) -> Iterator[Finding]:
-    """Moves and ranges beyond the declared size. Kept in any case; shared ones are real, lone ones deserve a look."""
+    """Moves and ranges beyond the declared size. Kept in any case; shared ones are real, lone ones deserve a look.
+
+    A lone move of absurd size while other series of the coin have a bar is an ERROR: a bad tick.
+    """
     peers = context.same_base(series.key, _PRICES)
     move, span = large_bars(series, context)
     large = np.union1d(move.index.to_numpy(), span.index.to_numpy())
@@ -48,6 +51,14 @@ def large_moves(series: Series, context: Context) -> Iterator[Finding]:
     if len(shared):
         message = f"{len(shared)} large bars are shared by other series: {first_places(shared)}. They are real."
         yield Finding("INFO", "large_move", message, count=len(shared))
+    absurd = _contradicted(move.reindex(lone), peers, context.general.absurd_move)
+    if len(absurd):
+        message = (
+            f"{len(absurd)} moves that no other series of the coin makes: {first_places(absurd)}; kept, not to be used."
+        )
+        remedy = "correct the bars at their source."
+        yield Finding("ERROR", "contradicted_move", message, remedy, column="close", count=len(absurd))
+    lone = np.setdiff1d(lone, absurd)
     if len(lone):
         message = f"{len(lone)} large bars are seen here alone: {first_places(lone)}; kept."
         yield Finding("WARN", "unconfirmed_move", message, count=len(lone))
@@ -64,6 +75,13 @@ def _shared(own: pd.Series[float], theirs: pd.Series[float], size: float) -> Sta
     ours, other = own.reindex(common).to_numpy(), theirs.reindex(common).to_numpy()
     alike = (np.sign(ours) == np.sign(other)) & (np.abs(other) > _HALF * size)
     return np.asarray(common[alike], dtype=np.int64)
+
+
+def _contradicted(move: pd.Series[float], peers: list[Series], size: float) -> Stamps:
+    """Stamps of absurd moves at which another series of the coin has a bar (it is known not to share the move)."""
+    absurd = move[move.abs() > size].index.to_numpy(dtype=np.int64)
+    seen = [stamps[np.isin(stamps, absurd)] for stamps in (peer.stamps for peer in peers)]
+    return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *seen]))
 
 
 def _returns(series: Series) -> pd.Series[float]:
