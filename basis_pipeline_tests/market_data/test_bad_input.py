@@ -108,6 +108,14 @@ def test_a_file_cut_off_in_a_row_is_found_at_that_row(tmp_path: Path) -> None:
     assert (error.rule, error.file, error.row) == ("unreadable_file", CSV, 73)
 
 
+def test_a_file_cut_off_in_its_last_value_is_told(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    path = write_text(raw / CSV, candles())
+    path.write_bytes(path.read_bytes()[:-4])
+    world = ingest_into(raw, tmp_path / "root")
+    assert [(f.severity, f.rule) for f in world.file(CSV).findings] == [("INFO", "no_final_newline")]
+
+
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
 def test_a_cut_off_binary_file_is_found(tmp_path: Path, keep: float) -> None:
     whole = write_feather(tmp_path / FEATHER, walk(grid("2024-01-01T00:00", "2024-03-03T23:00"), 100.0, seed=3))
