@@ -99,6 +99,8 @@ def test_nan_becomes_null_and_not_a_number() -> None:
         ("deep/er/okx_SOLUSDT_mark_1h.feather", "mark_candles_1h okx SOLUSDT"),
         ("binance_BTCUSDT_perp_5m.part2.feather", "perp_candles_5m binance BTCUSDT"),
         ("bybit_SOLUSDT_funding_4h_2024-01-01_2025-09-26.csv", "funding_rates bybit SOLUSDT"),
+        ("okx_SOLUSDT_funding_8h_20240101_to_20250926.csv", "funding_rates okx SOLUSDT"),
+        ("bybit_SOLUSDT_spot_1h_2024.csv", "spot_candles_1h bybit SOLUSDT"),
         ("aave_v3_ethereum_wstETH_rates_1d.csv", "aave_reserves_1d aave_v3 wstETH"),
         ("aave_v3_weeth_eth_hourly.parquet", "aave_rates_1h aave_v3 weETH"),
         ("weETH_USD_oracle.csv", "oracle_prices aave_v3 weETH_USD"),

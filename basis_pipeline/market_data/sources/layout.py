@@ -19,7 +19,7 @@ from basis_pipeline.market_data.sources.raw_files import FileHead, RawFile
 
 VENUE = r"(?P<venue>[a-z0-9]+)"
 SYMBOL = r"(?P<symbol>[A-Za-z0-9]+)"
-_TAIL = r"(?:[._-](?:part\d+|\d{4}-\d{2}(?:-\d{2})?|\d{8}|to))*"
+_TAIL = r"(?:[._-](?:part\d+|\d{4}(?:-\d{2}){0,2}|\d{8}|to))*"
 """Parts of a download and the dates it covers may follow the name."""
 
 
