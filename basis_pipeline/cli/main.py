@@ -20,6 +20,7 @@ from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
+from basis_pipeline.runs.ui import prepare_ui
 from basis_pipeline.runs.workspace import VARIABLES, Workspace
 
 _EPILOG = "\b\nEnvironment:\n" + "\n".join(f"  {name:22}{what}" for name, what in VARIABLES.items())
@@ -162,6 +163,16 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
     screens.gate_table(verdicts)
     if check and any(verdict.failed for verdict in verdicts):
         raise SystemExit(1)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Default 3000, or a free one where that is taken.")
+@pass_workspace
+def dev(workspace: Workspace, port: int | None) -> None:
+    """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
+    server = prepare_ui(workspace, port)
+    screens.say(f"data root {workspace.root.path}, UI {server.url}, Ctrl-C stops it")
+    raise SystemExit(server.run())
 
 
 @cli.command()

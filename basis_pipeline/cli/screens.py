@@ -89,11 +89,14 @@ def ingestion(report: IngestReport, *, verbose: bool) -> None:
     for file in report.files:
         if file.status in ("unrecognised", "failed") or (verbose and file.reason):
             complain(f"{file.path}: {file.status}: {file.reason}")
-    for finding in report.failed_checks:
-        say(f"check failed: {finding}")
+    failed = set(report.failed_checks)
+    for key, finding in report.findings():
+        if finding in failed:
+            say(f"check failed: {key}: {finding}")
     if verbose:
-        for warning in report.warnings:
-            say(str(warning))
+        for key, finding in report.findings():
+            if finding.severity == "WARN":
+                say(f"{key or 'file'}: {finding}")
     elif report.warnings:
         say(f"{len(report.warnings)} warnings (`basis ingest --verbose` lists them)")
 

@@ -100,3 +100,6 @@ class SystemFailure(SystemExit):
         self.reason = reason
         self.completed = completed
         super().__init__(f"[EXEC-004] system failure: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.reason, self.completed)

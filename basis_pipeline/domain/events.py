@@ -65,7 +65,15 @@ class HealthEvent(Event, frozen=True, tag="health"):
     state: str
 
 
-AnyEvent = SettlementEvent | DecisionEvent | OrderEvent | RiskEvent | HealthEvent
+class SlippageEvent(Event, frozen=True, tag="slippage_extrapolated"):
+    """An order is larger than the largest size its slippage was stated for; its cost is an extrapolation."""
+
+    operation_id: int
+    notional: float
+    largest_stated: float
+
+
+AnyEvent = SettlementEvent | DecisionEvent | OrderEvent | RiskEvent | HealthEvent | SlippageEvent
 
 
 class SequencedDelta(msgspec.Struct, frozen=True, gc=False):

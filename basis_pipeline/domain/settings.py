@@ -116,6 +116,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         capital_slot: where initial capital and deposits arrive and withdrawals leave; share-class token.
         gas_slot: what gas is paid from; None where no operation costs gas.
         reserve_fraction: of equity, kept in the wallet for gas and fees.
+        gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
         routes: by slot; slots that are not traded directly have none.
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
@@ -139,6 +140,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     steering_limits: SteeringLimits = SteeringLimits()
     gas_slot: int | None = None
     reserve_fraction: float = 0.0
+    gas_reserve: float = 0.0
     margin_accounts: tuple[MarginAccount, ...] = ()
     routes: dict[int, Route] = {}
     receivables: dict[int, int] = {}

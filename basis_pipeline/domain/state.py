@@ -84,6 +84,14 @@ class StrategyState(msgspec.Struct, frozen=True):
     declined_at: int | None = None
 
 
+class ReportedFinding(msgspec.Struct, frozen=True):
+    """A risk finding that the event log has reported; it is reported again only when it changes."""
+
+    dimension: str
+    venue: str
+    level: int
+
+
 class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     """The checkpoint after the last step of a month.
 
@@ -96,6 +104,7 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
         market: the last snapshot, by slot: the next step's interval starts at its prices, indices and ratios.
         settled: `kind:venue` -> timestamp of the last settlement, so that none happens twice.
         flows_until: scheduled flows up to here were taken into account.
+        risk_findings: what the event log last reported, so that a resumed run does not report it again.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -116,6 +125,7 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: tuple[PendingArrival, ...] = ()
     withdrawals: tuple[PendingWithdrawal, ...] = ()
     flows_until: int = 0
+    risk_findings: tuple[ReportedFinding, ...] = ()
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)

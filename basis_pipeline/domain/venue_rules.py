@@ -29,7 +29,8 @@ class SlippageCurve(msgspec.Struct, frozen=True):
         return (points[upper - 1] + weight * (points[upper] - points[upper - 1])) * 1e-4
 
     def extrapolates(self, notional: float) -> bool:
-        return notional > self.sizes[-1]
+        """Whether `notional` lies beyond the largest stated size; a single point is stated for all sizes."""
+        return len(self.sizes) > 1 and notional > self.sizes[-1]
 
 
 class TradeRules(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from basis_pipeline.domain.orders import Side
+from basis_pipeline.domain.orders import Operation, Side
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.settings import EngineSettings, MarginAccount
 from basis_pipeline.domain.valuation import round_up
@@ -45,7 +45,7 @@ def move_cash(book: ProjectedBook, targets: Targets, settings: EngineSettings, p
     `purchases` is what the plan is about to spend on spot, USDT by cash slot.
     """
     wanted = _wanted(book, targets, settings, purchases)
-    gaps = {slot: book.quantities[slot] - amount for slot, amount in wanted.items()}
+    gaps = {slot: book.quantities[slot] + book.in_transit(slot) - amount for slot, amount in wanted.items()}
     sinks = sorted(
         (slot for slot, gap in gaps.items() if gap < 0.0), key=lambda slot: (slot not in targets.wallet, slot)
     )
@@ -61,23 +61,28 @@ def move_cash(book: ProjectedBook, targets: Targets, settings: EngineSettings, p
 
 def sweep_to_wallet(book: ProjectedBook, settings: EngineSettings) -> None:
     """After an exit: everything that venues let go of returns to the capital slot."""
-    for account in settings.margin_accounts:
-        amount = _movable(book, settings, account.cash_slot)
+    for slot in dict.fromkeys([*(account.cash_slot for account in settings.margin_accounts), *_proceeds(settings)]):
+        amount = _movable(book, settings, slot)
         if amount > 0.0:
-            book.transfer(account.cash_slot, settings.capital_slot, amount)
+            book.transfer(slot, settings.capital_slot, amount)
 
 
 def _wanted(
     book: ProjectedBook, targets: Targets, settings: EngineSettings, purchases: Mapping[int, float]
 ) -> dict[int, float]:
     """Tokens each cash slot should hold once cash has moved and before anything is bought."""
-    wanted = dict(targets.wallet)
+    wanted = dict.fromkeys(_proceeds(settings), 0.0) | targets.wallet
     for account in settings.margin_accounts:
         if account.cash_slot in targets.margins:
             wanted[account.cash_slot] = targets.margins[account.cash_slot] - book.unrealised(account)
     for slot, cost in purchases.items():
         wanted[slot] = wanted.get(slot, 0.0) + cost
     return wanted
+
+
+def _proceeds(settings: EngineSettings) -> list[int]:
+    """Cash slots that sales of spot are paid into; the spot venue need not be one with shorts."""
+    return [route.counter_slot for route in settings.routes.values() if route.operation is Operation.SPOT_TRADE]
 
 
 def _movable(book: ProjectedBook, settings: EngineSettings, slot: int) -> float:

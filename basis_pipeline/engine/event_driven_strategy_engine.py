@@ -136,7 +136,9 @@ class EventDrivenStrategyEngine:
         positions = _positions(settings, state)
         market = state.market if state else None
         self.position_monitor = PositionMonitor(universe, positions, state.operation_id if state else 0)
-        self.event_logger = EventLogger(universe, state.event_sequence if state else 0)
+        self.event_logger = EventLogger(
+            universe, state.event_sequence if state else 0, state.risk_findings if state else ()
+        )
         self.exposure_monitor = ExposureMonitor(settings)
         self.risk_monitor = RiskMonitor(settings, state.risk if state else RiskState())
         self.pnl_monitor = PnLMonitor(settings, state.pnl if state else _NO_PNL, positions, market)
@@ -224,7 +226,6 @@ class EventDrivenStrategyEngine:
 
     def state(self) -> EngineState:
         """Everything every component remembers, after the last processed timestep."""
-        snapshot = self.position_update_handler.snapshot
         positions = self.position_monitor.get_current_positions()
         return EngineState(
             mode=self.settings.mode,
@@ -233,6 +234,7 @@ class EventDrivenStrategyEngine:
             timestamp=self.current_timestamp or 0,
             sequence=self.position_update_handler.last_sequence,
             event_sequence=self.event_logger.last_sequence,
+            risk_findings=self.event_logger.findings,
             operation_id=self.strategy_manager.last_operation,
             funded=self.settlements.funded,
             positions={
@@ -241,7 +243,7 @@ class EventDrivenStrategyEngine:
                     self.settings.universe.keys, positions.quantities, positions.entry_prices, strict=True
                 )
             },
-            market=snapshot.market if snapshot else None,
+            market=self.pnl_monitor.market,
             pnl=self.pnl_monitor.state(),
             risk=self.risk_monitor.state,
             strategy=self.strategy_manager.state,

@@ -14,22 +14,24 @@ from basis_pipeline.domain.events import (
     SequencedResult,
     SettlementEvent,
     Severity,
+    SlippageEvent,
     severity_of,
 )
-from basis_pipeline.domain.orders import Action, OrderResult, OrderState
+from basis_pipeline.domain.orders import Action, Order, OrderResult, OrderState
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.records import ChainSnapshot, Risk, RiskFinding
 from basis_pipeline.domain.run_log import RunLog
+from basis_pipeline.domain.state import ReportedFinding
 from basis_pipeline.engine.sequence import Counter
 
 
 class EventLogger:
     """Writes deltas, order results, commits and events to the run log in the order in which they happen."""
 
-    def __init__(self, universe: Universe, last_sequence: int) -> None:
+    def __init__(self, universe: Universe, last_sequence: int, findings: tuple[ReportedFinding, ...] = ()) -> None:
         self._universe = universe
         self._sequence = Counter(last_sequence)
-        self._findings: tuple[tuple[str, str, int], ...] = ()
+        self.findings = findings
         self.log = RunLog()
 
     @property
@@ -41,7 +43,7 @@ class EventLogger:
         self.log.commits.append(snapshot)
         for delta in deltas:
             self.log.deltas.append(SequencedDelta(snapshot.sequence, snapshot.timestamp, delta))
-        if snapshot.risk.findings or self._findings:
+        if snapshot.risk.findings or self.findings:
             self._risk(snapshot.timestamp, snapshot.risk)
 
     def close_step(self) -> None:
@@ -69,6 +71,21 @@ class EventLogger:
             DecisionEvent(self._sequence.next(), timestamp, severity, f"{action}: {reason}", action, reason, orders)
         )
 
+    def slippage_extrapolated(self, timestamp: int, order: Order, notional: float, largest_stated: float) -> None:
+        key = self._universe.keys[order.slot]
+        message = f"slippage of {notional:,.0f} USD in {key} is extrapolated beyond {largest_stated:,.0f} USD"
+        self.log.events.append(
+            SlippageEvent(
+                self._sequence.next(),
+                timestamp,
+                Severity.WARNING,
+                message,
+                order.operation_id,
+                notional,
+                largest_stated,
+            )
+        )
+
     def health(self, timestamp: int, component: str, state: str, detail: str) -> None:
         self.log.events.append(
             HealthEvent(self._sequence.next(), timestamp, Severity.CRITICAL, f"{component}: {detail}", component, state)
@@ -92,10 +109,10 @@ class EventLogger:
 
     def _risk(self, timestamp: int, risk: Risk) -> None:
         """Report a change of findings, not their persistence."""
-        current = tuple((finding.dimension, finding.venue, finding.level) for finding in risk.findings)
-        if current == self._findings:
+        current = tuple(ReportedFinding(f.dimension, f.venue, int(f.level)) for f in risk.findings)
+        if current == self.findings:
             return
-        self._findings = tuple((dimension, venue, int(level)) for dimension, venue, level in current)
+        self.findings = current
         text = "; ".join(_describe(finding) for finding in risk.findings) or "all limits kept again"
         self.log.events.append(
             RiskEvent(self._sequence.next(), timestamp, severity_of(risk.level), text, int(risk.level), risk.findings)

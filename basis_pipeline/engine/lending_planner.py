@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.orders import Operation
@@ -13,15 +13,17 @@ from basis_pipeline.engine.projection import ProjectedBook
 
 
 def release_lending(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
-    """Withdraw what is supplied beyond the target."""
+    """Withdraw what is supplied beyond the target, and the gas of the way where the withdrawn token pays for it."""
     for route, a_token_slot, change in _changes(book, targets, settings):
-        held = unscale(book.quantities[a_token_slot], book.market.index[a_token_slot])
-        amount = min(-change, held)
-        if amount <= 0.0 or _too_small(book, settings, route, amount):
-            continue
-        book.convert(Route(Operation.WITHDRAW, route.venue, a_token_slot, route.slot), amount)
+        steps = [Route(Operation.WITHDRAW, route.venue, a_token_slot, route.slot)]
         if wrap := settings.routes.get(route.slot):
-            book.convert(Route(Operation.UNWRAP, wrap.venue, wrap.counter_slot, wrap.slot), amount)
+            steps.append(Route(Operation.UNWRAP, wrap.venue, wrap.counter_slot, wrap.slot))
+        held = unscale(book.quantities[a_token_slot], book.market.index[a_token_slot])
+        amount = min(-change + _gas(book, settings, steps, steps[-1].counter_slot), held)
+        if change >= 0.0 or _too_small(book, settings, route, amount):
+            continue
+        for step in steps:
+            book.convert(step, amount)
 
 
 def acquire_lending(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
@@ -30,9 +32,8 @@ def acquire_lending(book: ProjectedBook, targets: Targets, settings: EngineSetti
         wrap = settings.routes.get(route.slot)
         source = wrap.slot if wrap else route.slot
         steps = (wrap, route) if wrap else (route,)
-        gas = sum(gas_in_slot(step.operation, step.venue, book.market, settings) for step in steps)
         free = book.quantities[source] - targets.wallet.get(source, 0.0)
-        amount = min(change, free - (gas if settings.gas_slot == source else 0.0))
+        amount = min(change, free - _gas(book, settings, steps, source))
         if amount <= 0.0 or _too_small(book, settings, route, amount):
             continue
         for step in steps:
@@ -45,6 +46,13 @@ def _changes(book: ProjectedBook, targets: Targets, settings: EngineSettings) ->
         route = settings.routes.get(slot)
         if route is not None and route.operation is Operation.SUPPLY:
             yield route, slot, target - unscale(book.quantities[slot], book.market.index[slot])
+
+
+def _gas(book: ProjectedBook, settings: EngineSettings, steps: Iterable[Route], slot: int) -> float:
+    """Tokens that `steps` burn at `slot`; 0 where gas is paid from another one."""
+    if settings.gas_slot != slot:
+        return 0.0
+    return sum(gas_in_slot(step.operation, step.venue, book.market, settings) for step in steps)
 
 
 def _too_small(book: ProjectedBook, settings: EngineSettings, route: Route, amount: float) -> bool:

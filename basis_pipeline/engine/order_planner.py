@@ -16,6 +16,7 @@ from basis_pipeline.domain.orders import Action, Order, Side
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.valuation import round_down, round_up
 from basis_pipeline.domain.venue_rules import TradeRules
 from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_wallet
 from basis_pipeline.engine.lending_planner import acquire_lending, release_lending
@@ -23,10 +24,15 @@ from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Orders that reach the targets, or the reason why none are given."""
+    """Orders that reach the targets, or the reason why none are given.
+
+    Attributes:
+        awaits_funds: cash is on its way; what it is for is planned again when it has arrived.
+    """
 
     orders: tuple[Order, ...]
     refusal: str = ""
+    awaits_funds: bool = False
 
 
 class Slice(NamedTuple):
@@ -44,6 +50,7 @@ class OrderPlanner:
         self._settings = settings
         self._hedge = hedge
         self._spot_slot = hedge[0] if hedge else -1
+        self._spot_lot = self._rules(self._spot_slot).lot if hedge else 0.0
 
     def plan(self, targets: Targets, positions: Positions, market: MarketSnapshot, action: Action) -> Plan:
         """Orders from `positions` to `targets`; a refusal where they cannot be carried out in sequence."""
@@ -54,14 +61,15 @@ class OrderPlanner:
             self._release_pair(book, slices)
             roll_shorts(book, targets, self._settings)
             move_cash(book, targets, self._settings, self._purchases(book, slices))
-            self._acquire_pair(book, slices)
-            acquire_lending(book, targets, self._settings)
+            if not book.awaits_funds:
+                self._acquire_pair(book, slices)
+                acquire_lending(book, targets, self._settings)
+                self._check_end(book)
             if action is Action.EXIT_FULL:
                 sweep_to_wallet(book, self._settings)
-            self._check_end(book)
         except (InfeasiblePlan, OrderError) as reason:
             return Plan((), str(reason))
-        return Plan(tuple(book.orders))
+        return Plan(tuple(book.orders), awaits_funds=book.awaits_funds)
 
     def _slices(self, targets: Targets, book: ProjectedBook) -> list[Slice]:
         """Pair the change of each short with the same change of spot; a drift between them comes last, spot alone."""
@@ -91,34 +99,33 @@ class OrderPlanner:
 
     def _release_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
         for part in slices:
-            if part.spot < 0.0:
-                book.trade(self._spot_slot, -part.spot, Side.SELL)
+            if (sold := round_down(-part.spot, self._spot_lot)) > 0.0:
+                book.trade(self._spot_slot, sold, Side.SELL)
             if part.perp > 0.0:
                 book.trade(part.perp_slot, part.perp, Side.BUY)
 
     def _acquire_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
         for part in slices:
             if part.spot > 0.0:
-                book.trade(self._spot_slot, part.spot / self._share_kept(self._spot_slot), Side.BUY)
+                book.trade(self._spot_slot, self._to_buy(part), Side.BUY)
             if part.perp < 0.0:
                 book.trade(part.perp_slot, -part.perp, Side.SELL)
 
     def _purchases(self, book: ProjectedBook, slices: list[Slice]) -> dict[int, float]:
         """USDT that the spot purchases will take from their cash slot."""
-        bought = sum(part.spot for part in slices if part.spot > 0.0)
-        if not bought or self._hedge is None:
+        gross = sum(self._to_buy(part) for part in slices if part.spot > 0.0)
+        if not gross:
             return {}
         slot = self._spot_slot
         rules, price = self._rules(slot), book.market.last[slot]
-        gross = bought / self._share_kept(slot)
         unit = price * (1.0 + rules.slippage.fraction(gross * price * book.market.usd))
         fee = 0.0 if rules.fee_in_base else rules.taker_fee
         return {self._settings.routes[slot].counter_slot: gross * unit * (1.0 + fee)}
 
-    def _share_kept(self, slot: int) -> float:
-        """Part of a spot purchase that arrives: all of it, unless the fee is taken from the tokens received."""
-        rules = self._rules(slot)
-        return 1.0 - rules.taker_fee if rules.fee_in_base else 1.0
+    def _to_buy(self, part: Slice) -> float:
+        """Lots to order so that the slice's spot arrives even where the fee is taken from the tokens received."""
+        rules = self._rules(self._spot_slot)
+        return round_up(part.spot / (1.0 - rules.taker_fee) if rules.fee_in_base else part.spot, rules.lot)
 
     def _rules(self, slot: int) -> TradeRules:
         return self._settings.rules_of(self._settings.routes[slot].venue).trades[slot]

@@ -67,6 +67,11 @@ class PnLMonitor:
             usd.attribution,
         )
 
+    @property
+    def market(self) -> MarketSnapshot | None:
+        """Where the next interval starts; None before the first commit."""
+        return self._market
+
     def commit(self) -> None:
         self._positions, self._market, self._share, self._usd = self._candidate
 

@@ -12,7 +12,7 @@ from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.timeline import iso
 
 DUST = 1e-12
-"""A remainder below this fraction of what was there before is float noise and becomes zero."""
+"""A remainder below this fraction of what was there before the update is float noise and becomes zero."""
 
 
 class PositionMonitor:
@@ -72,7 +72,7 @@ class PositionMonitor:
             raise PositionError(f"a delta names slot {slot}, which this mode does not declare.", code="POS-002")
         before = quantities[slot]
         after = before + delta.amount
-        if abs(after) <= DUST * max(abs(before), abs(delta.amount)):
+        if abs(after) <= DUST * max(abs(self._current.quantities[slot]), abs(before), abs(delta.amount)):
             after = 0.0
         if slot in self._perps:
             if delta.price is None:

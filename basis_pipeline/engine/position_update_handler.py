@@ -16,7 +16,7 @@ from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.exposure_monitor import ExposureMonitor
 from basis_pipeline.engine.pnl_monitor import PnLMonitor
 from basis_pipeline.engine.position_monitor import PositionMonitor
-from basis_pipeline.engine.reconciliation import check_conservation, compare_positions
+from basis_pipeline.engine.reconciliation import check_conservation, check_market, compare_positions
 from basis_pipeline.engine.risk_monitor import RiskMonitor
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
@@ -58,12 +58,19 @@ class PositionUpdateHandler:
         return self._sequence.last
 
     def refresh(self, timestamp: int, market: MarketSnapshot) -> ChainSnapshot:
-        """Trigger `position_refresh`: settlements into positions, then the chain. No comparison, no retry (R21)."""
+        """Trigger `position_refresh`: settlements into positions, then the chain. No comparison, no retry (R21).
+
+        Raises:
+            DataError: a value of the snapshot is not a number; nothing has changed then.
+        """
+        check_market(market, self._settings.universe)
+        memory = self._settlements.memory
         try:
             deltas = self._settlements.apply_due(timestamp, market)
             return self._run_chain(timestamp, market, Trigger.POSITION_REFRESH, deltas)
         except BaseException:
             self._position_monitor.roll_back()
+            self._settlements.memory = memory
             raise
 
     def update_state(
@@ -81,8 +88,7 @@ class PositionUpdateHandler:
             check_conservation(handshake, before, positions, market, self._settings.universe)
             result = self.reconcile()
             if result.success:
-                self._remember_arrival(timestamp, order, handshake)
-                self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
+                self.complete(timestamp, market, order, handshake)
         except BaseException:
             self._position_monitor.roll_back()
             raise
@@ -95,9 +101,9 @@ class PositionUpdateHandler:
         return ReconciliationResult(not mismatches, mismatches, attempt)
 
     def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
-        """Run the chain for a handshake that reconciled only on a later attempt."""
-        self._remember_arrival(timestamp, order, handshake)
+        """Run the chain for a handshake that has reconciled, at once or on a later attempt."""
         self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
+        self._remember_arrival(timestamp, order, handshake)
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
         receivable = self._settings.receivables.get(order.counter_slot)

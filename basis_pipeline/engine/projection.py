@@ -78,6 +78,16 @@ class ProjectedBook:
             )
         )
 
+    def in_transit(self, slot: int) -> float:
+        """Tokens that have left another venue and will arrive at `slot`."""
+        receivable = self._settings.receivables.get(slot)
+        return 0.0 if receivable is None else self.quantities[receivable]
+
+    @property
+    def awaits_funds(self) -> bool:
+        """Something is in transit, sent by this plan or by an earlier one; nothing is acquired before it arrives."""
+        return any(self.quantities[receivable] for receivable in self._settings.receivables.values())
+
     def margin_balance(self, account: MarginAccount) -> float:
         return self.quantities[account.cash_slot] + self.unrealised(account)
 

@@ -6,14 +6,16 @@ hold what we think they hold.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from basis_pipeline.domain.accounting import unrealised_pnl
-from basis_pipeline.domain.errors import AccountingError
+from basis_pipeline.domain.errors import AccountingError, DataError
 from basis_pipeline.domain.market import Floats, MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Mismatch
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.timeline import iso
 
 CONSERVATION_TOLERANCE = 1e-9
 """Of the value moved: several times the float noise of the largest sums, far below one satoshi of a million."""
@@ -40,13 +42,26 @@ def check_conservation(
         change += end - start
         moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * prices[slot]))
     expected = -(handshake.fee + handshake.slippage + handshake.gas)
-    if abs(change - expected) > CONSERVATION_TOLERANCE * max(moved, 1.0):
+    if not abs(change - expected) <= CONSERVATION_TOLERANCE * max(moved, 1.0):
         raise AccountingError(
             f"operation {handshake.operation_id} changed value by {change!r} USDT but states costs of {-expected!r} "
             f"(gap {change - expected!r}).",
             code="PNL-002",
             remedy="the venue's answer is incomplete: a fee, a leg or a realised profit is missing from its deltas.",
         )
+
+
+def check_market(market: MarketSnapshot, universe: Universe) -> None:
+    """DataError DATA-005 where a price, mark or index is NaN or infinite: no comparison downstream would notice."""
+    columns = (market.value, market.last, market.low, market.high)
+    if math.isfinite(sum(map(sum, columns)) + market.share_price + market.usd):
+        return
+    bad = [key for slot, key in enumerate(universe.keys) if not all(math.isfinite(column[slot]) for column in columns)]
+    raise DataError(
+        f"the market at {iso(market.timestamp)} has no number for {', '.join(bad) or 'share price or USD per USDT'}.",
+        code="DATA-005",
+        remedy="the data provider must raise for a missing value instead of handing it on.",
+    )
 
 
 def compare_positions(expected: Positions, real: Mapping[int, float], universe: Universe) -> tuple[Mismatch, ...]:

@@ -7,6 +7,7 @@ remains; arrivals; deposits; withdrawals up to free cash. Each (kind, venue) hap
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
@@ -16,7 +17,20 @@ from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWith
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.position_monitor import PositionMonitor
 
+PAID_IN_FULL = 1e-9
+"""A withdrawal is done when less than this fraction of it is open: float noise is no claim."""
+
 _VENUE_KINDS = (SettlementKind.LIQUIDATION, SettlementKind.FUNDING)
+
+
+class SettlementMemory(NamedTuple):
+    """What a refresh may change besides positions; the fields of the same names of EngineState."""
+
+    funded: bool
+    settled: dict[str, int]
+    arrivals: tuple[PendingArrival, ...]
+    withdrawals: tuple[PendingWithdrawal, ...]
+    flows_until: int
 
 
 class Settlements:
@@ -40,6 +54,15 @@ class Settlements:
         self.arrivals: tuple[PendingArrival, ...] = state.arrivals if state else ()
         self.withdrawals: tuple[PendingWithdrawal, ...] = state.withdrawals if state else ()
         self.flows_until = state.flows_until if state else 0
+
+    @property
+    def memory(self) -> SettlementMemory:
+        """A copy of everything remembered, to go back to when the refresh it belongs to fails."""
+        return SettlementMemory(self.funded, dict(self.settled), self.arrivals, self.withdrawals, self.flows_until)
+
+    @memory.setter
+    def memory(self, memory: SettlementMemory) -> None:
+        self.funded, self.settled, self.arrivals, self.withdrawals, self.flows_until = memory
 
     @property
     def pending_withdrawal(self) -> float:
@@ -114,11 +137,12 @@ class Settlements:
         """Pay pending withdrawals in order from free cash in the wallet; the rest waits for the unwinding."""
         remaining: list[PendingWithdrawal] = []
         for withdrawal in self.withdrawals:
-            free = self._position_monitor.get_current_positions().quantities[capital_slot]
-            paid = min(free, withdrawal.remaining)
+            held = self._position_monitor.get_current_positions().quantities[capital_slot]
+            paid = min(held - self._settings.gas_reserve, withdrawal.remaining)
             if paid > 0.0:
                 delta = PositionDelta(capital_slot, -paid, DeltaSource.WITHDRAWAL)
                 self._apply(timestamp, SettlementKind.WITHDRAWAL, (delta,), applied)
-            if paid < withdrawal.remaining:
-                remaining.append(PendingWithdrawal(withdrawal.requested, withdrawal.remaining - paid))
+            unpaid = withdrawal.remaining - max(0.0, paid)
+            if unpaid > PAID_IN_FULL * withdrawal.remaining:
+                remaining.append(PendingWithdrawal(withdrawal.requested, unpaid))
         self.withdrawals = tuple(remaining)

@@ -28,11 +28,12 @@ _STOPS = ("liquidation", "drawdown")
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do and why; no orders where the plan was refused."""
+    """What to do and why. With `awaits_funds` the orders only move cash towards it; the rest follows on arrival."""
 
     action: Action
     reason: str
     orders: tuple[Order, ...]
+    awaits_funds: bool = False
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -83,16 +84,32 @@ class StrategyManager:
             return None
         plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
         if not plan.orders:
+            if plan.awaits_funds:
+                return None
+            if intent.action is Action.EXIT_FULL and not plan.refusal:
+                self.state = StrategyState(halted=self.state.halted)
+                return None
             self._decline(timestamp, snapshot)
             why = plan.refusal or "nothing is large enough to trade"
             self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; declined: {why}", 0)
             return None
         orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
-        return Decision(intent.action, intent.reason, orders)
+        self._report_extrapolation(timestamp, orders, snapshot)
+        return Decision(intent.action, intent.reason, orders, plan.awaits_funds)
+
+    def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
+        """Say so where an order is larger than any size its slippage was stated for."""
+        for order in orders:
+            rules = self._settings.rules_of(order.venue).trades.get(order.slot)
+            notional = order.quantity * snapshot.market.last[order.slot] * snapshot.market.usd
+            if rules is not None and rules.slippage.extrapolates(notional):
+                self._event_logger.slippage_extrapolated(timestamp, order, notional, rules.slippage.sizes[-1])
 
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
         """Remember the equity a sizing ended with: later deviations are measured from it."""
+        if decision.awaits_funds:
+            return
         if decision.action is Action.EXIT_FULL:
             self.state = StrategyState(halted=self.state.halted)
         else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from basis_pipeline.domain.evidence import SeriesUsage
 from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline.gates.findings import Finding, from_problems
@@ -47,4 +50,16 @@ def proxied_funding(evidence: MonthEvidence) -> Finding:
         violated=bool(proxied),
         message=f"estimated from other venues in {evidence.month}: {named or 'none'}",
         value=float(sum(series.proxied for series in proxied)),
+    )
+
+
+def slippage_stated(evidence: MonthEvidence) -> Finding:
+    """No order was larger than the largest size its slippage was stated for."""
+    events = evidence.tables["events"]
+    found = events.filter(pc.equal(events["event_type"].cast(pa.string()), "slippage_extrapolated"))
+    first = found["message"][0].as_py() if found.num_rows else "none"
+    return Finding(
+        violated=found.num_rows > 0,
+        message=f"{found.num_rows} orders beyond the stated sizes; first: {first}",
+        value=float(found.num_rows),
     )

@@ -204,6 +204,15 @@ GATES: tuple[Gate, ...] = (
         check=data.proxied_funding,
     ),
     Gate(
+        name="slippage_stated",
+        severity=WARN,
+        title="Costs are not guessed beyond what was stated",
+        protects_from="orders so large that their slippage is an extrapolation",
+        computed="events of type slippage_extrapolated",
+        threshold="0 orders",
+        check=data.slippage_stated,
+    ),
+    Gate(
         name="carry_bound",
         severity=WARN,
         title="The carry is worth having",

@@ -185,7 +185,7 @@ EVENTS = _schema(
     "the audit trail",
     _field("sequence", pa.int64(), COUNT, "place in the order of events; goes on across months"),
     _AT,
-    _text("event_type", "settlement, decision, order, risk or health"),
+    _text("event_type", "settlement, decision, order, risk, health or slippage_extrapolated"),
     _text("severity", "info, warning, error or critical"),
     _field("message", pa.string(), NONE, "what happened, in words"),
     _field("payload", pa.string(), "JSON", "the other fields of the event"),

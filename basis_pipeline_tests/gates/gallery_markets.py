@@ -9,6 +9,7 @@ from basis_pipeline.gates.evidence import GateThresholds
 from basis_pipeline_tests.gates.books import IdleBook, LateBook, LendingBook, MintedOneToOne
 from basis_pipeline_tests.gates.defects import (
     Defect,
+    Row,
     at,
     both,
     in_evidence,
@@ -21,6 +22,7 @@ from basis_pipeline_tests.gates.exhibits import (
     Exhibit,
     clean,
     is_,
+    moment,
 )
 from basis_pipeline_tests.gates.months import SERIES, lending_month
 
@@ -63,7 +65,14 @@ def data_exhibits() -> list[Exhibit]:
         Exhibit(complete, "series cut off", "opening", in_series(0, complete=False)),
         Exhibit("fills_budget", "much filled", "opening", in_series(0, filled=38)),
         Exhibit("proxied_funding", "one estimate", "opening", in_series(1, proxied=1)),
+        Exhibit("slippage_stated", "an order too large", "opening", in_table("events", _oversized)),
     ]
+
+
+def _oversized(rows: list[Row]) -> list[Row]:
+    """The audit trail with the event of an order beyond the stated sizes."""
+    event = {"event_type": "slippage_extrapolated", "severity": "warning", "message": "3,000,000 USD", "payload": "{}"}
+    return [*rows, event | {"sequence": len(rows) + 1, "timestamp": moment(0)}]
 
 
 def yield_exhibits() -> list[Exhibit]:
