@@ -153,6 +153,7 @@ def _settings(
         ),
         gas_slot=capital if gas_slot is None else gas_slot,
         reserve_fraction=_reserve(mode),
+        gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
         routes=routes(universe),
         receivables=receivables(universe),
