@@ -22,7 +22,7 @@ from basis_pipeline.runs.records import write_rejected_report
 from basis_pipeline.runs.standing import plan_months
 from basis_pipeline.runs.workspace import Workspace
 
-Events = Iterator[dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetCheckResult]
+Events = Iterator[dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult]
 
 
 def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
@@ -65,13 +65,15 @@ def _datasets(wired: WiredMode) -> Sequence[str]:
 
 
 def _stopped(workspace: Workspace, mode: str, done: dict[str, Metadata], error: BasisError) -> Events:
-    """Report the months that were published before the error, what the gates say, and fail.
+    """Report the months that were published before the error, and what the gates say of the one they reject; fail.
 
     Dagster materializes the partitions of a run only when it succeeds, so those that stand are reported one by one.
+    A rejected month is only observed: its figures can be looked at, and its partition stays failed.
     """
     for month, metadata in done.items():
         yield dg.AssetMaterialization(mode, partition=month, metadata=metadata)
     if isinstance(error, MonthRejectedError):
+        yield dg.AssetObservation(mode, partition=error.outcome.month, metadata=month_metadata(error.outcome))
         yield from gate_results(workspace, mode, rejected=error.outcome.month)
         raise failure(error, write_rejected_report(workspace, mode)) from error
     raise failure(error) from error

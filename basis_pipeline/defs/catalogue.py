@@ -6,19 +6,20 @@ import dagster as dg
 import yaml
 
 from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.market_data.dataset_types import PROVENANCE, Column, Dataset
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 
 _FORMULAS = {
     "basis": """
-Long spot, short perpetuals in the same quantity; the price cancels, the funding stays.
+The price cancels between the legs, the funding stays.
 
 * funding of a settlement, per venue: `-q × mark × rate` (short: q < 0; positive rate = received)
 * size: spot notional `s × E`, `s` = spot fraction; the rest is margin
 * margin ratio of a venue: `(cash + unrealised) / notional`; steered inside its band
 """,
     "lending": """
-Supply one token; its balance grows with the liquidity index of the reserve.
+The balance grows with the liquidity index of the reserve.
 
 * value at t: `scaled balance × LI(t)`
 * between snapshots: `LI(t) = LI(k) × (1 + r_k × dt)`, dt in years of 365 days
@@ -76,8 +77,14 @@ def dataset_metadata(dataset: Dataset) -> dict[str, dg.MetadataValue]:
     stamp = dg.TableColumn("timestamp", "timestamp[us]", "UTC", dg.TableColumnConstraints(nullable=False))
     return {
         "key": dg.MetadataValue.text(", ".join(dataset.key)),
+        "step": dg.MetadataValue.text(_hours(dataset.step, "irregular")),
+        "maximum age at use": dg.MetadataValue.text(_hours(dataset.max_age, "not used as of a time")),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema([stamp, *columns])),
     }
+
+
+def _hours(micros: int | None, otherwise: str) -> str:
+    return otherwise if micros is None else f"{micros / HOUR:g} h"
 
 
 def _column(column: Column) -> dg.TableColumn:

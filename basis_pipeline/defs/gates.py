@@ -17,9 +17,7 @@ from basis_pipeline.runs.workspace import Workspace
 
 def gate_specs(mode: str) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(
-            gate.name, asset=mode, blocking=gate.severity is GateSeverity.ERROR, description=_described(gate)
-        )
+        dg.AssetCheckSpec(gate.name, asset=mode, blocking=_blocks(gate), description=_described(gate))
         for gate in gate_descriptions()
     ]
 
@@ -43,7 +41,10 @@ def _result(gate: GateDescription, verdicts: Sequence[GateVerdict]) -> dg.AssetC
         passed=not violated,
         severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
         description=_told(violated) if violated else f"{len(verdicts)} months passed",
-        metadata={"months": dg.MetadataValue.table([_row(verdict) for verdict in verdicts])},
+        metadata={
+            "threshold": dg.MetadataValue.text(verdicts[-1].result.threshold),
+            "months": dg.MetadataValue.table([_row(verdict) for verdict in verdicts]),
+        },
     )
 
 
@@ -59,8 +60,7 @@ def _row(verdict: GateVerdict) -> dg.TableRecord:
         {
             "month": verdict.month,
             "status": found.status.value,
-            "value": "" if found.value is None else f"{found.value:.6g}",
-            "threshold": found.threshold,
+            "value": "" if found.value is None else f"{found.value:.3g}",
             "found": found.message,
             "kept": verdict.kept,
         }
@@ -68,10 +68,10 @@ def _row(verdict: GateVerdict) -> dg.TableRecord:
 
 
 def _described(gate: GateDescription) -> str:
+    consequence = "keeps the month from being published" if _blocks(gate) else "is shown beside the month"
     return (
         f"**{gate.title}.**\n\nProtects from {gate.protects_from}.\n\n"
-        f"* computed: {gate.computed}\n* threshold: {gate.threshold}\n"
-        f"* a violation {'keeps the month from being published' if _blocks(gate) else 'is shown beside the month'}"
+        f"* computed: {gate.computed}\n* threshold: {gate.threshold}\n* a violation {consequence}"
     )
 
 

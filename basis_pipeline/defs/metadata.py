@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import dagster as dg
-import pyarrow as pa
 
+from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.results.metrics import stamps_of
-from basis_pipeline.results.pictures import equity_svg
+from basis_pipeline.results.pictures import equity_svg, spark_svg
 from basis_pipeline.results.store import PublishedMonth, month_digest
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.records import RecordSummary
@@ -47,12 +47,15 @@ def month_metadata(outcome: MonthOutcome) -> Metadata:
     published = outcome.published
     manifest = published.manifest
     metrics = {metric.metric: metric.value for metric in outcome.metrics}
+    steps = outcome.tables["timesteps"]
+    equity = steps["equity_share_class"].to_numpy()
     return {
-        "equity": _picture(outcome.tables["timesteps"]),
+        "equity": _picture(spark_svg(equity)),
+        "equity and drawdowns": _picture(equity_svg(stamps_of(steps).astype(float), equity)),
         **_figures(metrics),
         "share class": dg.MetadataValue.text(manifest.share_class),
         "month complete": dg.MetadataValue.bool(manifest.complete),
-        "gates": dg.MetadataValue.table([_gate(published, index) for index in range(len(manifest.gates))]),
+        "gates": dg.MetadataValue.table([_gate(gate) for gate in manifest.gates]),
         "market data": dg.MetadataValue.table(_usage(published)),
         "all figures": dg.MetadataValue.table(
             [
@@ -70,7 +73,7 @@ def record_metadata(record: RecordSummary) -> Metadata:
     return {
         "months": dg.MetadataValue.text(f"{record.first} to {record.last} ({record.months})"),
         **_figures(record.metrics),
-        "CAGR (%)": dg.MetadataValue.float(100.0 * (record.metrics["cagr"] or 0.0)),
+        "CAGR (%)": _rounded(100.0 * (record.metrics["cagr"] or 0.0)),
         "share class": dg.MetadataValue.text(record.share_class),
         "gates": dg.MetadataValue.text(
             f"{record.gates.passed} passed, {record.gates.warned} warned, {record.gates.failed} failed"
@@ -85,25 +88,28 @@ def _figures(metrics: Mapping[str, float | None]) -> Metadata:
     for figure in _FIGURES:
         value = metrics.get(figure.metric)
         if value is not None and (value or not figure.metric.startswith("pnl_")):
-            found[figure.label] = dg.MetadataValue.float(value * figure.scale)
+            found[figure.label] = _rounded(value * figure.scale)
     return found
 
 
-def _picture(steps: pa.Table) -> dg.MetadataValue:
-    svg = equity_svg(stamps_of(steps).astype(float), steps["equity_share_class"].to_numpy())
-    content = base64.b64encode(svg.encode()).decode()
-    return dg.MetadataValue.md(f"![equity, drawdowns shaded](data:image/svg+xml;base64,{content})")
+def _rounded(value: float) -> dg.MetadataValue:
+    """Eight digits; the exact value is in the tables."""
+    return dg.MetadataValue.float(float(f"{value:.8g}"))
 
 
-def _gate(published: PublishedMonth, index: int) -> dg.TableRecord:
-    gate = published.manifest.gates[index]
+def _picture(svg: str) -> dg.MetadataValue:
+    """The UI shows up to 1,000 characters of markdown in place and the rest in a dialog."""
+    return dg.MetadataValue.md(f"![equity](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+
+
+def _gate(gate: GateResult) -> dg.TableRecord:
     return dg.TableRecord(
         {
             "gate": gate.gate,
             "status": gate.status.value,
             "value": _number(gate.value),
-            "threshold": gate.threshold,
             "found": gate.message,
+            "threshold": gate.threshold,
         }
     )
 
@@ -125,4 +131,4 @@ def _usage(published: PublishedMonth) -> list[dg.TableRecord]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.10g}"
+    return "" if value is None else f"{value:.6g}"

@@ -10,6 +10,7 @@ from basis_pipeline.results.columns import FloatArray
 
 WIDTH, HEIGHT, PAD = 600.0, 180.0, 4.0
 POINTS = 300
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 420.0, 80.0, 60
 
 
 def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] | FloatArray) -> str:
@@ -39,4 +40,20 @@ def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] |
         f'<polygon points="{gap}" fill="#c2454f" fill-opacity="0.25"/>'
         f'<polyline points="{" ".join(curve)}" fill="none" stroke="#2b7bb0" stroke-width="1.6"'
         f' vector-effect="non-scaling-stroke"/></svg>'
+    )
+
+
+def spark_svg(equity: Sequence[float] | FloatArray) -> str:
+    """The same curve in less than 750 bytes, for places that show only short texts inline; lowest and highest named."""
+    values = np.asarray(equity, np.float64)
+    values = values[np.unique(np.linspace(0, len(values) - 1, SPARK_POINTS).round().astype(np.int64))]
+    low, high = float(values.min()), float(values.max())
+    x = np.linspace(0.0, SPARK_WIDTH, len(values))
+    y = SPARK_HEIGHT - 2.0 - (SPARK_HEIGHT - 4.0) * (values - low) / (high - low or 1.0)
+    points = " ".join(f"{left:.0f},{top:.0f}" for left, top in zip(x, y, strict=True))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{SPARK_WIDTH:.0f}" height="{SPARK_HEIGHT:.0f}"'
+        f' font-size="9" fill="#777"><polyline points="{points}" fill="none" stroke="#2b7bb0"/>'
+        f'<text y="9">{high:,.2f}</text>'
+        f'<text y="{SPARK_HEIGHT - 2:.0f}" x="100%" text-anchor="end">{low:,.2f}</text></svg>'
     )
