@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.universe import GAS_TOKEN, Venues
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
 from basis_pipeline.domain.timeline import STEPS
 from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
@@ -16,6 +17,12 @@ def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
     costs_gas = any(file.gas_units for name, file in venues.files.items() if file.kind == "lending")
     oracle = mode.component_config.exposure_monitor.conversion_methods["USDT"] == "oracle"
     assets = [*universe.assets, GAS_TOKEN] if costs_gas else universe.assets
+    if strangers := sorted(mode.reference_price.keys() - set(assets)):
+        raise ConfigError(
+            f"configs/modes/{mode.mode}.yaml: reference_price names {', '.join(strangers)}, which the mode does not "
+            "hold.",
+            remedy=f"choose from {', '.join(asset for asset in assets if asset != 'USDT')}.",
+        )
     return FrameSpec(
         universe=universe,
         step=STEPS[mode.step],

@@ -6,12 +6,14 @@ on top of the mode and make an experiment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.settings import ErrorPolicyName, RiskType
@@ -20,15 +22,28 @@ from basis_pipeline.domain.timeline import parse_month
 
 def _fraction(value: Any) -> Any:
     """`2/3` is a number in these files."""
-    return float(Fraction(value)) if isinstance(value, str) and "/" in value else value
+    try:
+        return float(Fraction(value)) if isinstance(value, str) and "/" in value else value
+    except ZeroDivisionError as error:
+        raise ValueError("divides by zero") from error
 
 
-def _key(value: str) -> str:
-    return str(PositionKey.parse(value))
+def _key(value: Any) -> str:
+    return _parsed(lambda text: str(PositionKey.parse(text)), value)
 
 
-def _month(value: str) -> str:
-    return parse_month(value)
+def _month(value: Any) -> str:
+    return _parsed(parse_month, value)
+
+
+def _parsed(parse: Callable[[str], str], value: Any) -> str:
+    """What `parse` makes of a text; its ConfigError becomes a finding at the key, so that file and key are named."""
+    if not isinstance(value, str):
+        raise ValueError("should be a text")  # noqa: TRY004 - pydantic takes only a ValueError for a finding
+    try:
+        return parse(value)
+    except ConfigError as error:
+        raise ValueError(f"{error.message.rstrip('.')} ({error.remedy})".replace(" ()", "")) from error
 
 
 Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
@@ -37,7 +52,7 @@ Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 KeyText = Annotated[str, BeforeValidator(_key)]
 Month = Annotated[str, BeforeValidator(_month)]
-SlippagePoints = Annotated[dict[int, NotNegative], Field(min_length=1)]
+SlippagePoints = Annotated[dict[Annotated[int, Field(gt=0)], NotNegative], Field(min_length=1)]
 """Order notional in USD -> basis points."""
 
 
@@ -99,6 +114,13 @@ class VenueFile(Model):
     transfer_latency_bars: Annotated[int, Field(ge=0, le=100)] = 0
     gas_units: dict[Operation, NotNegative] = {}
     instruments: list[InstrumentFile]
+
+    @model_validator(mode="after")
+    def _once(self) -> VenueFile:
+        keys = [line.key for line in self.instruments]
+        if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+            raise ValueError(f"instruments lists {', '.join(repeated)} more than once")
+        return self
 
 
 class ShareClassFile(Model):
@@ -212,7 +234,7 @@ class ModeFile(Model):
     margin_ratio: MarginRatioFile = MarginRatioFile()
     delta: DeltaFile = DeltaFile()
     max_drawdown: Annotated[float, Field(gt=0.0, le=1.0)] = 0.15
-    funding_floor_apr: float = -0.05
+    funding_floor_apr: Annotated[float, Field(allow_inf_nan=False)] = -0.05
     equity_deviation_threshold: Ratio = 0.05
     position_deviation_threshold: Ratio = 0.02
     min_trade_usd: NotNegative = 25.0

@@ -24,6 +24,28 @@ def margin_limits(mode: ModeFile, strategy: BasisStrategy) -> MarginLimits:
     return MarginLimits(ratios.emergency, ratios.derisk, ratios.warn, ratios.relever or RELEVER * sized)
 
 
+def check_share_class(mode: ModeFile) -> None:
+    """Capital arrives in the share-class token: a lending mode supplies that token, a basis mode trades with USDT."""
+    needed = mode.asset if mode.strategy.shape == "lending" else "USDT"
+    if mode.share_class != needed:
+        raise ConfigError(
+            f"configs/modes/{mode.mode}.yaml: share_class {mode.share_class} does not fit a {mode.strategy.shape} mode "
+            f"of {mode.asset}, whose capital is {needed}.",
+            remedy=f"set share_class: {needed}.",
+        )
+
+
+def check_lots(mode: ModeFile, venue: str, perp_lot: float, spot_lot: float) -> None:
+    """Spot is bought in the sum of the perps' lots; it must come in lots that add up to them."""
+    lots = perp_lot / spot_lot if spot_lot else 1.0
+    if perp_lot and (round(lots) < 1 or abs(lots - round(lots)) > 1e-9 * lots):
+        raise ConfigError(
+            f"configs/modes/{mode.mode}.yaml: lot {perp_lot:g} of {mode.asset}USDT at {venue} is no multiple of the "
+            f"spot lot {spot_lot:g}, so that spot and shorts cannot be equal.",
+            remedy="raise the lot of the perp in the venue's file to a multiple of the spot lot.",
+        )
+
+
 def check_basis(
     mode: ModeFile, strategy: BasisStrategy, limits: MarginLimits, accounts: Sequence[MarginAccount], venues: Venues
 ) -> None:
@@ -47,8 +69,8 @@ def check_basis(
                 remedy="raise it: below the initial margin a venue lets nothing be opened or moved.",
             )
         _check_room(mode, strategy, limits, account, venues)
-    unknown = [venue for venue in strategy.hedge_allocation if venues.files[venue].kind != "cex"]
-    if unknown or venues.files[strategy.spot_venue].kind != "cex":
+    traded = dict.fromkeys([strategy.spot_venue, *strategy.hedge_allocation])
+    if unknown := [venue for venue in traded if venues.files[venue].kind != "cex"]:
         raise ConfigError(f"{where}: hedge_allocation and spot_venue need exchanges, not {', '.join(unknown)}.")
     if not mode.delta.warn < mode.delta.rebalance < mode.delta.breach:
         raise ConfigError(f"{where}: delta needs warn < rebalance < breach.")

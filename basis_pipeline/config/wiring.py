@@ -21,7 +21,7 @@ from basis_pipeline.config.universe import (
     used_venues,
     venue_rules,
 )
-from basis_pipeline.config.validation import check_basis, margin_limits
+from basis_pipeline.config.validation import check_basis, check_lots, check_share_class, margin_limits
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
@@ -91,6 +91,7 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     """Load, merge, validate and wire one mode; ConfigError names file and key of whatever is wrong."""
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
+    check_share_class(mode)
     names = used_venues(mode)
     if strangers := sorted(mode.venues.keys() - set(names)):
         raise ConfigError(
@@ -174,6 +175,7 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
     for venue, weight in strategy.hedge_allocation.items():
         perp = universe.slot(f"{venue}:Perp:{mode.asset}USDT")
         lot = settings.venues[venue].trades[perp].lot
+        check_lots(mode, venue, lot, settings.venues[strategy.spot_venue].trades[spot].lot)
         legs.append(HedgeLeg(perp, universe.slot(f"{venue}:BaseToken:USDT"), weight, lot))
     return Basis(
         spot_slot=spot,
