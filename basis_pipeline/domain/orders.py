@@ -17,6 +17,15 @@ class Operation(StrEnum):
     WITHDRAW = "withdraw"
     WRAP = "wrap"
     UNWRAP = "unwrap"
+    STAKE = "stake"
+    REDEEM = "redeem"
+    SWAP = "swap"
+    BORROW = "borrow"
+    REPAY = "repay"
+    FLASH_BORROW = "flash_borrow"
+    FLASH_REPAY = "flash_repay"
+    ATOMIC_LEVER = "atomic_lever"
+    ATOMIC_DELEVER = "atomic_delever"
 
 
 class Side(StrEnum):
@@ -49,6 +58,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         expected: (slot, signed amount) the planner projected at the quoted prices.
         reduce_only: may only shrink a perp position.
         tag: why this order exists inside its plan, e.g. `roll`; empty for the obvious ones.
+        steps: of an atomic group, in sequence: all happen in one transaction or none does (R44-R47). The order
+            itself then stands for the group: one execution, one gas charge, one handshake, one reconciliation.
     """
 
     venue: str
@@ -62,6 +73,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[tuple[int, float], ...] = ()
     reduce_only: bool = False
     tag: str = ""
+    steps: tuple[Order, ...] = ()
 
 
 class HandshakeStatus(StrEnum):

@@ -29,6 +29,7 @@ class RiskType(StrEnum):
     DELTA = "delta_risk"
     FUNDING = "funding"
     DRAWDOWN = "drawdown"
+    HEALTH_FACTOR = "health_factor"
 
 
 class MarginLimits(msgspec.Struct, frozen=True):
@@ -53,9 +54,36 @@ class RiskLimits(msgspec.Struct, frozen=True):
 
     enabled: frozenset[RiskType]
     margin: MarginLimits | None = None
+    health: HealthLimits | None = None
     delta: DeltaLimits = DeltaLimits()
     max_drawdown: float = 0.15
     funding_floor_apr: float = -0.05
+
+
+class HealthLimits(msgspec.Struct, frozen=True):
+    """Health factor at which a stack is reduced, and at which it is closed; and the band around its loan to value."""
+
+    derisk: float = 1.12
+    emergency: float = 1.05
+    ltv_band: float = 0.02
+
+
+class LendingAccount(msgspec.Struct, frozen=True):
+    """Collateral and debt that back each other at one lending venue.
+
+    Attributes:
+        collateral_slots, debt_slots: aTokens and debtTokens.
+        liquidation_threshold: collateral x threshold / debt is the health factor.
+        max_ltv: the venue lets nothing be borrowed beyond it.
+        liquidation_bonus: what a liquidator takes on top of what he repays, fraction.
+    """
+
+    venue: str
+    collateral_slots: tuple[int, ...]
+    debt_slots: tuple[int, ...]
+    liquidation_threshold: float
+    max_ltv: float
+    liquidation_bonus: float
 
 
 class MarginAccount(msgspec.Struct, frozen=True):
@@ -118,6 +146,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         reserve_fraction: of equity, kept in the wallet for gas and fees.
         gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
         routes: by slot; slots that are not traded directly have none.
+        exits: by slot, how it is released where that is not the way it was acquired: an LST is swapped, not unstaked.
+        lending: the account whose health factor is watched.
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
         cash_floor: cash a re-levered account keeps, as a fraction of its notional.
@@ -142,7 +172,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     reserve_fraction: float = 0.0
     gas_reserve: float = 0.0
     margin_accounts: tuple[MarginAccount, ...] = ()
+    lending: LendingAccount | None = None
     routes: dict[int, Route] = {}
+    exits: dict[int, Route] = {}
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from basis_pipeline.domain.settings import LendingAccount
 
 
 def margin_ratio(margin_balance: float, notional: float) -> float | None:
@@ -44,6 +48,23 @@ def ratio_after_move(ratio: float, move: float) -> float:
 def health_factor(collateral: float, debt: float) -> float | None:
     """Threshold-weighted collateral over debt (same currency); None without debt."""
     return collateral / debt if debt > 0.0 else None
+
+
+class Health(NamedTuple):
+    """Health factor and loan to value of a lending account; None without debt."""
+
+    factor: float | None
+    loan_to_value: float | None
+
+
+def health_of(account: LendingAccount, values: Sequence[float]) -> Health:
+    """Health of `account` from signed USDT values by slot (debt negative)."""
+    collateral = sum(values[slot] for slot in account.collateral_slots)
+    debt = -sum(values[slot] for slot in account.debt_slots)
+    if debt <= 0.0:
+        return Health(None, None)
+    loan_to_value = debt / collateral if collateral > 0.0 else math.inf
+    return Health(health_factor(collateral * account.liquidation_threshold, debt), loan_to_value)
 
 
 def round_down(quantity: float, lot: float) -> float:

@@ -71,12 +71,14 @@ class VenueRules(msgspec.Struct, frozen=True):
 
     Attributes:
         name: as in position keys.
-        kind: wallet | cex | lending.
+        kind: wallet | cex | lending | staking | dex | flash_loan.
         trades: by slot of the base token or perp.
         margin: of a venue with perps, else None.
         transfer_fee: flat fee in USDT for moving funds out of this venue.
         transfer_latency: microseconds until a transfer out of this venue arrives.
         gas_units: by operation name, for on-chain operations.
+        flash_fee: fraction of a flash loan.
+        redemption_delay: microseconds between asking for a redemption and the arrival of its tokens.
     """
 
     name: str
@@ -86,6 +88,8 @@ class VenueRules(msgspec.Struct, frozen=True):
     transfer_fee: float = 0.0
     transfer_latency: int = 0
     gas_units: dict[str, float] = {}
+    flash_fee: float = 0.0
+    redemption_delay: int = 0
 
 
 GWEI_PER_TOKEN = 1e9

@@ -103,6 +103,6 @@ class Attribution:
         out[COSTS] -= delta.fee * numeraire
         if delta.price is None or delta.reference_price is None:
             return
-        valuation = market.mark[delta.slot]
+        valuation = market.mark[delta.slot] if delta.slot in self._perp_set else market.value[delta.slot]
         out[COSTS] -= delta.amount * (delta.price - delta.reference_price) * numeraire
         out[BASIS] += delta.amount * (valuation - delta.reference_price) * numeraire

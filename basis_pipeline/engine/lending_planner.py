@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.protocols import Targets
-from basis_pipeline.domain.quotes import gas_in_slot
+from basis_pipeline.domain.quotes_chain import gas_in_slot
 from basis_pipeline.domain.settings import EngineSettings, Route
 from basis_pipeline.engine.projection import ProjectedBook
 

@@ -12,7 +12,8 @@ from basis_pipeline.domain.accounting import fill_perp, unrealised_pnl
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.position_keys import PositionType
-from basis_pipeline.domain.quotes import Holdings, quote_order
+from basis_pipeline.domain.quote import Holdings
+from basis_pipeline.domain.quotes import quote_order
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, MarginAccount, Route
 from basis_pipeline.domain.valuation import withdrawable

@@ -5,12 +5,13 @@ from __future__ import annotations
 from basis_pipeline.domain.deltas import EXTERNAL_FLOWS, DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.records import Exposure, Positions, Risk, RiskFinding, RiskLevel
-from basis_pipeline.domain.settings import EngineSettings, RiskType
+from basis_pipeline.domain.settings import EngineSettings, HealthLimits, RiskType
 from basis_pipeline.domain.state import FundingPayment, RiskState
 from basis_pipeline.domain.timeline import DAY, YEAR
-from basis_pipeline.domain.valuation import margin_ratio
+from basis_pipeline.domain.valuation import Health, health_of, margin_ratio
 
 FUNDING_WINDOW = 7 * DAY
+_NO_DEBT = Health(None, None)
 
 
 class RiskMonitor:
@@ -18,6 +19,9 @@ class RiskMonitor:
 
     def __init__(self, settings: EngineSettings, state: RiskState) -> None:
         self._accounts = settings.margin_accounts
+        self._lending = settings.lending
+        watches_health = RiskType.HEALTH_FACTOR in settings.risk.enabled
+        self._health_limits = settings.risk.health if watches_health else None
         self._limits = settings.risk
         self._delta_limits = settings.risk.delta if RiskType.DELTA in settings.risk.enabled else None
         self._margin_limits = settings.risk.margin if RiskType.CEX_MARGIN_RATIO in settings.risk.enabled else None
@@ -42,11 +46,12 @@ class RiskMonitor:
         equity = exposure.equity
         drift = abs(exposure.excess_delta) / equity if equity > 0.0 else 0.0
         drawdown = 1.0 - state.unit_value / state.peak
-        findings = self._findings(ratios, drift, drawdown, funding_apr)
+        health = health_of(self._lending, exposure.values) if self._lending is not None else _NO_DEBT
+        findings = self._findings(ratios, drift, drawdown, funding_apr, health.factor)
         if deltas and any(delta.source is DeltaSource.LIQUIDATION for delta in deltas):
             findings = (RiskFinding("liquidation", RiskLevel.CRITICAL, 1.0, 0.0), *findings)
         level = findings[0].level if findings else RiskLevel.INFO
-        return Risk(level, ratios, None, None, drift, funding_apr, drawdown, findings)
+        return Risk(level, ratios, health.factor, health.loan_to_value, drift, funding_apr, drawdown, findings)
 
     def commit(self) -> None:
         self.state, self._funding_apr = self._candidate
@@ -64,7 +69,12 @@ class RiskMonitor:
         return tuple(ratios)
 
     def _findings(
-        self, ratios: tuple[float | None, ...], drift: float, drawdown: float, funding_apr: float | None
+        self,
+        ratios: tuple[float | None, ...],
+        drift: float,
+        drawdown: float,
+        funding_apr: float | None,
+        health_factor: float | None,
     ) -> tuple[RiskFinding, ...]:
         found: list[RiskFinding] = []
         if (margin := self._margin_limits) is not None:
@@ -72,6 +82,10 @@ class RiskMonitor:
                 if ratio is not None and ratio < margin.warn:
                     level, limit = _band(ratio, margin.warn, margin.derisk, margin.emergency)
                     found.append(RiskFinding("margin_ratio", level, ratio, limit, account.venue))
+        if (health := self._health_limits) is not None and health_factor is not None:
+            level, limit = _health_band(health_factor, health)
+            if level is not RiskLevel.INFO:
+                found.append(RiskFinding("health_factor", level, health_factor, limit))
         if (delta := self._delta_limits) is not None and drift > delta.warn:
             level = RiskLevel.BREACH if drift > delta.breach else RiskLevel.WARNING
             found.append(RiskFinding("delta_drift", level, drift, delta.breach if level > 1 else delta.warn))
@@ -103,6 +117,12 @@ class RiskMonitor:
         if state.equity > 0.0:
             unit *= (equity - flow) / state.equity
         return RiskState(equity, unit, max(state.peak, unit), funding), funding_apr
+
+
+def _health_band(factor: float, limits: HealthLimits) -> tuple[RiskLevel, float]:
+    if factor < limits.emergency:
+        return RiskLevel.CRITICAL, limits.emergency
+    return (RiskLevel.BREACH, limits.derisk) if factor < limits.derisk else (RiskLevel.INFO, limits.derisk)
 
 
 def _band(ratio: float, warn: float, derisk: float, emergency: float) -> tuple[RiskLevel, float]:

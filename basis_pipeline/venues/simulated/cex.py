@@ -8,7 +8,8 @@ from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Operation, Order
 from basis_pipeline.domain.protocols import SettlementKind
-from basis_pipeline.domain.quotes import Quote, trade_rules
+from basis_pipeline.domain.quote import Quote
+from basis_pipeline.domain.quotes_trading import trade_rules
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, MarginAccount
 from basis_pipeline.domain.valuation import liquidation_price, round_down, withdrawable

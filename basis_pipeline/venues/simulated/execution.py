@@ -8,12 +8,11 @@ from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order
 from basis_pipeline.domain.position_keys import PositionType
-from basis_pipeline.domain.quotes import Holdings, Quote, quote_order
+from basis_pipeline.domain.quote import Holdings, Quote
+from basis_pipeline.domain.quotes import SHORTFALL_TOLERANCE, quote_order
+from basis_pipeline.domain.quotes_chain import gas_of
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
-
-SHORTFALL_TOLERANCE = 1e-12
-"""Of the amount taken: an order for everything there is must not fail on the last bit of a float."""
 
 
 class SimulatedVenue:
@@ -38,13 +37,7 @@ class SimulatedVenue:
             self._check_funds(quote, positions)
             self._check_after(order, quote, positions, market)
         except OrderError as error:
-            return ExecutionHandshake(
-                operation_id=order.operation_id,
-                status=HandshakeStatus.FAILED,
-                error_code=error.code,
-                error_message=error.message,
-                submitted_at=market.timestamp,
-            )
+            return self._refuse(order, market, error)
         return ExecutionHandshake(
             operation_id=order.operation_id,
             status=HandshakeStatus.CONFIRMED,
@@ -56,6 +49,19 @@ class SimulatedVenue:
             gas=quote.gas,
             submitted_at=market.timestamp,
             executed_at=market.timestamp,
+        )
+
+    def _refuse(self, order: Order, market: MarketSnapshot, error: OrderError) -> ExecutionHandshake:
+        """Nothing happened; but a group that failed on chain was reverted, and its gas is burnt all the same (H8)."""
+        gas, deltas = gas_of(order, market, self._settings) if order.steps else (0.0, ())
+        return ExecutionHandshake(
+            operation_id=order.operation_id,
+            status=HandshakeStatus.ROLLED_BACK if order.steps else HandshakeStatus.FAILED,
+            deltas=deltas,
+            gas=gas,
+            error_code=error.code,
+            error_message=error.message,
+            submitted_at=market.timestamp,
         )
 
     def _validate(self, order: Order, positions: Positions, market: MarketSnapshot) -> None:

@@ -1,0 +1,92 @@
+"""What trades do to positions: spot, perps, swaps on a pool (domain V4, H5, H6).
+
+Every quote conserves value up to its stated fee, slippage and gas.
+"""
+
+from __future__ import annotations
+
+from basis_pipeline.domain.accounting import fill_perp
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
+from basis_pipeline.domain.errors import OrderError
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import Order, Side
+from basis_pipeline.domain.quote import Holdings, Quote
+from basis_pipeline.domain.quotes_chain import gas_of
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.venue_rules import TradeRules
+
+
+def trade_rules(order: Order, settings: EngineSettings) -> TradeRules:
+    rules = settings.rules_of(order.venue).trades.get(order.slot)
+    if rules is None:
+        raise OrderError(f"{order.venue} does not trade {settings.universe.keys[order.slot]}.")
+    return rules
+
+
+def fill_price(side: Side, reference: float, quantity: float, rules: TradeRules, usd: float) -> float:
+    """Reference price moved against us by the slippage of this size."""
+    slip = rules.slippage.fraction(quantity * reference * usd)
+    return reference * (1.0 + slip) if side is Side.BUY else reference * (1.0 - slip)
+
+
+def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+    """Base leg +q (buy) or -q (sell), quote leg -(q p + fee) or +(q p - fee); the fee is counted once (R28).
+
+    The quote leg is in units of the quote token: USDT at an exchange, ETH where a pool pays in it.
+    """
+    rules = trade_rules(order, settings)
+    side, quantity, reference = _side(order), order.quantity, market.last[order.slot]
+    price = fill_price(side, reference, quantity, rules, market.usd)
+    fee = quantity * price * rules.taker_fee
+    in_base = rules.fee_in_base and side is Side.BUY
+    quote_price = market.value[order.counter_slot]
+    if side is Side.BUY:
+        base = quantity * (1.0 - rules.taker_fee) if in_base else quantity
+        cash = -quantity * price if in_base else -(quantity * price + fee)
+    else:
+        base, cash = -quantity, quantity * price - fee
+    deltas = (
+        PositionDelta(
+            order.slot,
+            base,
+            DeltaSource.TRADE,
+            order.operation_id,
+            price=price,
+            reference_price=reference,
+            fee=fee if in_base else 0.0,
+        ),
+        PositionDelta(
+            order.counter_slot, cash / quote_price, DeltaSource.TRADE, order.operation_id, fee=0.0 if in_base else fee
+        ),
+    )
+    return Quote(deltas, price, fee, base * (price - reference))
+
+
+def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+    """Position leg, and realised P&L less fee to the venue's cash; no cash leaves for notional (domain V4)."""
+    rules = trade_rules(order, settings)
+    side, reference = _side(order), market.last[order.slot]
+    price = fill_price(side, reference, order.quantity, rules, market.usd)
+    change = order.quantity if side is Side.BUY else -order.quantity
+    fill = fill_perp(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
+    fee = order.quantity * price * rules.taker_fee
+    deltas = (
+        PositionDelta(
+            order.slot, change, DeltaSource.TRADE, order.operation_id, price=price, reference_price=reference
+        ),
+        PositionDelta(order.counter_slot, fill.realised - fee, DeltaSource.TRADE, order.operation_id, fee=fee),
+    )
+    return Quote(deltas, price, fee, change * (price - reference))
+
+
+def swap(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+    """A trade on a pool: its cost by size is all-in, and gas comes on top (domain H6)."""
+    quote = spot(order, holdings, market, settings)
+    gas, gas_deltas = gas_of(order, market, settings)
+    return Quote(quote.deltas + gas_deltas, quote.price, quote.fee, quote.slippage, gas)
+
+
+def _side(order: Order) -> Side:
+    if order.side is None:
+        raise OrderError(f"{order.operation} at {order.venue} has no side.")
+    return order.side
