@@ -102,6 +102,20 @@ class Targets(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Hedge(msgspec.Struct, frozen=True):
+    """The legs of a price-neutral pair.
+
+    Attributes:
+        spot_slot: where the asset is bought and sold.
+        long_slots: all slots that make up the long leg; their net delta is what the shorts offset.
+        perp_slots: the shorts.
+    """
+
+    spot_slot: int
+    long_slots: tuple[int, ...]
+    perp_slots: tuple[int, ...]
+
+
 class Strategy(Protocol):
     """A frozen configuration and pure functions of the view. It builds no order, logs nothing, reads no clock."""
 
@@ -109,8 +123,8 @@ class Strategy(Protocol):
     def steering(self) -> Steering: ...
 
     @property
-    def hedge(self) -> tuple[int, tuple[int, ...]] | None:
-        """Spot slot and perp slots of a price-neutral pair, or None."""
+    def hedge(self) -> Hedge | None:
+        """The legs of a price-neutral pair, or None."""
 
     def targets(self, view: StrategyView) -> Targets:
         """Quantities to hold with the equity of the view."""

@@ -105,6 +105,33 @@ class Route(msgspec.Struct, frozen=True):
     counter_slot: int
 
 
+class StackRoute(msgspec.Struct, frozen=True):
+    """How ETH becomes a stack of staked ETH and back.
+
+    Attributes:
+        eth_slot: the wallet ETH it is made from.
+        lst_slot: the liquid staking token in the wallet.
+        collateral_slot, debt_slot: its aToken and the WETH debt of a levered stack, else None.
+        staking, dex, lending, executor: venues that mint, sell, lend, and run atomic groups.
+        flash_fee: of the executor's flash loans, fraction.
+    """
+
+    eth_slot: int
+    lst_slot: int
+    collateral_slot: int | None
+    debt_slot: int | None
+    staking: str
+    dex: str
+    lending: str
+    executor: str
+    flash_fee: float = 0.0
+
+    @property
+    def held_slot(self) -> int:
+        """Where the staked tokens are: collateral of a levered stack, else the wallet."""
+        return self.lst_slot if self.collateral_slot is None else self.collateral_slot
+
+
 class ScheduledFlow(msgspec.Struct, frozen=True):
     """A deposit (positive) or withdrawal (negative) in share-class units, due at `timestamp`."""
 
@@ -146,7 +173,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         reserve_fraction: of equity, kept in the wallet for gas and fees.
         gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
         routes: by slot; slots that are not traded directly have none.
-        exits: by slot, how it is released where that is not the way it was acquired: an LST is swapped, not unstaked.
+        stack: how ETH is staked and levered, for modes that do.
         lending: the account whose health factor is watched.
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
@@ -174,7 +201,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     margin_accounts: tuple[MarginAccount, ...] = ()
     lending: LendingAccount | None = None
     routes: dict[int, Route] = {}
-    exits: dict[int, Route] = {}
+    stack: StackRoute | None = None
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings
@@ -22,7 +23,7 @@ def level_margins(settings: EngineSettings, snapshot: ChainSnapshot) -> Targets 
         return None
     ratio = balances / total
     return Targets(
-        quantities=dict(enumerate(quantities)),
+        quantities={slot: unscale(held, snapshot.market.index[slot]) for slot, held in enumerate(quantities)},
         margins={slot: ratio * notional for slot, notional in notionals.items()},
         wallet={settings.capital_slot: settings.reserve_fraction * snapshot.exposure.equity},
         reason=f"all venues at margin ratio {ratio:.4f}",

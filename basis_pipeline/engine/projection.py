@@ -89,6 +89,10 @@ class ProjectedBook:
         """Something is in transit, sent by this plan or by an earlier one; nothing is acquired before it arrives."""
         return any(self.quantities[receivable] for receivable in self._settings.receivables.values())
 
+    def submit(self, order: Order) -> None:
+        """Any order, as it is; an atomic group is projected like one."""
+        self._apply(order)
+
     def margin_balance(self, account: MarginAccount) -> float:
         return self.quantities[account.cash_slot] + self.unrealised(account)
 

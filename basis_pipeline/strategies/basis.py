@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
-from basis_pipeline.domain.protocols import StrategyView, Targets
+from basis_pipeline.domain.protocols import Hedge, StrategyView, Targets
 from basis_pipeline.domain.settings import Steering
 from basis_pipeline.domain.valuation import round_down, spot_fraction_for
 from basis_pipeline.domain.venue_rules import TradeRules
@@ -40,8 +40,8 @@ class Basis(msgspec.Struct, frozen=True):
     steering: Steering = Steering.PAIR
 
     @property
-    def hedge(self) -> tuple[int, tuple[int, ...]]:
-        return self.spot_slot, tuple(leg.perp_slot for leg in self.legs)
+    def hedge(self) -> Hedge:
+        return Hedge(self.spot_slot, (self.spot_slot,), tuple(leg.perp_slot for leg in self.legs))
 
     @property
     def margin_ratio(self) -> float:
@@ -74,7 +74,7 @@ class Basis(msgspec.Struct, frozen=True):
         """Quantity after trading the difference to `wanted` USDT; a purchase pays slippage and fee out of it."""
         market = view.snapshot.market
         price = market.last[self.spot_slot]
-        held = view.snapshot.positions.quantities[self.spot_slot]
+        held = sum(view.snapshot.positions.quantities[slot] * market.underlying[slot] for slot in self.hedge.long_slots)
         gap = wanted - held * price
         if gap <= 0.0:
             return held + gap / price
