@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from basis_pipeline.config.models import ModeFile
-from basis_pipeline.config.universe import GAS_TOKEN, Venues
+from basis_pipeline.config.models import BasisStrategy, HedgedStakingStrategy, ModeFile
+from basis_pipeline.config.universe import GAS_TOKEN, LIQUID_STAKING, Venues
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
 from basis_pipeline.domain.timeline import STEPS
@@ -14,7 +14,7 @@ _PERP_CANDLES = {"1h": "perp_candles_1h", "5min": "perp_candles_5m"}
 
 def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
     """The series behind every slot, the reference prices, and gas where an operation costs gas."""
-    costs_gas = any(file.gas_units for name, file in venues.files.items() if file.kind == "lending")
+    costs_gas = any(file.gas_units for file in venues.files.values() if file.kind in ("lending", "staking", "dex"))
     oracle = mode.component_config.exposure_monitor.conversion_methods["USDT"] == "oracle"
     assets = [*universe.assets, GAS_TOKEN] if costs_gas else universe.assets
     if strangers := sorted(mode.reference_price.keys() - set(assets)):
@@ -37,7 +37,8 @@ def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
 
 def _reference(mode: ModeFile, asset: str) -> SeriesRef:
     """Spot candles that price an asset: the mode's choice, else its spot venue, else Binance."""
-    default = mode.strategy.spot_venue if mode.strategy.shape == "basis" else "binance"
+    strategy = mode.strategy
+    default = strategy.spot_venue if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else "binance"
     return SeriesRef("spot_candles_1h", mode.reference_price.get(asset, default), f"{asset}USDT")
 
 
@@ -50,14 +51,20 @@ def _sources(mode: ModeFile, instrument: Instrument, venues: Venues) -> SlotSour
             mark=SeriesRef("mark_candles_1h", key.venue, key.symbol),
             funding=SeriesRef("funding_rates", key.venue, key.symbol),
         )
-    if kind is PositionType.A_TOKEN:
+    ratio = SeriesRef("oracle_prices", "aave_v3", instrument.ratio) if instrument.ratio else None
+    if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN):
+        side = ReserveSide.SUPPLY if kind is PositionType.A_TOKEN else ReserveSide.BORROW
         return SlotSources(
             reserve=ReserveRef(
                 daily=SeriesRef("aave_reserves_1d", key.venue, instrument.token),
-                side=ReserveSide.SUPPLY,
+                side=side,
                 hourly=SeriesRef("aave_rates_1h", key.venue, instrument.token),
-            )
+            ),
+            ratio=ratio,
         )
+    if kind is PositionType.LST:
+        pool = LIQUID_STAKING[instrument.token][1]
+        return SlotSources(ratio=ratio, market=SeriesRef("lst_market_rates_1h", pool, instrument.token))
     traded = kind is PositionType.BASE_TOKEN and venues.files[key.venue].kind == "cex" and instrument.token != "USDT"
     if traded:
         return SlotSources(last=SeriesRef("spot_candles_1h", key.venue, f"{instrument.token}USDT"))

@@ -69,6 +69,7 @@ class InstrumentFile(Model):
     last_price: Literal["candles", "mark"] = Field(
         default="candles", description="`mark` where the venue has no candles of this perp: marks stand in for them"
     )
+    ratio: str = Field(default="", description="oracle symbol of the protocol ratio of an LST, e.g. weETH_ETH")
     asset: str = Field(default="", description="what prices the token, where it is not the token itself: WETH -> ETH")
     lot: NotNegative = Field(default=0.0, description="quantity step; 0 is any quantity")
     min_notional: NotNegative | None = Field(default=None, description="USDT per order")
@@ -100,11 +101,19 @@ class MarginFile(Model):
         return self
 
 
+class CollateralFile(Model):
+    """Parameters of a lending venue for one collateral, fractions."""
+
+    max_ltv: Share
+    liquidation_threshold: Share
+    liquidation_bonus: NotNegative
+
+
 class VenueFile(Model):
     """configs/venues/<name>.yaml."""
 
     name: str
-    kind: Literal["wallet", "cex", "lending"]
+    kind: Literal["wallet", "cex", "lending", "staking", "dex", "executor"]
     description: str = ""
     spot: KindRules = KindRules()
     perp: KindRules = KindRules()
@@ -113,6 +122,12 @@ class VenueFile(Model):
     transfer_fee_usdt: NotNegative = Field(default=0.0, description="flat fee for moving funds out of this venue")
     transfer_latency_bars: Annotated[int, Field(ge=0, le=100)] = 0
     gas_units: dict[Operation, NotNegative] = {}
+    collateral: dict[str, CollateralFile] = Field(
+        default={}, description="by token; `emode` is the ETH-correlated mode"
+    )
+    swaps: dict[str, KindRules] = Field(default={}, description="of a pool: all-in cost by token sold or bought")
+    flash_fee_bp: NotNegative = Field(default=0.0, description="of an executor's flash loans")
+    redemption_days: NotNegative = Field(default=0.0, description="from asking for a redemption to its tokens")
     instruments: list[InstrumentFile]
 
     @model_validator(mode="after")
@@ -156,6 +171,12 @@ class LendingStrategy(Model):
     token: str = Field(default="", description="token that is supplied; default: the asset, WETH for ETH")
 
 
+def _check_weights(weights: dict[str, float]) -> None:
+    total = sum(weights.values())
+    if abs(total - 1.0) > 1e-9:
+        raise ValueError(f"hedge_allocation sums to {total:.10g}, not 1")
+
+
 class BasisStrategy(Model):
     """Long spot, short perps, margin beside them."""
 
@@ -170,9 +191,46 @@ class BasisStrategy(Model):
 
     @model_validator(mode="after")
     def _weights(self) -> BasisStrategy:
-        total = sum(self.hedge_allocation.values())
-        if abs(total - 1.0) > 1e-9:
-            raise ValueError(f"hedge_allocation sums to {total:.10g}, not 1")
+        _check_weights(self.hedge_allocation)
+        return self
+
+
+class StackFile(Model):
+    """What staked ETH is made of; `target_ltv` 0 is plain staking."""
+
+    lst: Literal["weETH", "wstETH"] = "weETH"
+    target_ltv: Annotated[float, Field(ge=0.0, lt=0.95)] = 0.0
+    emode: bool = True
+    lending_venue: str = "aave_v3"
+    executor: str = "instadapp"
+    health_factor_derisk: Ratio = 1.12
+    health_factor_emergency: Ratio = 1.05
+
+
+class StakingStrategy(StackFile):
+    """Stake ETH, plain or levered; equity in ETH."""
+
+    shape: Literal["staking"]
+
+
+class HedgedStakingStrategy(StackFile):
+    """A stack with its net ETH delta sold short; equity in USDT."""
+
+    shape: Literal["hedged_staking"]
+    spot_venue: str = "binance"
+    stake_allocation: Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, lt=1.0)] = 0.6
+    hedge_allocation: Annotated[dict[str, Share], Field(min_length=1)]
+    largest_move: Ratio | None = None
+    cash_floor: Share = 0.05
+
+    @property
+    def spot_fraction(self) -> float:
+        """The stack is the long leg: its share of the book is what a basis book calls its spot fraction."""
+        return self.stake_allocation
+
+    @model_validator(mode="after")
+    def _weights(self) -> HedgedStakingStrategy:
+        _check_weights(self.hedge_allocation)
         return self
 
 
@@ -226,7 +284,9 @@ class ModeFile(Model):
     initial_capital: Positive
     step: Literal["1h", "5min"] = "1h"
     opening_month: Month | None = None
-    strategy: Annotated[LendingStrategy | BasisStrategy, Field(discriminator="shape")]
+    strategy: Annotated[
+        LendingStrategy | BasisStrategy | StakingStrategy | HedgedStakingStrategy, Field(discriminator="shape")
+    ]
     reserve_fraction: Share | None = Field(
         default=None, description="of equity; default 0 for lending, 0.005 otherwise"
     )

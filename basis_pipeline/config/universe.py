@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from basis_pipeline.config.models import InstrumentFile, KindRules, ModeFile, VenueFile
+from basis_pipeline.config.models import (
+    BasisStrategy,
+    HedgedStakingStrategy,
+    InstrumentFile,
+    KindRules,
+    LendingStrategy,
+    ModeFile,
+    StackFile,
+    StakingStrategy,
+    VenueFile,
+)
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, PositionType, Universe
-from basis_pipeline.domain.settings import MarginAccount, Route
-from basis_pipeline.domain.timeline import STEPS
+from basis_pipeline.domain.settings import LendingAccount, MarginAccount, Route, StackRoute
+from basis_pipeline.domain.timeline import DAY, STEPS
 from basis_pipeline.domain.venue_rules import MarginRules, SlippageCurve, TradeRules, VenueRules
 
 WALLET = "wallet"
 GAS_TOKEN = "ETH"
 WRAPPED = {"ETH": "WETH"}
 """Tokens that lending venues take in wrapped form."""
+
+
+LIQUID_STAKING = {"weETH": ("etherfi", "curve"), "wstETH": ("lido", "uniswap")}
+"""Liquid staking token -> who issues it, and the pool it is sold on."""
 
 
 class Venues:
@@ -41,7 +55,7 @@ class Venues:
         if not line.token and parsed.position_type in (PositionType.PERP, PositionType.A_TOKEN):
             raise ConfigError(f"configs/venues/{parsed.venue}.yaml: {key!r} needs `token`.")
         quote = line.quote if parsed.position_type is PositionType.PERP else ""
-        return Instrument(parsed, token, line.asset or token, quote)
+        return Instrument(parsed, token, line.asset or token, quote, line.ratio)
 
     def universe(self, keys: Iterable[str]) -> Universe:
         """Slots of `keys`, and of the receivables that funds in transit need where transfers take time."""
@@ -58,22 +72,49 @@ class Venues:
 def derived_keys(mode: ModeFile) -> tuple[str, ...]:
     """Position keys the shape needs, in slot order, then those the mode adds (R77)."""
     strategy = mode.strategy
-    if strategy.shape == "lending":
-        token = strategy.token or WRAPPED.get(mode.asset, mode.asset)
-        wallet = dict.fromkeys((mode.asset, token))
-        keys = [f"{WALLET}:BaseToken:{name}" for name in wallet] + [f"{strategy.lending_venue}:aToken:a{token}"]
+    if isinstance(strategy, LendingStrategy):
+        keys = _lending_keys(mode, strategy)
+    elif isinstance(strategy, StakingStrategy):
+        keys = [f"{WALLET}:BaseToken:ETH", *_stack_keys(strategy)]
     else:
-        venues = list(strategy.hedge_allocation)
-        keys = [f"{WALLET}:BaseToken:USDT"]
-        keys += [f"{venue}:BaseToken:USDT" for venue in dict.fromkeys([strategy.spot_venue, *venues])]
-        keys += [f"{strategy.spot_venue}:BaseToken:{mode.asset}"]
-        keys += [f"{venue}:Perp:{mode.asset}USDT" for venue in venues]
+        keys = _pair_keys(mode, strategy)
+        if isinstance(strategy, HedgedStakingStrategy):
+            keys += [f"{WALLET}:BaseToken:ETH", *_stack_keys(strategy)]
     added = mode.component_config.position_monitor.position_subscriptions
     return tuple(dict.fromkeys([*keys, *added]))
 
 
+def _lending_keys(mode: ModeFile, strategy: LendingStrategy) -> list[str]:
+    token = strategy.token or WRAPPED.get(mode.asset, mode.asset)
+    wallet = [f"{WALLET}:BaseToken:{name}" for name in dict.fromkeys((mode.asset, token))]
+    return [*wallet, f"{strategy.lending_venue}:aToken:a{token}"]
+
+
+def _pair_keys(mode: ModeFile, strategy: BasisStrategy | HedgedStakingStrategy) -> list[str]:
+    venues = list(strategy.hedge_allocation)
+    return [
+        f"{WALLET}:BaseToken:USDT",
+        *(f"{venue}:BaseToken:USDT" for venue in dict.fromkeys([strategy.spot_venue, *venues])),
+        f"{strategy.spot_venue}:BaseToken:{mode.asset}",
+        *(f"{venue}:Perp:{mode.asset}USDT" for venue in venues),
+    ]
+
+
+def _stack_keys(strategy: StackFile) -> list[str]:
+    issuer = LIQUID_STAKING[strategy.lst][0]
+    keys = [f"{issuer}:LST:{strategy.lst}"]
+    if strategy.target_ltv:
+        keys += [f"{strategy.lending_venue}:aToken:a{strategy.lst}", f"{strategy.lending_venue}:debtToken:debtWETH"]
+    return keys
+
+
 def used_venues(mode: ModeFile) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(PositionKey.parse(key).venue for key in derived_keys(mode)))
+    held = [PositionKey.parse(key).venue for key in derived_keys(mode)]
+    strategy = mode.strategy
+    if isinstance(strategy, StackFile):
+        held.append(LIQUID_STAKING[strategy.lst][1])
+        held += [strategy.executor] if strategy.target_ltv else []
+    return tuple(dict.fromkeys(held))
 
 
 def margin_accounts(universe: Universe, venues: Venues) -> tuple[MarginAccount, ...]:
@@ -98,12 +139,49 @@ def routes(universe: Universe) -> dict[int, Route]:
         if kind is PositionType.PERP:
             found[slot] = Route(Operation.PERP_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
         elif kind is PositionType.A_TOKEN:
-            found[slot] = Route(Operation.SUPPLY, venue, universe.slot(f"{WALLET}:BaseToken:{instrument.token}"), slot)
+            if (source := universe.find(f"{WALLET}:BaseToken:{instrument.token}")) is not None:
+                found[slot] = Route(Operation.SUPPLY, venue, source, slot)
         elif venue == WALLET and instrument.token in WRAPPED.values():
             found[slot] = Route(Operation.WRAP, WALLET, universe.slot(f"{WALLET}:BaseToken:{instrument.asset}"), slot)
         elif kind is PositionType.BASE_TOKEN and venue != WALLET and instrument.token != "USDT":
             found[slot] = Route(Operation.SPOT_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
     return found
+
+
+def lending_account(universe: Universe, venues: Venues, strategy: StackFile) -> LendingAccount | None:
+    """Collateral and debt of a levered stack, with the venue's parameters for it."""
+    collateral, debt = universe.slots_of(PositionType.A_TOKEN), universe.slots_of(PositionType.DEBT_TOKEN)
+    if not debt:
+        return None
+    terms = venues.files[strategy.lending_venue].collateral
+    name = "emode" if strategy.emode else strategy.lst
+    if name not in terms:
+        raise ConfigError(
+            f"configs/venues/{strategy.lending_venue}.yaml: `collateral` has no {name!r}.",
+            remedy="add its max_ltv, liquidation_threshold and liquidation_bonus.",
+        )
+    found = terms[name]
+    return LendingAccount(
+        strategy.lending_venue, collateral, debt, found.liquidation_threshold, found.max_ltv, found.liquidation_bonus
+    )
+
+
+def stack_route(universe: Universe, venues: Venues, strategy: StackFile) -> StackRoute:
+    """Slots and venues that a stack is built from."""
+    issuer, dex = LIQUID_STAKING[strategy.lst]
+    collateral, debt = universe.slots_of(PositionType.A_TOKEN), universe.slots_of(PositionType.DEBT_TOKEN)
+    levered = bool(strategy.target_ltv)
+    return StackRoute(
+        eth_slot=universe.slot(f"{WALLET}:BaseToken:ETH"),
+        lst_slot=universe.slot(f"{issuer}:LST:{strategy.lst}"),
+        collateral_slot=collateral[0] if collateral else None,
+        debt_slot=debt[0] if debt else None,
+        staking=issuer,
+        dex=dex,
+        lending=strategy.lending_venue,
+        executor=strategy.executor,
+        flash_fee=venues.files[strategy.executor].flash_fee_bp * 1e-4 if levered else 0.0,
+    )
 
 
 def receivables(universe: Universe) -> dict[int, int]:
@@ -123,6 +201,10 @@ def venue_rules(universe: Universe, venues: Venues, step: str) -> dict[str, Venu
 def _rules(universe: Universe, file: VenueFile, venues: Venues, step: int) -> VenueRules:
     trades = {}
     for slot, instrument in enumerate(universe):
+        if file.kind == "dex" and instrument.position_type is PositionType.LST and instrument.token in file.swaps:
+            trades[slot] = _trade_rules(
+                InstrumentFile(key=str(instrument.key)), file.swaps[instrument.token], fee_in_base=False
+            )
         if instrument.key.venue != file.name or file.kind != "cex":
             continue
         if instrument.position_type is PositionType.PERP:
@@ -141,6 +223,8 @@ def _rules(universe: Universe, file: VenueFile, venues: Venues, step: int) -> Ve
         transfer_fee=file.transfer_fee_usdt,
         transfer_latency=file.transfer_latency_bars * step,
         gas_units={str(operation): units for operation, units in file.gas_units.items()},
+        flash_fee=file.flash_fee_bp * 1e-4,
+        redemption_delay=round(file.redemption_days * DAY),
     )
 
 

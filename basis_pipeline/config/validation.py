@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from basis_pipeline.config.models import BasisStrategy, ModeFile
+from basis_pipeline.config.models import BasisStrategy, HedgedStakingStrategy, ModeFile
 from basis_pipeline.config.universe import Venues
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import MarginAccount, MarginLimits
@@ -18,15 +18,15 @@ LARGEST_MOVES = {"BTC": (0.073, 0.094), "ETH": (0.122, 0.140)}
 """Largest adverse moves measured on 2024-01..2025-06, as fractions: within one hour, within two."""
 
 
-def margin_limits(mode: ModeFile, strategy: BasisStrategy) -> MarginLimits:
+def margin_limits(mode: ModeFile, strategy: BasisStrategy | HedgedStakingStrategy) -> MarginLimits:
     """Bands of the margin ratio with the default of `relever` filled in."""
     ratios, sized = mode.margin_ratio, (1.0 - strategy.spot_fraction) / strategy.spot_fraction
     return MarginLimits(ratios.emergency, ratios.derisk, ratios.warn, ratios.relever or RELEVER * sized)
 
 
 def check_share_class(mode: ModeFile) -> None:
-    """Capital arrives in the share-class token: a lending mode supplies that token, a basis mode trades with USDT."""
-    needed = mode.asset if mode.strategy.shape == "lending" else "USDT"
+    """Capital arrives in the share-class token: lending and staking hold that token, pairs trade with USDT."""
+    needed = mode.asset if mode.strategy.shape in ("lending", "staking") else "USDT"
     if mode.share_class != needed:
         raise ConfigError(
             f"configs/modes/{mode.mode}.yaml: share_class {mode.share_class} does not fit a {mode.strategy.shape} mode "
@@ -47,7 +47,11 @@ def check_lots(mode: ModeFile, venue: str, perp_lot: float, spot_lot: float) -> 
 
 
 def check_basis(
-    mode: ModeFile, strategy: BasisStrategy, limits: MarginLimits, accounts: Sequence[MarginAccount], venues: Venues
+    mode: ModeFile,
+    strategy: BasisStrategy | HedgedStakingStrategy,
+    limits: MarginLimits,
+    accounts: Sequence[MarginAccount],
+    venues: Venues,
 ) -> None:
     """Raise ConfigError naming the keys that do not fit together (domain E3, K3; decisions, Load gate)."""
     where = f"configs/modes/{mode.mode}.yaml"
@@ -86,7 +90,11 @@ def _check_ascending(values: dict[str, float], where: str) -> None:
 
 
 def _check_room(
-    mode: ModeFile, strategy: BasisStrategy, limits: MarginLimits, account: MarginAccount, venues: Venues
+    mode: ModeFile,
+    strategy: BasisStrategy | HedgedStakingStrategy,
+    limits: MarginLimits,
+    account: MarginAccount,
+    venues: Venues,
 ) -> None:
     """(derisk - x) / (1 + x) > maintenance with x the largest move over the action latency."""
     late = any(file.transfer_latency_bars for file in venues.files.values())

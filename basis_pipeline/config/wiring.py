@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from basis_pipeline.config.digest import behaviour_of, digest_of
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.market import frame_spec
-from basis_pipeline.config.models import BasisStrategy, LendingStrategy, ModeFile
+from basis_pipeline.config.models import (
+    BasisStrategy,
+    HedgedStakingStrategy,
+    LendingStrategy,
+    ModeFile,
+    StackFile,
+    StakingStrategy,
+)
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
     Venues,
     derived_keys,
+    lending_account,
     margin_accounts,
     receivables,
     routes,
+    stack_route,
     used_venues,
     venue_rules,
 )
@@ -29,6 +38,7 @@ from basis_pipeline.domain.settings import (
     DeltaLimits,
     EngineSettings,
     ExecutionMode,
+    HealthLimits,
     RiskLimits,
     RiskType,
     ScheduledFlow,
@@ -39,21 +49,33 @@ from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
 from basis_pipeline.gates.evidence import GateThresholds, ModeProfile
 from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
 from basis_pipeline.strategies.basis import Basis, HedgeLeg
+from basis_pipeline.strategies.hedged_staking import HedgedStaking
 from basis_pipeline.strategies.lending import Lending
+from basis_pipeline.strategies.staking import Stack, Staking
 from basis_pipeline.venues.simulated.aave import SimulatedAave
 from basis_pipeline.venues.simulated.cex import SimulatedCex
-from basis_pipeline.venues.simulated.wallet import SimulatedWallet
+from basis_pipeline.venues.simulated.onchain import (
+    SimulatedDex,
+    SimulatedExecutor,
+    SimulatedStaking,
+    SimulatedWallet,
+)
 
-_SIMULATED: dict[str, type[SimulatedWallet] | type[SimulatedCex] | type[SimulatedAave]] = {
+_SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
     "wallet": SimulatedWallet,
     "cex": SimulatedCex,
     "lending": SimulatedAave,
+    "staking": SimulatedStaking,
+    "dex": SimulatedDex,
+    "executor": SimulatedExecutor,
 }
 _SHAPE_RISKS = {
     "lending": (RiskType.DRAWDOWN,),
+    "staking": (RiskType.HEALTH_FACTOR, RiskType.DRAWDOWN),
+    "hedged_staking": tuple(RiskType),
     "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
 }
-_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005}
+_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005}
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,7 @@ def _settings(
 ) -> EngineSettings:
     accounts = margin_accounts(universe, venues)
     strategy, limits = mode.strategy, None
-    if isinstance(strategy, BasisStrategy):
+    if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
     enabled = mode.component_config.risk_monitor.enabled_risk_types
@@ -143,6 +165,7 @@ def _settings(
         risk=RiskLimits(
             enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
             margin=limits,
+            health=_health(strategy) if isinstance(strategy, StackFile) else None,
             delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
             max_drawdown=mode.max_drawdown,
             funding_floor_apr=mode.funding_floor_apr,
@@ -152,14 +175,16 @@ def _settings(
             leg_deviation=mode.position_deviation_threshold,
             min_trade=mode.min_trade_usd,
         ),
-        gas_slot=capital if gas_slot is None else gas_slot,
+        gas_slot=gas_slot if gas_slot is not None and mode.share_class == GAS_TOKEN else capital,
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
         routes=routes(universe),
         receivables=receivables(universe),
         flows=_flows(mode),
-        cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy) else 0.0,
+        cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
+        stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        lending=lending_account(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
     )
@@ -170,21 +195,36 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
     if isinstance(strategy, LendingStrategy):
         (supplied,) = universe.slots_of(PositionType.A_TOKEN)
         return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
+    if isinstance(strategy, StakingStrategy):
+        return Staking(_stack(strategy, settings), settings.reserve_fraction)
     spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
+    stack = _stack(strategy, settings) if isinstance(strategy, HedgedStakingStrategy) else None
     legs = []
     for venue, weight in strategy.hedge_allocation.items():
         perp = universe.slot(f"{venue}:Perp:{mode.asset}USDT")
         lot = settings.venues[venue].trades[perp].lot
         check_lots(mode, venue, lot, settings.venues[strategy.spot_venue].trades[spot].lot)
         legs.append(HedgeLeg(perp, universe.slot(f"{venue}:BaseToken:USDT"), weight, lot))
-    return Basis(
+    book = Basis(
         spot_slot=spot,
         spot_rules=settings.venues[strategy.spot_venue].trades[spot],
         legs=tuple(legs),
         wallet_slot=settings.capital_slot,
         spot_fraction=strategy.spot_fraction,
         reserve_fraction=settings.reserve_fraction,
+        long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
     )
+    return book if stack is None else HedgedStaking(book, stack)
+
+
+def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
+    if settings.stack is None:
+        raise ConfigError(f"{settings.mode} has no way to stake.")
+    return Stack(settings.stack, strategy.target_ltv)
+
+
+def _health(strategy: StackFile) -> HealthLimits:
+    return HealthLimits(strategy.health_factor_derisk, strategy.health_factor_emergency)
 
 
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:

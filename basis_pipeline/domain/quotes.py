@@ -26,7 +26,7 @@ def quote_order(order: Order, holdings: Holdings, market: MarketSnapshot, settin
 
 
 def _group(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """All steps on a scratch copy, or OrderError: never below zero in between, flash loan repaid, healthy at the end."""
+    """All steps on a scratch copy, or OrderError: never below zero, flash loan repaid, healthy at the end."""
     quantities = list(holdings.quantities)
     scratch = Holdings(quantities, holdings.entry_prices)
     deltas: list[PositionDelta] = []

@@ -1,4 +1,4 @@
-"""What on-chain and transfer orders do to positions: moves, wraps, supplies, stakes, borrows; value changes by gas and fees.
+"""What transfers and on-chain orders do to positions: value changes by gas and fees alone.
 
 Sources: Aave V3 (scaled balances), Lido and EtherFi (mint and redemption at the protocol ratio), Morpho (flash loans).
 """
@@ -90,7 +90,7 @@ def repay(order: Order, holdings: Holdings, market: MarketSnapshot, settings: En
     return Quote(deltas + gas_deltas, gas=gas)
 
 
-def flash_borrow(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+def flash_borrow(order: Order, _: Holdings, __: MarketSnapshot, ___: EngineSettings) -> Quote:
     """Tokens lent for the rest of the transaction; only a group may do this, and it must pay them back."""
     return Quote((PositionDelta(order.slot, order.quantity, DeltaSource.TRANSFER, order.operation_id),))
 

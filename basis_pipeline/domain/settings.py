@@ -127,6 +127,17 @@ class StackRoute(msgspec.Struct, frozen=True):
     flash_fee: float = 0.0
 
     @property
+    def levered(self) -> bool:
+        return self.debt_slot is not None
+
+    @property
+    def owed_slot(self) -> int:
+        """The debt of a levered stack; ValueError for a plain one."""
+        if self.debt_slot is None:
+            raise ValueError("a plain stack owes nothing")
+        return self.debt_slot
+
+    @property
     def held_slot(self) -> int:
         """Where the staked tokens are: collateral of a levered stack, else the wallet."""
         return self.lst_slot if self.collateral_slot is None else self.collateral_slot

@@ -13,7 +13,7 @@ import msgspec
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Action, Order, Side
-from basis_pipeline.domain.protocols import Targets
+from basis_pipeline.domain.protocols import Hedge, Targets
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.valuation import round_down, round_up
@@ -21,6 +21,7 @@ from basis_pipeline.domain.venue_rules import TradeRules
 from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_wallet
 from basis_pipeline.engine.lending_planner import acquire_lending, release_lending
 from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
+from basis_pipeline.engine.stack_planner import acquire_stack, eth_to_exchange, eth_to_wallet, release_stack
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -46,10 +47,10 @@ class Slice(NamedTuple):
 class OrderPlanner:
     """Generic for all modes: it knows routes and margin accounts, not strategies."""
 
-    def __init__(self, settings: EngineSettings, hedge: tuple[int, tuple[int, ...]] | None) -> None:
+    def __init__(self, settings: EngineSettings, hedge: Hedge | None) -> None:
         self._settings = settings
         self._hedge = hedge
-        self._spot_slot = hedge[0] if hedge else -1
+        self._spot_slot = hedge.spot_slot if hedge else -1
         self._spot_lot = self._rules(self._spot_slot).lot if hedge else 0.0
 
     def plan(self, targets: Targets, positions: Positions, market: MarketSnapshot, action: Action) -> Plan:
@@ -58,12 +59,18 @@ class OrderPlanner:
         slices = self._slices(targets, book)
         try:
             release_lending(book, targets, self._settings)
+            release_stack(book, targets, self._settings)
+            if self._hedge is not None:
+                eth_to_exchange(book, self._settings, self._spot_slot)
             self._release_pair(book, slices)
             roll_shorts(book, targets, self._settings)
             move_cash(book, targets, self._settings, self._purchases(book, slices))
             if not book.awaits_funds:
                 self._acquire_pair(book, slices)
+                if self._hedge is not None:
+                    eth_to_wallet(book, self._settings, self._spot_slot)
                 acquire_lending(book, targets, self._settings)
+                acquire_stack(book, targets, self._settings)
                 self._check_end(book)
             if action is Action.EXIT_FULL:
                 sweep_to_wallet(book, self._settings)
@@ -75,11 +82,11 @@ class OrderPlanner:
         """Pair the change of each short with the same change of spot; a drift between them comes last, spot alone."""
         if self._hedge is None:
             return []
-        spot_slot, perp_slots = self._hedge
-        changes = {slot: targets.quantities[slot] - book.quantities[slot] for slot in perp_slots}
+        spot_slot, wanted = self._spot_slot, {slot: targets.quantities[slot] for slot in self._hedge.perp_slots}
+        changes = {slot: quantity - book.quantities[slot] for slot, quantity in wanted.items()}
         traded = {slot: change for slot, change in changes.items() if self._worth_trading(slot, change, book)}
         skipped = sum(change for slot, change in changes.items() if slot not in traded)
-        open_spot = targets.quantities[spot_slot] - book.quantities[spot_slot] + skipped
+        open_spot = -sum(wanted.values()) - _long(book, self._hedge) + skipped
         slices = []
         for slot, change in traded.items():
             paired = _clip(-change, open_spot)
@@ -99,8 +106,9 @@ class OrderPlanner:
 
     def _release_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
         for part in slices:
-            if (sold := round_down(-part.spot, self._spot_lot)) > 0.0:
-                book.trade(self._spot_slot, sold, Side.SELL)
+            arrived = min(-part.spot, book.quantities[self._spot_slot])
+            if part.spot < 0.0 and self._worth_trading(self._spot_slot, arrived, book):
+                book.trade(self._spot_slot, round_down(arrived, self._spot_lot), Side.SELL)
             if part.perp > 0.0:
                 book.trade(part.perp_slot, part.perp, Side.BUY)
 
@@ -134,15 +142,19 @@ class OrderPlanner:
         """The delta band is checked on the end state only (decisions, Pre-trade projection)."""
         if self._hedge is None or not book.orders:
             return
-        spot_slot, perp_slots = self._hedge
-        spot = book.quantities[spot_slot]
-        drift = abs(spot + sum(book.quantities[slot] for slot in perp_slots))
+        spot_slot, spot = self._spot_slot, _long(book, self._hedge)
+        drift = abs(spot + sum(book.quantities[slot] for slot in self._hedge.perp_slots))
         limit = self._settings.steering_limits.leg_deviation
         if (
             drift > limit * max(spot, 1e-12)
             and drift * book.market.last[spot_slot] > self._rules(spot_slot).min_notional
         ):
             raise InfeasiblePlan(f"spot {spot:.8g} and shorts would differ by {drift:.8g}")
+
+
+def _long(book: ProjectedBook, hedge: Hedge) -> float:
+    """Net units of the asset in the long leg."""
+    return sum(book.quantities[slot] * book.market.underlying[slot] for slot in hedge.long_slots)
 
 
 def _clip(wanted: float, available: float) -> float:

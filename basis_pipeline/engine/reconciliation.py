@@ -35,12 +35,14 @@ def check_conservation(
     """
     change = moved = 0.0
     for slot in sorted({delta.slot for delta in handshake.deltas}):
-        traded = any(delta.slot == slot and delta.price is not None for delta in handshake.deltas)
-        prices = market.last if traded else market.value
+        perp = universe.instruments[slot].position_type is PositionType.PERP
+        prices = market.last if perp else market.value
         start = _value(slot, before, prices, universe)
         end = _value(slot, after, prices, universe)
-        change += end - start
-        moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * prices[slot]))
+        traded = sum(delta.amount for delta in handshake.deltas if delta.slot == slot and delta.price is not None)
+        at_reference = 0.0 if perp else traded * (market.last[slot] - market.value[slot])
+        change += end - start + at_reference
+        moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * prices[slot]), abs(traded * prices[slot]))
     expected = -(handshake.fee + handshake.slippage + handshake.gas)
     if not abs(change - expected) <= CONSERVATION_TOLERANCE * max(moved, 1.0):
         raise AccountingError(

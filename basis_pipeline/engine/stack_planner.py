@@ -6,6 +6,8 @@ pool, never through the redemption queue, which takes days and cannot sit inside
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.orders import Operation, Order, Side
 from basis_pipeline.domain.protocols import Targets
@@ -31,10 +33,8 @@ def release_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
     if surplus * book.market.value[stack.lst_slot] < settings.steering_limits.min_trade:
         return
     surplus = min(surplus, held_tokens(book, stack))
-    if stack.collateral_slot is None:
-        book.submit(_order(book, stack.dex, Operation.SWAP, stack.lst_slot, stack.eth_slot, surplus))
-        return
-    book.submit(_delever(book, stack, surplus, repayment))
+    orders = _Orders(book, stack)
+    book.submit(orders.delever(surplus, repayment) if stack.levered else orders.sell(surplus))
 
 
 def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
@@ -50,10 +50,29 @@ def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
     own = min(mint - loan, _free_eth(book, targets, settings, stack))
     if (own + loan) * book.market.value[stack.eth_slot] < settings.steering_limits.min_trade or own < 0.0:
         return
-    if stack.collateral_slot is None:
-        book.submit(_order(book, stack.staking, Operation.STAKE, stack.eth_slot, stack.lst_slot, own))
-        return
-    book.submit(_lever(book, stack, own, loan))
+    orders = _Orders(book, stack)
+    book.submit(orders.lever(own, loan) if stack.levered else orders.stake(own))
+
+
+def eth_to_exchange(book: ProjectedBook, settings: EngineSettings, spot_slot: int) -> None:
+    """ETH that a hedged stack has set free goes where it is sold."""
+    if settings.stack is not None:
+        _move(book, settings, settings.stack.eth_slot, spot_slot)
+
+
+def eth_to_wallet(book: ProjectedBook, settings: EngineSettings, spot_slot: int) -> None:
+    """ETH that was bought for a hedged stack goes where it is staked."""
+    if settings.stack is not None:
+        _move(book, settings, spot_slot, settings.stack.eth_slot)
+
+
+def _move(book: ProjectedBook, settings: EngineSettings, source: int, target: int) -> None:
+    """Everything but the fee, if it is worth moving."""
+    venue = settings.universe.instruments[source].key.venue
+    price = book.market.value[source]
+    quantity = book.quantities[source] - settings.rules_of(venue).transfer_fee / price
+    if quantity * price >= settings.steering_limits.min_trade:
+        book.transfer(source, target, quantity)
 
 
 def held_tokens(book: ProjectedBook, stack: StackRoute) -> float:
@@ -66,69 +85,60 @@ def owed_tokens(book: ProjectedBook, debt_slot: int) -> float:
     return unscale(book.quantities[debt_slot], book.market.index[debt_slot])
 
 
-def _lever(book: ProjectedBook, stack: StackRoute, own: float, loan: float) -> Order:
-    """Flash-borrow F, stake own + F, supply the LST, borrow what the loan costs, repay it."""
-    assert stack.collateral_slot is not None
-    assert stack.debt_slot is not None
-    minted = (own + loan) / book.market.ratio[stack.lst_slot]
-    steps = [
-        _order(book, stack.staking, Operation.STAKE, stack.eth_slot, stack.lst_slot, own + loan),
-        _order(book, stack.lending, Operation.SUPPLY, stack.lst_slot, stack.collateral_slot, minted),
-    ]
-    if loan > 0.0:
-        due = loan * (1.0 + stack.flash_fee)
-        steps = [
-            _order(book, stack.executor, Operation.FLASH_BORROW, stack.eth_slot, stack.eth_slot, loan),
-            *steps,
-            _order(book, stack.lending, Operation.BORROW, stack.debt_slot, stack.eth_slot, due),
-            _order(book, stack.executor, Operation.FLASH_REPAY, stack.eth_slot, stack.eth_slot, loan),
-        ]
-    return _group(book, stack, Operation.ATOMIC_LEVER, own + loan, steps)
+class _Orders:
+    """The orders a stack is built and reduced with."""
 
+    def __init__(self, book: ProjectedBook, stack: StackRoute) -> None:
+        self._book = book
+        self._stack = stack
 
-def _delever(book: ProjectedBook, stack: StackRoute, tokens: float, repayment: float) -> Order:
-    """Flash-borrow what is repaid, repay, withdraw the collateral, swap it, pay the loan back; the rest is free ETH."""
-    assert stack.collateral_slot is not None
-    assert stack.debt_slot is not None
-    steps = [
-        _order(book, stack.lending, Operation.WITHDRAW, stack.collateral_slot, stack.lst_slot, tokens),
-        _order(book, stack.dex, Operation.SWAP, stack.lst_slot, stack.eth_slot, tokens),
-    ]
-    if repayment > 0.0:
-        steps = [
-            _order(book, stack.executor, Operation.FLASH_BORROW, stack.eth_slot, stack.eth_slot, repayment),
-            _order(book, stack.lending, Operation.REPAY, stack.debt_slot, stack.eth_slot, repayment),
-            *steps,
-            _order(book, stack.executor, Operation.FLASH_REPAY, stack.eth_slot, stack.eth_slot, repayment),
-        ]
-    return _group(book, stack, Operation.ATOMIC_DELEVER, tokens, steps)
+    def stake(self, eth: float) -> Order:
+        return self._order(self._stack.staking, Operation.STAKE, (self._stack.eth_slot, self._stack.lst_slot), eth)
 
+    def sell(self, tokens: float) -> Order:
+        return self._order(self._stack.dex, Operation.SWAP, (self._stack.lst_slot, self._stack.eth_slot), tokens)
 
-def _group(book: ProjectedBook, stack: StackRoute, operation: Operation, size: float, steps: list[Order]) -> Order:
-    return Order(
-        venue=stack.executor,
-        operation=operation,
-        slot=stack.eth_slot,
-        counter_slot=stack.held_slot,
-        quantity=size,
-        action=book.action,
-        steps=tuple(steps),
-    )
+    def lever(self, own: float, loan: float) -> Order:
+        """Flash-borrow F, stake own + F, supply the LST, borrow what the loan costs, repay it."""
+        stack = self._stack
+        minted = (own + loan) / self._book.market.ratio[stack.lst_slot]
+        supply = self._order(stack.lending, Operation.SUPPLY, (stack.lst_slot, stack.held_slot), minted)
+        steps = [self.stake(own + loan), supply]
+        if loan > 0.0:
+            debt = (stack.owed_slot, stack.eth_slot)
+            due = loan * (1.0 + stack.flash_fee)
+            steps = [self._flash(Operation.FLASH_BORROW, loan), *steps]
+            steps += [self._order(stack.lending, Operation.BORROW, debt, due), self._flash(Operation.FLASH_REPAY, loan)]
+        return self._group(Operation.ATOMIC_LEVER, own + loan, steps)
 
+    def delever(self, tokens: float, repayment: float) -> Order:
+        """Flash-borrow what is repaid, repay, withdraw and swap collateral, pay the loan back; the rest is free ETH."""
+        stack = self._stack
+        withdraw = self._order(stack.lending, Operation.WITHDRAW, (stack.held_slot, stack.lst_slot), tokens)
+        steps = [withdraw, self.sell(tokens)]
+        if repayment > 0.0:
+            repay = self._order(stack.lending, Operation.REPAY, (stack.owed_slot, stack.eth_slot), repayment)
+            steps = [self._flash(Operation.FLASH_BORROW, repayment), repay, *steps]
+            steps.append(self._flash(Operation.FLASH_REPAY, repayment))
+        return self._group(Operation.ATOMIC_DELEVER, tokens, steps)
 
-def _order(
-    book: ProjectedBook, venue: str, operation: Operation, slot: int, counter_slot: int, quantity: float
-) -> Order:
-    side = Side.SELL if operation is Operation.SWAP else None
-    return Order(
-        venue=venue,
-        operation=operation,
-        slot=slot,
-        counter_slot=counter_slot,
-        quantity=quantity,
-        action=book.action,
-        side=side,
-    )
+    def _flash(self, operation: Operation, quantity: float) -> Order:
+        return self._order(self._stack.executor, operation, (self._stack.eth_slot, self._stack.eth_slot), quantity)
+
+    def _group(self, operation: Operation, size: float, steps: list[Order]) -> Order:
+        slots = (self._stack.eth_slot, self._stack.held_slot)
+        return replace(self._order(self._stack.executor, operation, slots, size), steps=tuple(steps))
+
+    def _order(self, venue: str, operation: Operation, slots: tuple[int, int], quantity: float) -> Order:
+        return Order(
+            venue=venue,
+            operation=operation,
+            slot=slots[0],
+            counter_slot=slots[1],
+            quantity=quantity,
+            action=self._book.action,
+            side=Side.SELL if operation is Operation.SWAP else None,
+        )
 
 
 def _tokens_for(book: ProjectedBook, settings: EngineSettings, stack: StackRoute, repayment: float) -> float:
@@ -145,8 +155,8 @@ def _free_eth(book: ProjectedBook, targets: Targets, settings: EngineSettings, s
     """ETH in the wallet beyond the reserve, which pays the gas; without a reserve the gas itself is kept."""
     kept = targets.wallet.get(stack.eth_slot, 0.0)
     if settings.gas_slot == stack.eth_slot:
-        operation, venue = Operation.ATOMIC_LEVER, stack.executor
-        if stack.collateral_slot is None:
-            operation, venue = Operation.STAKE, stack.staking
+        operation, venue = Operation.STAKE, stack.staking
+        if stack.levered:
+            operation, venue = Operation.ATOMIC_LEVER, stack.executor
         kept = max(kept, gas_in_slot(operation, venue, book.market, settings))
     return book.quantities[stack.eth_slot] - kept

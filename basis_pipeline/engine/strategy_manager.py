@@ -24,7 +24,7 @@ from basis_pipeline.engine.settlements import Settlements
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
 
-_STOPS = ("liquidation", "drawdown")
+_STOPS = ("liquidation", "drawdown", "health_factor")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -139,6 +139,9 @@ class StrategyManager:
         for finding in snapshot.risk.findings:
             if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
                 return self._restore_margin(snapshot, finding)
+            if finding.level >= RiskLevel.BREACH and finding.dimension == "health_factor":
+                reason = f"health factor {finding.value:.4f} below {finding.limit:g}"
+                return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
             if finding.level >= RiskLevel.BREACH and finding.dimension == "delta_drift":
                 return self._resize(snapshot, Action.EXIT_PARTIAL, f"delta drift {finding.value:.2%} of equity")
         return None
@@ -178,7 +181,7 @@ class StrategyManager:
         market, quantities = snapshot.market, snapshot.positions.quantities
         for slot, target in targets.quantities.items():
             gap = target - unscale(quantities[slot], market.index[slot])
-            worth = abs(gap) * market.value[slot] / market.index[slot]
+            worth = abs(gap * market.value[slot]) / market.index[slot]
             if abs(gap) > self._limits.leg_deviation * target and worth >= self._limits.min_trade:
                 action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
                 key = self._settings.universe.keys[slot]
@@ -195,10 +198,12 @@ class StrategyManager:
         """| |spot| - sum |short| | / spot."""
         if self._hedge is None:
             return 0.0
-        spot_slot, perp_slots = self._hedge
-        quantities = snapshot.positions.quantities
-        spot, drift = quantities[spot_slot], quantities[spot_slot]
-        for slot in perp_slots:
+        quantities, underlying = snapshot.positions.quantities, snapshot.market.underlying
+        spot = 0.0
+        for slot in self._hedge.long_slots:
+            spot += quantities[slot] * underlying[slot]
+        drift = spot
+        for slot in self._hedge.perp_slots:
             drift += quantities[slot]
         return abs(drift) / spot if spot > 0.0 else 0.0
 
@@ -230,5 +235,5 @@ class StrategyManager:
         self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
-        slot = self._hedge[0] if self._hedge else self._settings.capital_slot
+        slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot
         return snapshot.market.price[slot]

@@ -62,7 +62,7 @@ DATASETS = (
         "Protocol and market exchange rate of a liquid staking token.",
         (
             Column("protocol_rate", "ETH per token", "Redemption ratio.", known="midnight", above=0.0),
-            Column("market_rate", "ETH per token", "Market ratio.", above=0.0),
+            Column("market_rate", "ETH per token", "Market ratio.", known="bar_close", above=0.0),
             Column("smoothed", "flag", "market_rate is a trailing 24-hour median, not a price.", kind="flag"),
             Column("interpolated", "flag", "protocol_rate is a point on a line between days.", kind="flag"),
         ),

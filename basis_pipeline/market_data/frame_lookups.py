@@ -63,6 +63,7 @@ LOOKUPS: Mapping[str, Lookup] = {
     "funding_rates": Lookup(("funding_rate",), ("interval_hours",), cadence=DAY),
     "aave_reserves_1d": Lookup(("liquidity_index",), ("variable_borrow_index", *_RATES)),
     "aave_rates_1h": Lookup(_RATES[:1], _RATES[1:]),
+    "lst_market_rates_1h": Lookup(("market_rate",)),
     "oracle_prices": Lookup(("price",), cadence=DAY),
     "gas_prices_1h": Lookup(("gas_price_gwei",), ("block_timestamp",)),
 }

@@ -127,6 +127,8 @@ def _slot_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps
     index = _index(sources.reserve, loaded, steps) if sources.reserve else ones
     ratio = loaded[sources.ratio].as_of(steps) if sources.ratio else ones
     last = loaded[sources.last].as_of(steps) if sources.last else price
+    if sources.market:
+        last = loaded[sources.market].as_of(steps) * price
     underlying = instrument.sign * index * ratio
     return SlotColumns(price, index, ratio, price, last, underlying * price, underlying, price, price)
 

@@ -58,6 +58,7 @@ class SlotSources(msgspec.Struct, frozen=True):
         funding: settled funding rates of a perp.
         reserve: index of an aToken or debtToken.
         ratio: underlying per token at the protocol (`oracle_prices`, e.g. weETH_ETH); None is 1.0.
+        market: underlying per token on a pool (`lst_market_rates_1h`): what a fill of a staked token refers to.
     """
 
     last: SeriesRef | None = None
@@ -65,6 +66,7 @@ class SlotSources(msgspec.Struct, frozen=True):
     funding: SeriesRef | None = None
     reserve: ReserveRef | None = None
     ratio: SeriesRef | None = None
+    market: SeriesRef | None = None
 
 
 NO_SOURCES = SlotSources()
@@ -171,7 +173,7 @@ def _needed(spec: FrameSpec) -> Iterator[SeriesRef]:
     for sources in map(spec.sources_of, spec.universe):
         price = sources.last or sources.mark
         reserve = sources.reserve.daily if sources.reserve else None
-        yield from (series for series in (price, sources.funding, reserve, sources.ratio) if series)
+        yield from (series for series in (price, sources.funding, reserve, sources.ratio, sources.market) if series)
     yield from (series for series in (spec.gas, spec.usd) if series)
 
 

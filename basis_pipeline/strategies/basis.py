@@ -29,7 +29,9 @@ class HedgeLeg(msgspec.Struct, frozen=True):
 
 
 class Basis(msgspec.Struct, frozen=True):
-    """Attributes: the spot slot and its trade rules, the legs, s (`spot_fraction`), where the reserve is kept."""
+    """Attributes: the spot slot and its trade rules, the legs, s (`spot_fraction`), where the reserve is kept,
+    and slots that belong to the long leg besides spot.
+    """
 
     spot_slot: int
     spot_rules: TradeRules
@@ -37,11 +39,12 @@ class Basis(msgspec.Struct, frozen=True):
     wallet_slot: int
     spot_fraction: float
     reserve_fraction: float
+    long_slots: tuple[int, ...] = ()
     steering: Steering = Steering.PAIR
 
     @property
     def hedge(self) -> Hedge:
-        return Hedge(self.spot_slot, (self.spot_slot,), tuple(leg.perp_slot for leg in self.legs))
+        return Hedge(self.spot_slot, (self.spot_slot, *self.long_slots), tuple(leg.perp_slot for leg in self.legs))
 
     @property
     def margin_ratio(self) -> float:

@@ -1,4 +1,4 @@
-"""Aave V3: supply, withdraw, borrow, repay on scaled balances, and liquidation when health is lost (domain B5, D3, E2)."""
+"""Aave V3: supply, withdraw, borrow, repay on scaled balances; liquidation when health is lost (domain B5, D3, E2)."""
 
 from __future__ import annotations
 
