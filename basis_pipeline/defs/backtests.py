@@ -19,7 +19,7 @@ from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.runs.backtest import MonthRejectedError
 from basis_pipeline.runs.records import write_rejected_report
-from basis_pipeline.runs.standing import plan_months
+from basis_pipeline.runs.standing import plan_months, record_version
 from basis_pipeline.runs.workspace import Workspace
 
 Events = Iterator[dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult]
@@ -53,7 +53,7 @@ def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> 
             yield from _stopped(opened, wired.name, done, error)
         for month, metadata in done.items():
             context.add_asset_metadata(metadata, partition_key=month)
-        yield dg.MaterializeResult()
+        yield dg.MaterializeResult(data_version=dg.DataVersion(record_version(opened, wired.name)))
         yield from gate_results(opened, wired.name)
 
     return backtest

@@ -16,6 +16,7 @@ from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.runs.ingest import DatasetSummary, IngestReport, SeriesReport
 from basis_pipeline.runs.pipeline import prepare_data
+from basis_pipeline.runs.standing import dataset_version
 
 RAW_FILES = "raw_files"
 _OWNER = "team:market-data"
@@ -70,7 +71,7 @@ def market_data(context: dg.AssetExecutionContext, workspace: WorkspaceResource)
         report = prepare_data(opened, lambda what, done, total: _log_tenths(context, what, done, total))
     yield _raw_files(report, str(opened.raw))
     for summary in report.summary():
-        yield _dataset(report, summary)
+        yield _dataset(report, summary, dataset_version(opened, summary.dataset))
     yield _every_file_read(report)
     for name in DATASETS:
         yield _ingested(report, name)
@@ -101,10 +102,11 @@ def _raw_files(report: IngestReport, folder: str) -> dg.MaterializeResult[None]:
     )
 
 
-def _dataset(report: IngestReport, summary: DatasetSummary) -> dg.MaterializeResult[None]:
+def _dataset(report: IngestReport, summary: DatasetSummary, version: str) -> dg.MaterializeResult[None]:
     series = [one for one in report.series if one.key.dataset == summary.dataset]
     return dg.MaterializeResult(
         asset_key=summary.dataset,
+        data_version=dg.DataVersion(version),
         metadata={
             "dagster/row_count": summary.rows,
             "series": summary.series,
