@@ -308,6 +308,17 @@ def test_usage_counts_rows_by_quality_and_pins_generations(tmp_path: Path) -> No
     assert set(usage) == {str(r.series).replace(" of ", "/").replace(" ", "/") for r in requirements(BASIS)}
 
 
+@pytest.mark.parametrize(("moved", "counted"), [(0, 0), (2, 2), (90, 11)])
+def test_usage_counts_rows_that_a_stamp_correction_moved_but_none_that_were_not_observed(
+    tmp_path: Path, moved: int, counted: int
+) -> None:
+    market = Market()
+    market.changed[FUNDING] = {"label_shift": moved, "stamp_rounded": 5}
+    market.quality[FUNDING] = {FEBRUARY + 8 * HOUR: "proxied"}
+    usage = {series.dataset: series for series in frame_of(market, tmp_path).usage.series}
+    assert (usage["funding_rates"].rows, usage["funding_rates"].corrected) == (12, counted)
+
+
 def test_requirements_are_exactly_what_the_spec_reads() -> None:
     assert [(r.series, r.optional) for r in requirements(EVERYTHING)] == [
         *(
