@@ -23,7 +23,7 @@ _OWNER = "team:market-data"
 _SHOWN = 200
 _RAW = dg.AssetSpec(
     RAW_FILES,
-    group_name="market_data_raw",
+    group_name="data_raw",
     description="Vendor files as they came: exchange and chain data as CSV, JSON and Parquet. A root without files of "
     "its own is filled with the synthetic sample.",
     kinds={"csv"},
@@ -33,7 +33,7 @@ _DATASETS = [
     dg.AssetSpec(
         dataset.name,
         deps=[RAW_FILES],
-        group_name=f"market_data_{dataset.family}",
+        group_name=f"data_{dataset.family}",
         description=dataset.description,
         metadata=dataset_metadata(dataset),
         kinds={"parquet"},

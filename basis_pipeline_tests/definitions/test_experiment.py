@@ -39,6 +39,13 @@ def test_capital_and_overrides_are_those_typed(validated: Path, deploy: Deploy) 
     assert manifest.config["mode"]["strategy"]["spot_fraction"] == 0.5
 
 
+def test_a_preset_runs_its_mode_with_the_capital_of_its_file(validated: Path, deploy: Deploy) -> None:
+    deployment = deploy(validated)
+    assert deployment.run("experiment_presets", partition_key="pure_lending_eth").success
+    manifest = deployment.workspace.results.manifest("pure_lending_eth", "2024-01", "launchpad")
+    assert (manifest.initial_capital, manifest.share_class) == (40.0, "ETH")
+
+
 @pytest.mark.parametrize(
     "typed",
     [{"mode": "bct_basis"}, {"capital": "much"}, {"overrides": "strategy.spot_fraction=0.5"}, {"leverage": 2.0}],

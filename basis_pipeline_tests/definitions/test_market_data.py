@@ -18,16 +18,16 @@ Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture(scope="module")
-def two_months(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    raw = tmp_path_factory.mktemp("two_months") / "raw"
-    generate(raw, months=2)
+def one_month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    raw = tmp_path_factory.mktemp("one_month") / "raw"
+    generate(raw, months=1)
     return raw
 
 
 @pytest.fixture
-def ingesting(two_months: Path, deploy: Deploy, tmp_path: Path) -> Deployment:
-    """A deployment over a copy of two months of vendor files, which a test may break."""
-    shutil.copytree(two_months, tmp_path / "vendor")
+def ingesting(one_month: Path, deploy: Deploy, tmp_path: Path) -> Deployment:
+    """A deployment over a copy of one month of vendor files, which a test may break."""
+    shutil.copytree(one_month, tmp_path / "vendor")
     empty = deploy()
     return Deployment(Workspace(empty.workspace.root.path, CONFIGS, tmp_path / "vendor"), empty.instance)
 
