@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, Universe
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, month_of, month_start
-from basis_pipeline.market_data.frame import FrameSpec
+from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts
-from basis_pipeline.market_data.requirements import ReserveRef, ReserveSide, SeriesRef, SlotSources
+from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 
 FEBRUARY = month_start("2024-02")
@@ -201,3 +201,9 @@ EVERYTHING = spec_of(
     usd=USD,
     share_asset="ETH",
 )
+BASIS = spec_of(USDT_WALLET, ETH_SPOT, ETH_PERP)
+JANUARY_HOURS = 744  # hour n of January 2024 opens at level + n, so 1 February opens at level + 744
+
+
+def frame_of(market: Market, path: Path, spec: FrameSpec = BASIS, days: int = 4) -> Frame:
+    return build_frame(market.publish(path), spec, FEBRUARY, FEBRUARY + days * DAY)
