@@ -72,8 +72,9 @@ def _stopped(workspace: Workspace, mode: str, done: dict[str, Metadata], error: 
     """
     for month, metadata in done.items():
         yield dg.AssetMaterialization(mode, partition=month, metadata=metadata)
-    if isinstance(error, MonthRejectedError):
-        yield dg.AssetObservation(mode, partition=error.outcome.month, metadata=month_metadata(error.outcome))
-        yield from gate_results(workspace, mode, rejected=error.outcome.month)
-        raise failure(error, write_rejected_report(workspace, mode)) from error
-    raise failure(error) from error
+    if not isinstance(error, MonthRejectedError):
+        yield from gate_results(workspace, mode) if done else ()
+        raise failure(error) from error
+    yield dg.AssetObservation(mode, partition=error.outcome.month, metadata=month_metadata(error.outcome))
+    yield from gate_results(workspace, mode, rejected=error.outcome.month)
+    raise failure(error, write_rejected_report(workspace, mode)) from error

@@ -123,6 +123,7 @@ def test_a_rejected_month_keeps_a_later_run_from_starting_after_it(
     assert "2024-03 cannot start: 2024-02 is not published" in described
     assert metadata["remedy"] == "run eth_basis from 2024-02."
     assert not result.get_asset_materialization_events()
+    assert not checks(result, "eth_basis")
     assert deployment.workspace.results.months("eth_basis") == ["2024-01"]
 
 
@@ -146,6 +147,7 @@ def test_a_month_without_data_is_refused_and_the_months_before_it_stand(validate
     assert not result.success
     assert materialized(result, "pure_lending_usdt") == [f"2024-{number:02d}" for number in range(1, 13)]
     assert failure(result, "pure_lending_usdt")[1]["code"].startswith("DATA-")
+    assert set(checks(result, "pure_lending_usdt")) == {gate.name for gate in GATES}
 
 
 def test_a_root_without_data_is_refused(deploy: Deploy) -> None:

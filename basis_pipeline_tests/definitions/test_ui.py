@@ -84,12 +84,6 @@ def answers(port: int) -> bool:
         return False
 
 
-def default_signals() -> None:
-    """Background jobs of some shells inherit these ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 @pytest.fixture
 def server(validated: Path, tmp_path: Path) -> Iterator[Server]:
     root = tmp_path / "root"
@@ -102,7 +96,6 @@ def server(validated: Path, tmp_path: Path) -> Iterator[Server]:
         [sys.executable, "-m", "basis_pipeline", "dev", "--port", str(port)],
         cwd=REPOSITORY,
         env={**os.environ, "BASIS_DATA_DIR": str(root)},
-        preexec_fn=default_signals,  # noqa: PLW1509 - the test process has no threads that hold locks
     ) as process:
         started = Server(process, port, root)
         try:
