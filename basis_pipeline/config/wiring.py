@@ -29,6 +29,7 @@ from basis_pipeline.domain.settings import (
     DeltaLimits,
     EngineSettings,
     ExecutionMode,
+    MarginLimits,
     RiskLimits,
     RiskType,
     ScheduledFlow,
@@ -125,7 +126,6 @@ def _settings(
     if isinstance(strategy, BasisStrategy):
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
-    enabled = mode.component_config.risk_monitor.enabled_risk_types
     capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
     gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
     return EngineSettings(
@@ -140,13 +140,7 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=RiskLimits(
-            enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
-            margin=limits,
-            delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-            max_drawdown=mode.max_drawdown,
-            funding_floor_apr=mode.funding_floor_apr,
-        ),
+        risk=_risk_limits(mode, limits),
         steering_limits=SteeringLimits(
             equity_deviation=mode.equity_deviation_threshold,
             leg_deviation=mode.position_deviation_threshold,
@@ -162,6 +156,18 @@ def _settings(
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy) else 0.0,
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
+    )
+
+
+def _risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
+    """What the shape watches, unless the mode says what to watch."""
+    enabled = mode.component_config.risk_monitor.enabled_risk_types
+    return RiskLimits(
+        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
+        margin=margin,
+        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
+        max_drawdown=mode.max_drawdown,
+        funding_floor_apr=mode.funding_floor_apr,
     )
 
 
