@@ -75,7 +75,9 @@ def test_a_broken_file_fails_the_checks_of_its_dataset_and_of_the_raw_files(inge
     result = ingesting.run("market_data")
     assert result.success
     assert not checks(result, "raw_files")["every_file_read"].passed
-    assert not checks(result, "funding_rates")["ingested"].passed
+    ingested = checks(result, "funding_rates")["ingested"]
+    assert not ingested.passed
+    assert {row.data["series"] for row in ingested.metadata["findings"].records} == {"bybit BTCUSDT"}
     assert checks(result, "spot_candles_1h")["ingested"].passed
 
 
