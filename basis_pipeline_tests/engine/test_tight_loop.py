@@ -194,3 +194,20 @@ def test_a_fault_leaves_the_book_as_it_was_before_the_order() -> None:  # R12, C
     assert run.engine.pnl_monitor.state().equity == last.pnl.equity
     assert run.engine.risk_monitor.state.equity == last.pnl.equity
     assert run.engine.position_monitor.last_operation == 3
+
+
+def test_the_checkpoint_after_a_system_failure_is_the_last_consistent_book() -> None:  # R41, C37
+    """Positions of an order that never reconciled are in doubt: the checkpoint holds what P&L was computed from."""
+    run = run_with("binance", DriftsAfterwards, "retry", executions=2, drift={BINANCE_SLOT: 0.5})
+    with pytest.raises(SystemFailure):
+        run.go()
+    state, last = run.engine.state(), run.engine.log.commits[-1]
+    assert [state.positions[key].quantity for key in run.settings.universe.keys] == list(last.positions.quantities)
+    assert state.pnl.equity == last.pnl.equity
+
+
+def test_gas_of_a_failed_order_that_does_not_reconcile_is_a_failure_too() -> None:
+    run = run_with("wallet", policy="retry", answers={1: failed_with_gas}, drift={WALLET_SLOT: 1.0})
+    with pytest.raises(SystemFailure, match="wallet:BaseToken:USDT"):
+        run.go()
+    assert run.clock.sleeps == [], "nothing is waited for that the order did not do"
