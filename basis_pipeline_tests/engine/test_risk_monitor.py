@@ -33,7 +33,7 @@ def test_a_deposit_into_next_to_nothing_is_no_drawdown(capital: float) -> None:
 
 
 def test_trailing_funding_is_annualised_by_what_it_covers() -> None:
-    """1 bp every eight hours on the notional is 3 x 365 bp a year, from the first figure on, which is after six days."""
+    """1 bp every eight hours on the notional is 3 x 365 bp a year, from the first figure on (six days)."""
     moments = [
         at(CALM, funding={"binance": 1e-4, "bybit": 1e-4}) if step % 8 == 0 and step else CALM for step in range(240)
     ]
