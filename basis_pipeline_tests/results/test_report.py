@@ -219,7 +219,7 @@ def test_running_sums_take_the_last_value_of_a_stamp_and_hold_to_the_end() -> No
 def test_the_equity_picture_is_well_formed_and_small() -> None:
     stamps = np.arange(20_000) * 3_600_000_000
     equity = 100.0 + np.sin(np.arange(20_000) / 500)
-    picture = ET.fromstring(equity_svg(stamps, equity))  # noqa: S314 - our own text
+    picture = ET.fromstring(equity_svg(stamps, equity))
     [line] = picture.findall("{http://www.w3.org/2000/svg}polyline")
     points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
     assert len(points) <= 300
@@ -247,7 +247,7 @@ def test_a_browser_draws_every_panel_without_an_error(store: ResultsStore) -> No
         pytest.skip("no Chromium on this machine")
     path = write_report(store, "btc_basis")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000"]
-    done = subprocess.run(  # noqa: S603 - the browser that was found, on our own page
+    done = subprocess.run(
         [browser, *options, "--dump-dom", path.as_uri()], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.count("<canvas") == len(Page(path).panels)
