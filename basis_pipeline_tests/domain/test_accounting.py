@@ -39,8 +39,8 @@ def test_a_long_is_liquidated_where_binance_says(
 ) -> None:
     """Isolated USD-M longs on a wallet balance of 1,535,443.01: figures of freqtrade's tests of Binance's formula
     (tests/exchange/test_exchange.py), the formula itself at
-    https://www.binance.com/en/support/faq/detail/b3c689c1f50a44cabb3a84e663b81d93. Its maintenance amount stands for the
-    lower tiers and adds to the balance.
+    https://www.binance.com/en/support/faq/detail/b3c689c1f50a44cabb3a84e663b81d93. Its maintenance amount stands for
+    the lower tiers and adds to the balance.
     """
     balance = 1_535_443.01 + maintenance_amount
     assert liquidation_price(balance, quantity, entry, rate) == pytest.approx(published, abs=0.005)
