@@ -39,6 +39,7 @@ from basis_pipeline.domain.settings import (
     EngineSettings,
     ExecutionMode,
     HealthLimits,
+    MarginLimits,
     RiskLimits,
     RiskType,
     ScheduledFlow,
@@ -147,9 +148,7 @@ def _settings(
     if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
-    enabled = mode.component_config.risk_monitor.enabled_risk_types
     capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
-    gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
     return EngineSettings(
         mode=mode.mode,
         share_class=mode.share_class,
@@ -162,20 +161,13 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=RiskLimits(
-            enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
-            margin=limits,
-            health=_health(strategy) if isinstance(strategy, StackFile) else None,
-            delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-            max_drawdown=mode.max_drawdown,
-            funding_floor_apr=mode.funding_floor_apr,
-        ),
+        risk=_risk_limits(mode, limits),
         steering_limits=SteeringLimits(
             equity_deviation=mode.equity_deviation_threshold,
             leg_deviation=mode.position_deviation_threshold,
             min_trade=mode.min_trade_usd,
         ),
-        gas_slot=gas_slot if gas_slot is not None and mode.share_class == GAS_TOKEN else capital,
+        gas_slot=_gas_slot(mode, universe, capital),
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
@@ -187,6 +179,19 @@ def _settings(
         lending=lending_account(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
+    )
+
+
+def _risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
+    """What the shape watches, unless the mode says what to watch."""
+    enabled = mode.component_config.risk_monitor.enabled_risk_types
+    return RiskLimits(
+        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
+        margin=margin,
+        health=_health(mode.strategy) if isinstance(mode.strategy, StackFile) else None,
+        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
+        max_drawdown=mode.max_drawdown,
+        funding_floor_apr=mode.funding_floor_apr,
     )
 
 
@@ -253,6 +258,12 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
 
 def _series(series: SeriesRef) -> str:
     return f"{series.dataset}/{series.venue}/{series.symbol}"
+
+
+def _gas_slot(mode: ModeFile, universe: Universe, capital: int) -> int:
+    """Gas is paid in ETH by books that hold it, else charged in the share class."""
+    eth = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
+    return capital if eth is None or mode.share_class != GAS_TOKEN else eth
 
 
 def _reserve(mode: ModeFile) -> float:
