@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from basis_pipeline.config.models import (
     BasisStrategy,
@@ -15,6 +15,7 @@ from basis_pipeline.config.models import (
     StakingStrategy,
     VenueFile,
 )
+from basis_pipeline.config.rewards import REWARD_POOL, reward_key, reward_tokens
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, PositionType, Universe
@@ -28,6 +29,7 @@ WRAPPED = {"ETH": "WETH"}
 """Tokens that lending venues take in wrapped form."""
 
 
+_SWAPPED = (PositionType.LST, PositionType.BASE_TOKEN)
 LIQUID_STAKING = {"weETH": ("etherfi", "curve"), "wstETH": ("lido", "uniswap")}
 """Liquid staking token -> who issues it, and the pool it is sold on."""
 
@@ -80,6 +82,7 @@ def derived_keys(mode: ModeFile) -> tuple[str, ...]:
         keys = _pair_keys(mode, strategy)
         if isinstance(strategy, HedgedStakingStrategy):
             keys += [f"{WALLET}:BaseToken:ETH", *_stack_keys(strategy)]
+    keys += [reward_key(token) for token in reward_tokens(mode)]
     added = mode.component_config.position_monitor.position_subscriptions
     return tuple(dict.fromkeys([*keys, *added]))
 
@@ -114,6 +117,7 @@ def used_venues(mode: ModeFile) -> tuple[str, ...]:
     if isinstance(strategy, StackFile):
         held.append(LIQUID_STAKING[strategy.lst][1])
         held += [strategy.executor] if strategy.target_ltv else []
+        held += [REWARD_POOL] if reward_tokens(mode) else []
     return tuple(dict.fromkeys(held))
 
 
@@ -131,12 +135,14 @@ def margin_accounts(universe: Universe, venues: Venues) -> tuple[MarginAccount, 
     return tuple(accounts)
 
 
-def routes(universe: Universe) -> dict[int, Route]:
-    """How each slot is traded or converted, and against which."""
+def routes(universe: Universe, rewards: Container[int] = ()) -> dict[int, Route]:
+    """How each slot is traded or converted, and against which; `rewards` are the slots of reward tokens."""
     found: dict[int, Route] = {}
     for slot, instrument in enumerate(universe):
         venue, kind = instrument.key.venue, instrument.position_type
-        if kind is PositionType.PERP:
+        if slot in rewards:
+            found[slot] = Route(Operation.SWAP, REWARD_POOL, slot, universe.slot(f"{WALLET}:BaseToken:{GAS_TOKEN}"))
+        elif kind is PositionType.PERP:
             found[slot] = Route(Operation.PERP_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
         elif kind is PositionType.A_TOKEN:
             if (source := universe.find(f"{WALLET}:BaseToken:{instrument.token}")) is not None:
@@ -201,7 +207,7 @@ def venue_rules(universe: Universe, venues: Venues, step: str) -> dict[str, Venu
 def _rules(universe: Universe, file: VenueFile, venues: Venues, step: int) -> VenueRules:
     trades = {}
     for slot, instrument in enumerate(universe):
-        if file.kind == "dex" and instrument.position_type is PositionType.LST and instrument.token in file.swaps:
+        if file.kind == "dex" and instrument.position_type in _SWAPPED and instrument.token in file.swaps:
             trades[slot] = _trade_rules(
                 InstrumentFile(key=str(instrument.key)), file.swaps[instrument.token], fee_in_base=False
             )

@@ -17,6 +17,7 @@ from basis_pipeline.config.models import (
     StackFile,
     StakingStrategy,
 )
+from basis_pipeline.config.rewards import reward_rules
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
@@ -149,6 +150,7 @@ def _settings(
         check_basis(mode, strategy, limits, accounts, venues)
     enabled = mode.component_config.risk_monitor.enabled_risk_types
     capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
+    rewards = reward_rules(mode, universe)
     gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
     return EngineSettings(
         mode=mode.mode,
@@ -179,7 +181,8 @@ def _settings(
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
-        routes=routes(universe),
+        routes=routes(universe, rewards.token_slots if rewards else ()),
+        rewards=rewards,
         receivables=receivables(universe),
         flows=_flows(mode),
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,

@@ -22,6 +22,7 @@ class SettlementKind(StrEnum):
     LIQUIDATION = "liquidation"
     FUNDING = "funding"
     ARRIVAL = "arrival"
+    REWARD = "reward"
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
 

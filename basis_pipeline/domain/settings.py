@@ -143,6 +143,24 @@ class StackRoute(msgspec.Struct, frozen=True):
         return self.lst_slot if self.collateral_slot is None else self.collateral_slot
 
 
+class RewardRules(msgspec.Struct, frozen=True):
+    """What earns restaking rewards, and when the tokens received are worth selling (domain B6).
+
+    Attributes:
+        earning_slots: staked tokens that earn, in the wallet or as collateral.
+        token_slots: reward tokens in the wallet, each sold along its route.
+        issuer: venue that pays them, and unwraps them before the first sale.
+        gas_multiple, equity_fraction: a token is sold when it is worth more than this multiple of the gas of its sale,
+            and more than this fraction of equity.
+    """
+
+    earning_slots: tuple[int, ...]
+    token_slots: tuple[int, ...]
+    issuer: str
+    gas_multiple: float = 100.0
+    equity_fraction: float = 0.002
+
+
 class ScheduledFlow(msgspec.Struct, frozen=True):
     """A deposit (positive) or withdrawal (negative) in share-class units, due at `timestamp`."""
 
@@ -186,6 +204,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         routes: by slot; slots that are not traded directly have none.
         stack: how ETH is staked and levered, for modes that do.
         lending: the account whose health factor is watched.
+        rewards: what earns restaking rewards, for modes that do.
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
         cash_floor: cash a re-levered account keeps, as a fraction of its notional.
@@ -213,6 +232,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     lending: LendingAccount | None = None
     routes: dict[int, Route] = {}
     stack: StackRoute | None = None
+    rewards: RewardRules | None = None
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05

@@ -251,6 +251,7 @@ class EventDrivenStrategyEngine:
             arrivals=self.settlements.arrivals,
             withdrawals=self.settlements.withdrawals,
             flows_until=self.settlements.flows_until,
+            rewards=self.settlements.rewards,
         )
 
 

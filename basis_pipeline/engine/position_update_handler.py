@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, Order, ReconciliationResult
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
 from basis_pipeline.domain.records import ChainSnapshot, Trigger
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.engine.event_logger import EventLogger
@@ -104,6 +104,8 @@ class PositionUpdateHandler:
         """Run the chain for a handshake that has reconciled, at once or on a later attempt."""
         self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
         self._remember_arrival(timestamp, order, handshake)
+        if order.operation is Operation.UNWRAP_REWARD:
+            self._settlements.rewards_unwrapped()
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
         receivable = self._settings.receivables.get(order.counter_slot)
