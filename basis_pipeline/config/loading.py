@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from basis_pipeline.config.models import ModeFile, Model, ShareClassFile, VenueFile
+from basis_pipeline.config.model_types import Model
+from basis_pipeline.config.models import ModeFile, ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 
 M = TypeVar("M", bound=Model)

@@ -34,7 +34,7 @@ def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
         gas=SeriesRef("gas_prices_1h", "ethereum", GAS_TOKEN) if costs_gas else None,
         gas_token=GAS_TOKEN,
         usd=SeriesRef("oracle_prices", "aave_v3", "USDT_USD") if oracle else None,
-        quoted_in={token: GAS_TOKEN for token in pooled},
+        quoted_in=dict.fromkeys(pooled, GAS_TOKEN),
         rewards=reward_series(mode),
     )
 

@@ -6,58 +6,24 @@ on top of the mode and make an experiment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.config.model_types import (
+    KeyText,
+    Model,
+    Month,
+    NotNegative,
+    Positive,
+    Ratio,
+    Share,
+    SlippagePoints,
+    fraction,
+)
 from basis_pipeline.domain.orders import Operation
-from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.settings import ErrorPolicyName, RiskType
-from basis_pipeline.domain.timeline import parse_month
-
-
-def _fraction(value: Any) -> Any:
-    """`2/3` is a number in these files."""
-    try:
-        return float(Fraction(value)) if isinstance(value, str) and "/" in value else value
-    except ZeroDivisionError as error:
-        raise ValueError("divides by zero") from error
-
-
-def _key(value: Any) -> str:
-    return _parsed(lambda text: str(PositionKey.parse(text)), value)
-
-
-def _month(value: Any) -> str:
-    return _parsed(parse_month, value)
-
-
-def _parsed(parse: Callable[[str], str], value: Any) -> str:
-    """What `parse` makes of a text; its ConfigError becomes a finding at the key, so that file and key are named."""
-    if not isinstance(value, str):
-        raise ValueError("should be a text")  # noqa: TRY004 - pydantic takes only a ValueError for a finding
-    try:
-        return parse(value)
-    except ConfigError as error:
-        raise ValueError(f"{error.message.rstrip('.')} ({error.remedy})".replace(" ()", "")) from error
-
-
-Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
-Ratio = Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-KeyText = Annotated[str, BeforeValidator(_key)]
-Month = Annotated[str, BeforeValidator(_month)]
-SlippagePoints = Annotated[dict[Annotated[int, Field(gt=0)], NotNegative], Field(min_length=1)]
-"""Order notional in USD -> basis points."""
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class InstrumentFile(Model):
@@ -82,7 +48,7 @@ class KindRules(Model):
     """Defaults of one kind of instrument at a venue."""
 
     taker_fee_bp: NotNegative = 0.0
-    slippage_bp: SlippagePoints = {10_000: 0.0}
+    slippage_bp: SlippagePoints = Field(default={10_000: 0.0})
     min_notional: NotNegative = 0.0
     max_notional: Positive = 1e12
 
@@ -121,7 +87,7 @@ class VenueFile(Model):
     margin: MarginFile | None = None
     transfer_fee_usdt: NotNegative = Field(default=0.0, description="flat fee for moving funds out of this venue")
     transfer_latency_bars: Annotated[int, Field(ge=0, le=100)] = 0
-    gas_units: dict[Operation, NotNegative] = {}
+    gas_units: dict[Operation, NotNegative] = Field(default={})
     collateral: dict[str, CollateralFile] = Field(
         default={}, description="by token; `emode` is the ETH-correlated mode"
     )
@@ -182,7 +148,7 @@ class BasisStrategy(Model):
 
     shape: Literal["basis"]
     spot_venue: str = "binance"
-    spot_fraction: Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, lt=1.0)] = 2 / 3
+    spot_fraction: Annotated[float, BeforeValidator(fraction), Field(gt=0.0, lt=1.0)] = 2 / 3
     hedge_allocation: Annotated[dict[str, Share], Field(min_length=1)]
     largest_move: Ratio | None = Field(
         default=None, description="largest adverse move over the action latency, fraction; known for BTC and ETH"
@@ -227,7 +193,7 @@ class HedgedStakingStrategy(StackFile):
 
     shape: Literal["hedged_staking"]
     spot_venue: str = "binance"
-    stake_allocation: Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, lt=1.0)] = 0.6
+    stake_allocation: Annotated[float, BeforeValidator(fraction), Field(gt=0.0, lt=1.0)] = 0.6
     hedge_allocation: Annotated[dict[str, Share], Field(min_length=1)]
     largest_move: Ratio | None = None
     cash_floor: Share = 0.05
@@ -308,7 +274,7 @@ class ModeFile(Model):
     position_deviation_threshold: Ratio = 0.02
     min_trade_usd: NotNegative = 25.0
     reference_price: dict[str, str] = Field(default={}, description="asset -> spot venue; default binance")
-    flows: list[FlowFile] = []
+    flows: list[FlowFile] = Field(default=[])
     error_policy: ErrorPolicyName = ErrorPolicyName.FAIL_FAST
     venues: dict[str, dict[str, Any]] = Field(default={}, description="overrides of venue files, by venue")
     component_config: ComponentConfig = ComponentConfig()

@@ -1,7 +1,7 @@
 """What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29, C16).
 
 Order of a refresh (decisions, The step): initial capital; liquidation in the bar that just ended; funding on what
-remains; arrivals; rewards; deposits; withdrawals up to free cash. Each (kind, venue) happens at most once per timestamp.
+remains; arrivals; rewards; deposits; withdrawals up to free cash. Each (kind, venue) happens once per timestamp.
 """
 
 from __future__ import annotations

@@ -107,9 +107,7 @@ def _reached(loaded: Mapping[SeriesRef, LoadedSeries], spec: FrameSpec, window: 
     return window._replace(end=window.start + steps * window.step)
 
 
-def _usage(
-    spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], rewards: Rewards, window: Window
-) -> DataUsage:
+def _usage(spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], rewards: Rewards, window: Window) -> DataUsage:
     series = (
         rows.usage(complete=rows.reach > window.last_step or not limits(spec, ref)) for ref, rows in loaded.items()
     )
