@@ -186,6 +186,9 @@ class StakingStrategy(StackFile):
     """Stake ETH, plain or levered; equity in ETH."""
 
     shape: Literal["staking"]
+    exit_route: Literal["pool", "queue"] = Field(
+        default="pool", description="of withdrawals; the queue costs days instead of slippage, and is never for risk"
+    )
 
 
 class HedgedStakingStrategy(StackFile):

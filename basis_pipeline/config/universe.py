@@ -59,16 +59,20 @@ class Venues:
         quote = line.quote if parsed.position_type is PositionType.PERP else ""
         return Instrument(parsed, token, line.asset or token, quote, line.ratio)
 
-    def universe(self, keys: Iterable[str]) -> Universe:
-        """Slots of `keys`, and of the receivables that funds in transit need where transfers take time."""
+    def universe(self, keys: Iterable[str], *, redeems: bool) -> Universe:
+        """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH."""
         instruments = [self.instrument(key) for key in keys]
-        if any(file.transfer_latency_bars for file in self.files.values()):
-            instruments += [
-                Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
-                for i in instruments
-                if i.position_type is PositionType.BASE_TOKEN
-            ]
-        return Universe(instruments)
+        late = any(file.transfer_latency_bars for file in self.files.values())
+        received = [
+            Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
+            for i in instruments
+            if i.position_type is PositionType.BASE_TOKEN and (late or (redeems and i.token == GAS_TOKEN))
+        ]
+        return Universe([*instruments, *received])
+
+
+def exits_by_queue(strategy: object) -> bool:
+    return isinstance(strategy, StakingStrategy) and strategy.exit_route == "queue"
 
 
 def derived_keys(mode: ModeFile) -> tuple[str, ...]:
@@ -187,6 +191,7 @@ def stack_route(universe: Universe, venues: Venues, strategy: StackFile) -> Stac
         lending=strategy.lending_venue,
         executor=strategy.executor,
         flash_fee=venues.files[strategy.executor].flash_fee_bp * 1e-4 if levered else 0.0,
+        queues=exits_by_queue(strategy),
     )
 
 

@@ -23,6 +23,7 @@ from basis_pipeline.config.universe import (
     WALLET,
     Venues,
     derived_keys,
+    exits_by_queue,
     lending_account,
     margin_accounts,
     receivables,
@@ -31,7 +32,7 @@ from basis_pipeline.config.universe import (
     used_venues,
     venue_rules,
 )
-from basis_pipeline.config.validation import check_basis, check_lots, check_share_class, margin_limits
+from basis_pipeline.config.validation import check_basis, check_exit_route, check_lots, check_share_class, margin_limits
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
@@ -115,13 +116,14 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
     check_share_class(mode)
+    check_exit_route(mode)
     names = used_venues(mode)
     if strangers := sorted(mode.venues.keys() - set(names)):
         raise ConfigError(
             f"configs/modes/{name}.yaml: `venues` overrides {', '.join(strangers)}, which it does not use."
         )
     venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
-    universe = venues.universe(derived_keys(mode))
+    universe = venues.universe(derived_keys(mode), redeems=exits_by_queue(mode.strategy))
     behaviour = behaviour_of(mode, venues, universe, share_class)
     settings = _settings(mode, venues, universe, behaviour, market_neutral=share_class.market_neutral)
     spec = frame_spec(mode, universe, venues)
@@ -199,7 +201,7 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         (supplied,) = universe.slots_of(PositionType.A_TOKEN)
         return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, StakingStrategy):
-        return Staking(_stack(strategy, settings), settings.reserve_fraction)
+        return Staking(_stack(strategy, settings), settings.reserve_fraction, mode.gas_reserve)
     spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
     stack = _stack(strategy, settings) if isinstance(strategy, HedgedStakingStrategy) else None
     legs = []

@@ -95,12 +95,14 @@ class Targets(msgspec.Struct, frozen=True):
         quantities: by slot, underlying units (perps signed); slots not named are left alone.
         margins: by cash slot of a margin account, the margin balance wanted in USDT.
         wallet: by slot of the wallet, tokens to keep free there.
+        patient: what has to be released may take days, as a redemption does.
     """
 
     quantities: dict[int, float]
     margins: dict[int, float]
     wallet: dict[int, float]
     reason: str
+    patient: bool = False
 
 
 class Hedge(msgspec.Struct, frozen=True):

@@ -114,6 +114,7 @@ class StackRoute(msgspec.Struct, frozen=True):
         collateral_slot, debt_slot: its aToken and the WETH debt of a levered stack, else None.
         staking, dex, lending, executor: venues that mint, sell, lend, and run atomic groups.
         flash_fee: of the executor's flash loans, fraction.
+        queues: what a withdrawal needs is redeemed at the issuer instead of sold on the pool. Nothing urgent ever is.
     """
 
     eth_slot: int
@@ -125,6 +126,7 @@ class StackRoute(msgspec.Struct, frozen=True):
     lending: str
     executor: str
     flash_fee: float = 0.0
+    queues: bool = False
 
     @property
     def levered(self) -> bool:

@@ -91,6 +91,12 @@ class Settlements:
         """Withdrawals not yet paid, share-class units."""
         return sum(withdrawal.remaining for withdrawal in self.withdrawals)
 
+    @property
+    def awaited_capital(self) -> float:
+        """What is on its way to the capital slot, share-class units."""
+        capital = self._settings.universe.keys[self._settings.capital_slot]
+        return sum(arrival.quantity for arrival in self.arrivals if arrival.target_key == capital)
+
     def apply_due(self, timestamp: int, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Apply everything due at `timestamp` to the position monitor and return it."""
         applied: list[PositionDelta] = []

@@ -122,7 +122,7 @@ class StrategyManager:
             return intent
         if self.state.halted:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
-        if self._settlements.withdrawals:
+        if self._settlements.pending_withdrawal > self._settlements.awaited_capital:
             return self._free_cash(snapshot)
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
@@ -211,7 +211,8 @@ class StrategyManager:
 
     def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
         """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it."""
-        intent = self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
+        targets = replace(self._strategy.targets(self._view(snapshot)), patient=True)
+        intent = Intent(Action.EXIT_PARTIAL, "free cash for a withdrawal", targets)
         if self._view(snapshot).equity >= dust_value(self._settings, snapshot):
             return intent
         return replace(intent, dust=all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped))

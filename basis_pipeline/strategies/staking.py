@@ -35,10 +35,16 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 class Staking(msgspec.Struct, frozen=True):
-    """Everything but the reserve is in the stack; equity is counted in ETH."""
+    """Everything but the reserves is in the stack; equity is counted in ETH.
+
+    Attributes:
+        reserve_fraction: of equity, kept in the wallet.
+        gas_reserve: ETH kept in the wallet besides, for the gas of withdrawals.
+    """
 
     stack: Stack
     reserve_fraction: float
+    gas_reserve: float = 0.0
     steering: Steering = Steering.LEGS
     hedge: None = None
 
@@ -46,7 +52,7 @@ class Staking(msgspec.Struct, frozen=True):
         market, route = view.snapshot.market, self.stack.route
         eth_price = market.price[route.eth_slot]
         tokens = view.equity / eth_price
-        kept = tokens * self.reserve_fraction
+        kept = min(tokens, tokens * self.reserve_fraction + self.gas_reserve)
         return Targets(
             quantities=self.stack.quantities(tokens - kept, market.ratio[route.lst_slot]),
             margins={},
