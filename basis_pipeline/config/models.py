@@ -179,6 +179,7 @@ class StackFile(Model):
     executor: str = "instadapp"
     health_factor_derisk: Ratio = 1.12
     health_factor_emergency: Ratio = 1.05
+    carry_gate: bool = Field(default=True, description="take leverage off while the last 30 days say that it costs")
     rewards: RewardsFile = RewardsFile()
 
 

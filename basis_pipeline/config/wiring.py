@@ -189,6 +189,7 @@ def _settings(
         flows=_flows(mode),
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
         stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        gated_ltv=_gated_ltv(strategy) if isinstance(strategy, StackFile) else None,
         lending=lending_account(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
@@ -226,6 +227,10 @@ def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
     if settings.stack is None:
         raise ConfigError(f"{settings.mode} has no way to stake.")
     return Stack(settings.stack, strategy.target_ltv)
+
+
+def _gated_ltv(strategy: StackFile) -> float | None:
+    return strategy.target_ltv if strategy.carry_gate and strategy.target_ltv else None
 
 
 def _health(strategy: StackFile) -> HealthLimits:

@@ -80,12 +80,14 @@ class StrategyView(msgspec.Struct, frozen=True):
         equity: what may be deployed, USDT: equity less withdrawals that are pending.
         pending_withdrawal: USDT to be set free in the wallet.
         margin_multiple: size for this multiple of the strategy's own margin ratio.
+        levered: whether a stack is sized with its debt.
     """
 
     snapshot: ChainSnapshot
     equity: float
     pending_withdrawal: float = 0.0
     margin_multiple: float = 1.0
+    levered: bool = True
 
 
 class Targets(msgspec.Struct, frozen=True):

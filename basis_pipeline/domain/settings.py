@@ -205,6 +205,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
         routes: by slot; slots that are not traded directly have none.
         stack: how ETH is staked and levered, for modes that do.
+        gated_ltv: target loan to value of a stack whose leverage has to pay; None without a carry gate.
         lending: the account whose health factor is watched.
         rewards: what earns restaking rewards, for modes that do.
         receivables: slot of the receivable that stands for funds in transit to a slot.
@@ -234,6 +235,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     lending: LendingAccount | None = None
     routes: dict[int, Route] = {}
     stack: StackRoute | None = None
+    gated_ltv: float | None = None
     rewards: RewardRules | None = None
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()

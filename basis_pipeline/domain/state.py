@@ -105,6 +105,29 @@ class RewardState(msgspec.Struct, frozen=True):
     wrapped: bool = False
 
 
+class CarryMark(msgspec.Struct, frozen=True):
+    """What growth is measured between: collateral (ratio x liquidity index), debt (borrow index), rewards so far."""
+
+    midnight: int
+    collateral: float
+    debt: float
+    rewards: float
+
+
+class CarryState(msgspec.Struct, frozen=True):
+    """The window of the carry gate.
+
+    Attributes:
+        marks: one per midnight of the window, oldest first.
+        rewards: value of all distributions so far, as a fraction of one eETH.
+        levered: whether the stack should have debt.
+    """
+
+    marks: tuple[CarryMark, ...] = ()
+    rewards: float = 0.0
+    levered: bool = True
+
+
 class ReportedFinding(msgspec.Struct, frozen=True):
     """A risk finding that the event log has reported; it is reported again only when it changes."""
 
@@ -126,6 +149,7 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
         settled: `kind:venue` -> timestamp of the last settlement, so that none happens twice.
         flows_until: scheduled flows up to here were taken into account.
         rewards: the holding history of the token that earns restaking rewards.
+        carry: what leverage has earned lately.
         risk_findings: what the event log last reported, so that a resumed run does not report it again.
     """
 
@@ -148,6 +172,7 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     withdrawals: tuple[PendingWithdrawal, ...] = ()
     flows_until: int = 0
     rewards: RewardState = RewardState()
+    carry: CarryState = CarryState()
     risk_findings: tuple[ReportedFinding, ...] = ()
 
     def to_json(self) -> bytes:

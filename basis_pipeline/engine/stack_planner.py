@@ -51,6 +51,8 @@ def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
     if stack.debt_slot is not None:
         loan = max(0.0, targets.quantities[stack.debt_slot] - owed_tokens(book, stack.debt_slot))
     own = min(mint - loan, _free_eth(book, targets, settings, stack))
+    if loan > 0.0:
+        own = max(0.0, own)
     if (own + loan) * book.market.value[stack.eth_slot] < settings.steering_limits.min_trade or own < 0.0:
         return
     orders = _Orders(book, stack)

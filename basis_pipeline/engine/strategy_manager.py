@@ -14,7 +14,8 @@ from basis_pipeline.domain.orders import Action, Order
 from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
-from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.domain.state import CarryState, StrategyState
+from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
@@ -58,6 +59,7 @@ class StrategyManager:
         event_logger: EventLogger,
         state: StrategyState,
         *,
+        carry: CarryState,
         last_operation: int,
     ) -> None:
         self._settings = settings
@@ -65,6 +67,7 @@ class StrategyManager:
         self._settlements = settlements
         self._event_logger = event_logger
         self._hedge = strategy.hedge
+        self._carry_gate = carry_gate(settings, carry)
         self._planner = OrderPlanner(settings, self._hedge)
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
@@ -75,10 +78,17 @@ class StrategyManager:
     def last_operation(self) -> int:
         return self._operations.last
 
+    @property
+    def carry(self) -> CarryState:
+        """The window of the carry gate; empty for modes without one."""
+        return self._carry_gate.state if self._carry_gate else CarryState()
+
     def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
         """The decision for this moment, or None while everything is inside its bands."""
         if snapshot.pnl.flow and self.state.reference_equity is not None:
             self._adjust_reference(snapshot, self.state.reference_equity)
+        if self._carry_gate is not None:
+            self._carry_gate.observe(snapshot)
         intent = self._intent(snapshot)
         if intent is None or (not intent.urgent and self._declined_recently(timestamp, snapshot)):
             intent = self._sell_dust(snapshot)
@@ -126,6 +136,9 @@ class StrategyManager:
             return self._free_cash(snapshot)
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        if self._carry_gate is not None and (targets := self._carry_gate.targets(snapshot)):
+            action = Action.ENTRY_PARTIAL if self._carry_gate.state.levered else Action.EXIT_PARTIAL
+            return Intent(action, targets.reason, targets)
         if self._strategy.steering is Steering.PAIR:
             return self._steer_pair(snapshot, self.state.reference_equity)
         return self._steer_legs(snapshot)
@@ -241,7 +254,7 @@ class StrategyManager:
     def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0) -> StrategyView:
         pending = self._settlements.pending_withdrawal * snapshot.market.share_price
         equity = max(0.0, snapshot.exposure.equity - pending)
-        return StrategyView(snapshot, equity, pending, margin_multiple)
+        return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered)
 
     def _adjust_reference(self, snapshot: ChainSnapshot, reference: float) -> None:
         """A flow changes equity without being a deviation."""
