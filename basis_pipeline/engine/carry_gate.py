@@ -63,20 +63,17 @@ class CarryGate:
     def targets(self, snapshot: ChainSnapshot) -> Targets | None:
         """The stack with or without its debt, everything else as it is; None where that is so already."""
         stack, market, quantities = self._stack, snapshot.market, snapshot.positions.quantities
-        debt = unscale(quantities[stack.owed_slot], market.index[stack.owed_slot])
-        net = self._net_eth(snapshot)
-        missing = self.state.levered and debt == 0.0 and net > 0.0
-        unwanted = (
-            not self.state.levered and debt * market.price[stack.eth_slot] > self._settings.steering_limits.min_trade
-        )
-        if not (missing or unwanted):
+        carry, net = self.carry, self._net_eth(snapshot)
+        debt = -snapshot.exposure.values[stack.owed_slot]
+        if carry is None or net <= 0.0:
+            return None
+        if debt > 0.0 if self.state.levered else debt < self._settings.steering_limits.min_trade:
             return None
         ltv = self._target_ltv if self.state.levered else 0.0
         held = {slot: unscale(quantity, market.index[slot]) for slot, quantity in enumerate(quantities)}
         held[stack.held_slot] = net / (1.0 - ltv) / market.ratio[stack.lst_slot]
         held[stack.owed_slot] = net * ltv / (1.0 - ltv)
-        carry = self.carry
-        return Targets(held, {}, {}, f"carry of leverage {carry:+.2%} a year" if carry is not None else "")
+        return Targets(held, {}, {}, f"carry of leverage {carry:+.2%} a year")
 
     def _remember(self, market: MarketSnapshot) -> None:
         stack = self._stack

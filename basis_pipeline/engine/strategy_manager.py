@@ -132,15 +132,18 @@ class StrategyManager:
             return intent
         if self.state.halted:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
-        if self._settlements.pending_withdrawal > self._settlements.awaited_capital:
+        if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
             return self._free_cash(snapshot)
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        return self._drift(snapshot, self.state.reference_equity)
+
+    def _drift(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         if self._carry_gate is not None and (targets := self._carry_gate.targets(snapshot)):
             action = Action.ENTRY_PARTIAL if self._carry_gate.state.levered else Action.EXIT_PARTIAL
             return Intent(action, targets.reason, targets)
         if self._strategy.steering is Steering.PAIR:
-            return self._steer_pair(snapshot, self.state.reference_equity)
+            return self._steer_pair(snapshot, reference)
         return self._steer_legs(snapshot)
 
     def _risk_override(self, snapshot: ChainSnapshot) -> Intent | None:
