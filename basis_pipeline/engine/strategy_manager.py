@@ -1,7 +1,7 @@
 """The decision ladder and the five actions, generic for all modes (domain G0).
 
-Priority: critical risk > breach > withdrawal > entry > drift > nothing. The strategy says what it wants to hold; this
-component decides whether anything is done about it, and the planner how.
+Priority: critical risk > breach > withdrawal > entry > drift > dust > nothing. The strategy says what it wants to
+hold; this component decides whether anything is done about it, and the planner how.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from basis_pipeline.domain.orders import Action, Order
 from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
-from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.domain.state import CarryState, StrategyState
+from basis_pipeline.engine.carry_gate import carry_gate
+from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
 from basis_pipeline.engine.order_planner import OrderPlanner
@@ -40,12 +42,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """An action that is called for, before it is known whether it can be carried out."""
+    """An action that is called for, before it is known whether it can be carried out; without targets only dust."""
 
     action: Action
     reason: str
-    targets: Targets
+    targets: Targets | None
     urgent: bool = False
+    dust: DustSale = NO_DUST
 
 
 class StrategyManager:
@@ -59,6 +62,7 @@ class StrategyManager:
         event_logger: EventLogger,
         state: StrategyState,
         *,
+        carry: CarryState,
         last_operation: int,
     ) -> None:
         self._settings = settings
@@ -66,6 +70,7 @@ class StrategyManager:
         self._settlements = settlements
         self._event_logger = event_logger
         self._hedge = strategy.hedge
+        self._carry_gate = carry_gate(settings, carry)
         self._planner = OrderPlanner(settings, self._hedge)
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
@@ -76,16 +81,23 @@ class StrategyManager:
     def last_operation(self) -> int:
         return self._operations.last
 
+    @property
+    def carry(self) -> CarryState:
+        """The window of the carry gate; empty for modes without one."""
+        return self._carry_gate.state if self._carry_gate else CarryState()
+
     def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
         """The decision for this moment, or None while everything is inside its bands."""
         if snapshot.pnl.flow:
             self._take_in_flow(snapshot)
+        if self._carry_gate is not None:
+            self._carry_gate.observe(snapshot)
         intent = self._intent(snapshot)
+        if intent is None or (not intent.urgent and self._declined_recently(timestamp, snapshot)):
+            intent = self._sell_dust(snapshot)
         if intent is None:
             return None
-        if not intent.urgent and self._declined_recently(timestamp, snapshot):
-            return None
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
+        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action, intent.dust)
         if not plan.orders:
             if plan.awaits_funds:
                 return None
@@ -110,8 +122,8 @@ class StrategyManager:
                 self._event_logger.slippage_extrapolated(timestamp, order, notional, rules.slippage.sizes[-1])
 
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
-        """Remember the equity a sizing ended with: later deviations are measured from it."""
-        if decision.awaits_funds:
+        """Remember the equity a sizing ended with: later deviations are measured from it. Selling dust is no sizing."""
+        if decision.awaits_funds or decision.action is Action.SELL_DUST:
             return
         if decision.action is Action.EXIT_FULL:
             self.state = StrategyState(halted=self.state.halted)
@@ -123,12 +135,18 @@ class StrategyManager:
             return intent
         if self.state.halted:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
-        if self._settlements.withdrawals:
-            return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
+        if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
+            return self._free_cash(snapshot)
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        return self._drift(snapshot, self.state.reference_equity)
+
+    def _drift(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
+        if self._carry_gate is not None and (targets := self._carry_gate.targets(snapshot)):
+            action = Action.ENTRY_PARTIAL if self._carry_gate.state.levered else Action.EXIT_PARTIAL
+            return Intent(action, targets.reason, targets)
         if self._strategy.steering is Steering.PAIR:
-            return self._steer_pair(snapshot, self.state.reference_equity)
+            return self._steer_pair(snapshot, reference)
         return self._steer_legs(snapshot)
 
     def _risk_override(self, snapshot: ChainSnapshot) -> Intent | None:
@@ -210,17 +228,39 @@ class StrategyManager:
             drift += quantities[slot]
         return abs(drift) / spot if spot > 0.0 else 0.0
 
+    def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
+        """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it."""
+        targets = replace(self._strategy.targets(self._view(snapshot)), patient=True)
+        intent = Intent(Action.EXIT_PARTIAL, "free cash for a withdrawal", targets)
+        if self._view(snapshot).equity >= dust_value(self._settings, snapshot):
+            return intent
+        return replace(intent, dust=all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped))
+
+    def _sell_dust(self, snapshot: ChainSnapshot) -> Intent | None:
+        if self._settings.rewards is None:
+            return None
+        sale = dust_above_threshold(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
+        if not sale.slots:
+            return None
+        worth = ", ".join(
+            f"{self._settings.universe.instruments[slot].token} worth {snapshot.exposure.values[slot]:.2f} USDT"
+            for slot in sale.slots
+        )
+        return Intent(Action.SELL_DUST, f"rewards: {worth}", None, dust=sale)
+
     def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str) -> Intent:
         return Intent(action, reason, self._strategy.targets(self._view(snapshot)))
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
-        return Intent(Action.EXIT_FULL, f"{self.state.halted}: leave the market and halt", targets, urgent=True)
+        reason = f"{self.state.halted}: leave the market and halt"
+        dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
+        return Intent(Action.EXIT_FULL, reason, targets, urgent=True, dust=dust)
 
     def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0) -> StrategyView:
         pending = self._settlements.pending_withdrawal * snapshot.market.share_price
         equity = max(0.0, snapshot.exposure.equity - pending)
-        return StrategyView(snapshot, equity, pending, margin_multiple)
+        return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered)
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before.
