@@ -33,6 +33,7 @@ ByKey = Mapping[str, float]
 """A value by position key."""
 
 _CEXES = ("binance", "bybit", "okx")
+_POOLS = (("curve", "weETH"), ("uniswap", "wstETH"))
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         prices: USDT by asset.
         last, mark, high, low: by position key; each defaults to the one before it, `last` to the asset's price.
         index: by position key of an Aave slot, default 1.
+        ratio: by token, ETH per staked token at the protocol, default 1; `last` defaults to it times the price.
         funding: rate by venue where this step settles funding; None between settlements.
         usd: USD per USDT.
         gas: gwei.
@@ -53,6 +55,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     high: ByKey = {}
     low: ByKey = {}
     index: ByKey = {}
+    ratio: ByKey = {}
     funding: ByKey | None = None
     usd: float = 1.0
     gas: float | None = None
@@ -63,13 +66,16 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
     universe = settings.universe
     prices = {"USDT": 1.0, **moment.prices}
     price = tuple(prices[instrument.asset] for instrument in universe)
-    last = tuple(moment.last.get(key, p) for key, p in zip(universe.keys, price, strict=True))
+    ratio = tuple(moment.ratio.get(instrument.token, 1.0) for instrument in universe)
+    last = tuple(moment.last.get(key, p * r) for key, p, r in zip(universe.keys, price, ratio, strict=True))
     perps = frozenset(universe.slots_of(PositionType.PERP))
     mark = tuple(
         moment.mark.get(key, last[slot]) if slot in perps else price[slot] for slot, key in enumerate(universe.keys)
     )
     index = tuple(moment.index.get(key, 1.0) for key in universe.keys)
-    underlying = tuple(1.0 if s in perps else universe.instruments[s].sign * index[s] for s in range(len(universe)))
+    underlying = tuple(
+        1.0 if s in perps else universe.instruments[s].sign * index[s] * ratio[s] for s in range(len(universe))
+    )
     value = tuple(mark[s] if s in perps else underlying[s] * price[s] for s in range(len(universe)))
     funding = None
     if moment.funding is not None:
@@ -81,7 +87,7 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
         timestamp=timestamp,
         price=price,
         index=index,
-        ratio=(1.0,) * len(universe),
+        ratio=ratio,
         mark=mark,
         last=last,
         value=value,
@@ -123,7 +129,8 @@ def frictionless(mode: str, overrides: Mapping[str, Any] | None = None) -> Wired
     """A mode whose venues take no fee, have no slippage and move funds for nothing; lots and margin rules stay."""
     names = set(wired(mode, overrides).settings.venues)
     free: dict[str, Any] = {f"venues.{name}.transfer_fee_usdt": 0.0 for name in names & {"wallet", *_CEXES}}
-    free |= {f"venues.{name}.gas_units": {} for name in names & {"wallet", "aave_v3"}}
+    free |= {f"venues.{name}.gas_units": {} for name in names - set(_CEXES)}
+    free |= {f"venues.{name}.swaps.{token}.slippage_bp": {10_000: 0.0} for name, token in _POOLS if name in names}
     for name in names & set(_CEXES):
         for kind in ("spot", "perp"):
             free |= {f"venues.{name}.{kind}.taker_fee_bp": 0.0, f"venues.{name}.{kind}.slippage_bp": {10_000: 0.0}}
