@@ -131,11 +131,11 @@ def test_the_net_delta_of_a_stack_at_entry_is_its_equity(lst: str, ltv: float, a
 
 @pytest.mark.parametrize(("lst", "ltv"), LEVERAGED)
 def test_the_health_factor_of_an_eth_stack_hardly_moves(lst: str, ltv: float, ask: Ask) -> None:
-    """Collateral and debt are both ETH: yield and interest move it by less than 0.01, prices not at all."""
-    rows = f"from experiments.timesteps where experiment = '{_name(lst, ltv)}'"
+    """Collateral and debt are both ETH: yield and interest move it by less than 0.001, prices not at all."""
+    mine = f"experiment = '{_name(lst, ltv)}'"
     lowest, first, orders = ask(
-        f"select min(min_health_factor), min_by(min_health_factor, timestamp), (select count(*) from experiments.orders "
-        f"where experiment = '{_name(lst, ltv)}') {rows}"
+        "select min(min_health_factor), min_by(min_health_factor, timestamp), "
+        f"(select count(*) from experiments.orders where {mine}) from experiments.timesteps where {mine}"
     )
     assert first == pytest.approx(0.95 / ltv, rel=1e-12)
     assert first - lowest < 0.001
