@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from basis_pipeline.config.digest import behaviour_of, digest_of
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.market import frame_spec
@@ -30,15 +32,17 @@ from basis_pipeline.config.universe import (
     used_venues,
     venue_rules,
 )
-from basis_pipeline.config.validation import check_basis, check_lots, check_share_class, margin_limits
+from basis_pipeline.config.validation import check_basis, check_lots, check_share_class, check_stack, margin_limits
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
 from basis_pipeline.domain.settings import (
+    Band,
     DeltaLimits,
     EngineSettings,
     ExecutionMode,
     HealthLimits,
+    MarginLimits,
     RiskLimits,
     RiskType,
     ScheduledFlow,
@@ -71,7 +75,14 @@ _SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
 }
 _SHAPE_RISKS = {
     "lending": (RiskType.DRAWDOWN,),
-    "staking": (RiskType.HEALTH_FACTOR, RiskType.DRAWDOWN),
+    "staking": (
+        RiskType.HEALTH_FACTOR,
+        RiskType.LOAN_TO_VALUE,
+        RiskType.PEG_DISCOUNT,
+        RiskType.BORROW_RATE,
+        RiskType.REWARDS,
+        RiskType.DRAWDOWN,
+    ),
     "hedged_staking": tuple(RiskType),
     "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
 }
@@ -147,6 +158,10 @@ def _settings(
     if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
+    stack = strategy if isinstance(strategy, StackFile) else None
+    lending = lending_account(universe, venues, stack) if stack else None
+    if stack is not None:
+        check_stack(mode, stack, lending)
     enabled = mode.component_config.risk_monitor.enabled_risk_types
     capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
     gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
@@ -162,14 +177,7 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=RiskLimits(
-            enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
-            margin=limits,
-            health=_health(strategy) if isinstance(strategy, StackFile) else None,
-            delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-            max_drawdown=mode.max_drawdown,
-            funding_floor_apr=mode.funding_floor_apr,
-        ),
+        risk=_risk(mode, limits, stack, enabled),
         steering_limits=SteeringLimits(
             equity_deviation=mode.equity_deviation_threshold,
             leg_deviation=mode.position_deviation_threshold,
@@ -183,8 +191,8 @@ def _settings(
         receivables=receivables(universe),
         flows=_flows(mode),
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
-        stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
-        lending=lending_account(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        stack=stack_route(universe, venues, stack) if stack else None,
+        lending=lending,
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
     )
@@ -223,8 +231,27 @@ def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
     return Stack(settings.stack, strategy.target_ltv)
 
 
-def _health(strategy: StackFile) -> HealthLimits:
-    return HealthLimits(strategy.health_factor_derisk, strategy.health_factor_emergency)
+def _risk(
+    mode: ModeFile, margin: MarginLimits | None, stack: StackFile | None, enabled: list[RiskType] | None
+) -> RiskLimits:
+    limits = RiskLimits(
+        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
+        margin=margin,
+        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
+        max_drawdown=mode.max_drawdown,
+        funding_floor_apr=mode.funding_floor_apr,
+    )
+    if stack is None:
+        return limits
+    return replace(
+        limits,
+        health=HealthLimits(
+            stack.health_factor_derisk, stack.health_factor_emergency, stack.ltv_band, stack.target_ltv
+        ),
+        peg=Band(stack.peg_discount.warn, stack.peg_discount.breach),
+        borrow=Band(stack.borrow_rate.warn, stack.borrow_rate.breach),
+        reward_spike=stack.reward_spike,
+    )
 
 
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:

@@ -79,12 +79,14 @@ class StrategyView(msgspec.Struct, frozen=True):
         equity: what may be deployed, USDT: equity less withdrawals that are pending.
         pending_withdrawal: USDT to be set free in the wallet.
         margin_multiple: size for this multiple of the strategy's own margin ratio.
+        exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
     """
 
     snapshot: ChainSnapshot
     equity: float
     pending_withdrawal: float = 0.0
     margin_multiple: float = 1.0
+    exposure: float = 1.0
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -24,16 +24,37 @@ from basis_pipeline.engine.settlements import Settlements
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
 
+REDUCED_EXPOSURE = 0.5
+"""Of its full size a pair keeps while its funding is below the floor; all of it again once funding is received."""
+
 _STOPS = ("liquidation", "drawdown", "health_factor")
+_RESTORED = {
+    "health_factor": "health factor {value:.4f} below {limit:g}",
+    "loan_to_value": "loan to value {value:.4f} above {limit:g}",
+    "delta_drift": "delta drift {value:.2%} of equity",
+}
+"""Breaches that are mended by going back to the targets, and how each is worded."""
+_SUSPENDING = {
+    "peg_discount": "staked tokens sell at a discount of {value:.2%}",
+    "borrow_apr": "borrowing costs {value:.2%} a year",
+}
+"""Breaches in which nothing is entered. Nothing is sold for them either: a sale would make the discount a loss, and
+whether dear debt is worth repaying is a matter of carry, not of one day."""
+_ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do and why. With `awaits_funds` the orders only move cash towards it; the rest follows on arrival."""
+    """What to do and why. With `awaits_funds` the orders only move cash towards it; the rest follows on arrival.
+
+    Attributes:
+        exposure: share of the full size that the orders lead to.
+    """
 
     action: Action
     reason: str
     orders: tuple[Order, ...]
     awaits_funds: bool = False
+    exposure: float = 1.0
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -43,6 +64,7 @@ class Intent(msgspec.Struct, frozen=True):
     reason: str
     targets: Targets
     urgent: bool = False
+    exposure: float = 1.0
 
 
 class StrategyManager:
@@ -78,9 +100,7 @@ class StrategyManager:
         if snapshot.pnl.flow and self.state.reference_equity is not None:
             self._adjust_reference(snapshot, self.state.reference_equity)
         intent = self._intent(snapshot)
-        if intent is None:
-            return None
-        if not intent.urgent and self._declined_recently(timestamp, snapshot):
+        if intent is None or not self._may_act(intent, timestamp, snapshot):
             return None
         plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
         if not plan.orders:
@@ -96,7 +116,17 @@ class StrategyManager:
         orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
         self._report_extrapolation(timestamp, orders, snapshot)
-        return Decision(intent.action, intent.reason, orders, plan.awaits_funds)
+        return Decision(intent.action, intent.reason, orders, plan.awaits_funds, intent.exposure)
+
+    def _may_act(self, intent: Intent, timestamp: int, snapshot: ChainSnapshot) -> bool:
+        """Not while the last refusal is fresh, and no entry while one is suspended."""
+        if not intent.urgent and self._declined_recently(timestamp, snapshot):
+            return False
+        if intent.action in _ENTRIES and (why := _suspension(snapshot)):
+            self._decline(timestamp, snapshot)
+            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; suspended: {why}", 0)
+            return False
+        return True
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
@@ -113,7 +143,9 @@ class StrategyManager:
         if decision.action is Action.EXIT_FULL:
             self.state = StrategyState(halted=self.state.halted)
         else:
-            self.state = StrategyState(reference_equity=snapshot.exposure.equity, halted=self.state.halted)
+            self.state = StrategyState(
+                reference_equity=snapshot.exposure.equity, halted=self.state.halted, exposure=decision.exposure
+            )
 
     def _intent(self, snapshot: ChainSnapshot) -> Intent | None:
         if snapshot.risk.level >= RiskLevel.BREACH and (intent := self._risk_override(snapshot)):
@@ -139,27 +171,32 @@ class StrategyManager:
         for finding in snapshot.risk.findings:
             if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
                 return self._restore_margin(snapshot, finding)
-            if finding.level >= RiskLevel.BREACH and finding.dimension == "health_factor":
-                reason = f"health factor {finding.value:.4f} below {finding.limit:g}"
+            if finding.level >= RiskLevel.BREACH and finding.dimension in _RESTORED:
+                reason = _RESTORED[finding.dimension].format(value=finding.value, limit=finding.limit)
                 return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
-            if finding.level >= RiskLevel.BREACH and finding.dimension == "delta_drift":
-                return self._resize(snapshot, Action.EXIT_PARTIAL, f"delta drift {finding.value:.2%} of equity")
+            if finding.level >= RiskLevel.BREACH and finding.dimension == "funding_apr" and self.state.exposure == 1.0:
+                reason = f"funding {finding.value:.2%} a year over seven days, below {finding.limit:.2%}"
+                return self._resize(snapshot, Action.EXIT_PARTIAL, reason, REDUCED_EXPOSURE)
         return None
 
     def _restore_margin(self, snapshot: ChainSnapshot, finding: RiskFinding) -> Intent:
         reason = f"margin ratio {finding.value:.4f} at {finding.venue} below {finding.limit:g}"
         if finding.level is RiskLevel.CRITICAL:
-            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN))
-            return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True)
+            exposure = self.state.exposure
+            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure))
+            return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True, exposure=exposure)
         if levelled := level_margins(self._settings, snapshot):
-            return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled)
+            return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled, exposure=self.state.exposure)
         return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
 
     def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
         targets at today's price, which would trade on every move of the market (decisions, Deviation).
         """
-        if self._relever is not None:
+        if self.state.exposure < 1.0:
+            if (snapshot.risk.funding_apr or 0.0) > 0.0:
+                return self._resize(snapshot, Action.ENTRY_PARTIAL, "funding is received again", 1.0)
+        elif self._relever is not None:
             for account, ratio in zip(self._settings.margin_accounts, snapshot.risk.margin_ratios, strict=True):
                 if ratio is not None and ratio > self._relever:
                     reason = f"margin ratio {ratio:.4f} at {account.venue} above {self._relever:g}"
@@ -177,7 +214,7 @@ class StrategyManager:
 
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
-        targets = self._strategy.targets(self._view(snapshot))
+        targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
         market, quantities = snapshot.market, snapshot.positions.quantities
         for slot, target in targets.quantities.items():
             gap = target - unscale(quantities[slot], market.index[slot])
@@ -207,17 +244,20 @@ class StrategyManager:
             drift += quantities[slot]
         return abs(drift) / spot if spot > 0.0 else 0.0
 
-    def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str) -> Intent:
-        return Intent(action, reason, self._strategy.targets(self._view(snapshot)))
+    def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
+        exposure = self.state.exposure if exposure is None else exposure
+        return Intent(
+            action, reason, self._strategy.targets(self._view(snapshot, exposure=exposure)), exposure=exposure
+        )
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
         return Intent(Action.EXIT_FULL, f"{self.state.halted}: leave the market and halt", targets, urgent=True)
 
-    def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0) -> StrategyView:
+    def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0) -> StrategyView:
         pending = self._settlements.pending_withdrawal * snapshot.market.share_price
         equity = max(0.0, snapshot.exposure.equity - pending)
-        return StrategyView(snapshot, equity, pending, margin_multiple)
+        return StrategyView(snapshot, equity, pending, margin_multiple, exposure)
 
     def _adjust_reference(self, snapshot: ChainSnapshot, reference: float) -> None:
         """A flow changes equity without being a deviation."""
@@ -237,3 +277,13 @@ class StrategyManager:
     def _price(self, snapshot: ChainSnapshot) -> float:
         slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot
         return snapshot.market.price[slot]
+
+
+def _suspension(snapshot: ChainSnapshot) -> str:
+    """Why nothing may be entered at the moment; empty if it may."""
+    if snapshot.risk.level < RiskLevel.BREACH:
+        return ""
+    for finding in snapshot.risk.findings:
+        if finding.level >= RiskLevel.BREACH and finding.dimension in _SUSPENDING:
+            return _SUSPENDING[finding.dimension].format(value=abs(finding.value))
+    return ""
