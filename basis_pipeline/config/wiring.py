@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
-
 from basis_pipeline.config.digest import behaviour_of, digest_of
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.market import frame_spec
@@ -19,6 +17,7 @@ from basis_pipeline.config.models import (
     StackFile,
     StakingStrategy,
 )
+from basis_pipeline.config.risk_limits import risk_limits
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
@@ -37,14 +36,9 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
 from basis_pipeline.domain.settings import (
-    Band,
-    DeltaLimits,
     EngineSettings,
     ExecutionMode,
-    HealthLimits,
-    MarginLimits,
-    RiskLimits,
-    RiskType,
+    LendingAccount,
     ScheduledFlow,
     SteeringLimits,
 )
@@ -72,19 +66,6 @@ _SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
     "staking": SimulatedStaking,
     "dex": SimulatedDex,
     "executor": SimulatedExecutor,
-}
-_SHAPE_RISKS = {
-    "lending": (RiskType.DRAWDOWN,),
-    "staking": (
-        RiskType.HEALTH_FACTOR,
-        RiskType.LOAN_TO_VALUE,
-        RiskType.PEG_DISCOUNT,
-        RiskType.BORROW_RATE,
-        RiskType.REWARDS,
-        RiskType.DRAWDOWN,
-    ),
-    "hedged_staking": tuple(RiskType),
-    "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
 }
 _SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005}
 
@@ -158,13 +139,7 @@ def _settings(
     if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
-    stack = strategy if isinstance(strategy, StackFile) else None
-    lending = lending_account(universe, venues, stack) if stack else None
-    if stack is not None:
-        check_stack(mode, stack, lending)
-    enabled = mode.component_config.risk_monitor.enabled_risk_types
     capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
-    gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
     return EngineSettings(
         mode=mode.mode,
         share_class=mode.share_class,
@@ -177,13 +152,13 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=_risk(mode, limits, stack, enabled),
+        risk=risk_limits(mode, limits),
         steering_limits=SteeringLimits(
             equity_deviation=mode.equity_deviation_threshold,
             leg_deviation=mode.position_deviation_threshold,
             min_trade=mode.min_trade_usd,
         ),
-        gas_slot=gas_slot if gas_slot is not None and mode.share_class == GAS_TOKEN else capital,
+        gas_slot=_gas_slot(mode, universe, capital),
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
@@ -191,11 +166,21 @@ def _settings(
         receivables=receivables(universe),
         flows=_flows(mode),
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
-        stack=stack_route(universe, venues, stack) if stack else None,
-        lending=lending,
+        stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        lending=_lending(mode, universe, venues),
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
     )
+
+
+def _lending(mode: ModeFile, universe: Universe, venues: Venues) -> LendingAccount | None:
+    """The account behind a stack, after a check that its leverage leaves room to act."""
+    strategy = mode.strategy
+    if not isinstance(strategy, StackFile):
+        return None
+    account = lending_account(universe, venues, strategy)
+    check_stack(mode, strategy, account)
+    return account
 
 
 def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
@@ -231,29 +216,6 @@ def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
     return Stack(settings.stack, strategy.target_ltv)
 
 
-def _risk(
-    mode: ModeFile, margin: MarginLimits | None, stack: StackFile | None, enabled: list[RiskType] | None
-) -> RiskLimits:
-    limits = RiskLimits(
-        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
-        margin=margin,
-        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-        max_drawdown=mode.max_drawdown,
-        funding_floor_apr=mode.funding_floor_apr,
-    )
-    if stack is None:
-        return limits
-    return replace(
-        limits,
-        health=HealthLimits(
-            stack.health_factor_derisk, stack.health_factor_emergency, stack.ltv_band, stack.target_ltv
-        ),
-        peg=Band(stack.peg_discount.warn, stack.peg_discount.breach),
-        borrow=Band(stack.borrow_rate.warn, stack.borrow_rate.breach),
-        reward_spike=stack.reward_spike,
-    )
-
-
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:
     needed = requirements(spec)
     margin = settings.risk.margin
@@ -280,6 +242,12 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
 
 def _series(series: SeriesRef) -> str:
     return f"{series.dataset}/{series.venue}/{series.symbol}"
+
+
+def _gas_slot(mode: ModeFile, universe: Universe, capital: int) -> int:
+    """Gas is paid in ETH by books that hold it, else charged in the share class."""
+    eth = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
+    return capital if eth is None or mode.share_class != GAS_TOKEN else eth
 
 
 def _reserve(mode: ModeFile) -> float:

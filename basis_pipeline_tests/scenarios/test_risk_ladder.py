@@ -113,13 +113,13 @@ def paid_by_shorts(rate: float, days: int) -> list[Moment]:
 
 
 def test_funding_below_the_floor_for_a_week_halves_the_book_until_it_is_received_again() -> None:
-    """-1e-4 every eight hours: when payments span six days there are 19 of them, -19e-4 x 365 / 7 = -9.91% a year."""
+    """-1e-4 every eight hours: when payments span six days there are 19 of them, -19e-4 x 365 / 7 = -10.95% a year."""
     moments = [*paid_by_shorts(-1e-4, 9), *paid_by_shorts(3e-4, 6)]
     run = Run(frictionless("btc_basis"), moments).go(24)
     full = run.quantity("binance:BaseToken:BTC")
     run.go(8 * 24)
     (reduced,) = [reason for reason in run.reasons if reason.startswith("exit_partial")]
-    assert reduced == "exit_partial: funding -9.91% a year over seven days, below -5.00%"
+    assert reduced == "exit_partial: funding -10.95% a year over seven days, below -5.00%"
     first = run.engine.log.orders[6].timestamp
     assert (first - run.feed.timestamps[0]) // DAY == 6
     assert run.quantity("binance:BaseToken:BTC") == pytest.approx(full / 2, rel=0.01)

@@ -127,8 +127,8 @@ def _liquidation(
 ) -> tuple[PositionDelta, ...]:
     """Close everything if the bar's worst mark took the margin balance below maintenance.
 
-    A single position closes at its liquidation price, several at the bar's worst marks. The venue's insurance covers
-    a loss beyond the cash, which therefore ends at 0, never below.
+    A single position closes at its liquidation price, several at the bar's worst marks, gains before losses. The
+    venue's insurance covers a loss beyond the cash, which therefore ends at 0, never below.
     """
     open_slots = [slot for slot in account.perp_slots if positions.quantities[slot]]
     if not open_slots:
@@ -142,16 +142,17 @@ def _liquidation(
         notional += abs(quantity) * worst
     if balance >= account.maintenance_margin * notional:
         return ()
-    deltas: list[PositionDelta] = []
+    fills = []
     for slot in open_slots:
         quantity, entry = positions.quantities[slot], positions.entry_prices[slot]
         price = market.high[slot] if quantity < 0.0 else market.low[slot]
         if len(open_slots) == 1:
             price = liquidation_price(cash, quantity, entry, account.maintenance_margin)
-        fee = abs(quantity) * price * fee_rate
-        change = max(-cash, unrealised_pnl(quantity, entry, price) - fee)
-        charged = unrealised_pnl(quantity, entry, price) - change
+        fills.append((unrealised_pnl(quantity, entry, price), slot, quantity, price))
+    deltas: list[PositionDelta] = []
+    for realised, slot, quantity, price in sorted(fills, reverse=True):
+        change = max(-cash, realised - abs(quantity) * price * fee_rate)
         cash += change
         deltas.append(PositionDelta(slot, -quantity, DeltaSource.LIQUIDATION, price=price, reference_price=price))
-        deltas.append(PositionDelta(account.cash_slot, change, DeltaSource.LIQUIDATION, fee=charged))
+        deltas.append(PositionDelta(account.cash_slot, change, DeltaSource.LIQUIDATION, fee=realised - change))
     return tuple(deltas)
