@@ -33,6 +33,7 @@ ByKey = Mapping[str, float]
 """A value by position key."""
 
 _CEXES = ("binance", "bybit", "okx")
+_POOLS = (("curve", "weETH"), ("uniswap", "wstETH"))
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         prices: USDT by asset.
         last, mark, high, low: by position key; each defaults to the one before it, `last` to the asset's price.
         index: by position key of an Aave slot, default 1.
-        ratio: by token, ETH per liquid staking token, default 1.
+        ratio: by token, ETH per staked token at the protocol, default 1; `last` defaults to it times the price.
         rewards: distributions known from this step on: (position key, start, end, rate).
         funding: rate by venue where this step settles funding; None between settlements.
         usd: USD per USDT.
@@ -131,7 +132,8 @@ def frictionless(mode: str, overrides: Mapping[str, Any] | None = None) -> Wired
     """A mode whose venues take no fee, have no slippage and move funds for nothing; lots and margin rules stay."""
     names = set(wired(mode, overrides).settings.venues)
     free: dict[str, Any] = {f"venues.{name}.transfer_fee_usdt": 0.0 for name in names & {"wallet", *_CEXES}}
-    free |= {f"venues.{name}.gas_units": {} for name in names & {"wallet", "aave_v3"}}
+    free |= {f"venues.{name}.gas_units": {} for name in names - set(_CEXES)}
+    free |= {f"venues.{name}.swaps.{token}.slippage_bp": {10_000: 0.0} for name, token in _POOLS if name in names}
     for name in names & set(_CEXES):
         for kind in ("spot", "perp"):
             free |= {f"venues.{name}.{kind}.taker_fee_bp": 0.0, f"venues.{name}.{kind}.slippage_bp": {10_000: 0.0}}

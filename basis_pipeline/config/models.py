@@ -70,6 +70,19 @@ class RewardsFile(Model):
     dust_delta: Share = Field(default=0.002, description="of equity")
 
 
+class BandFile(Model):
+    """Beyond `warn` it is reported, beyond `breach` nothing is entered any more; fractions."""
+
+    warn: Ratio
+    breach: Ratio
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BandFile:
+        if not self.warn < self.breach:
+            raise ValueError(f"warn {self.warn:g} must be below breach {self.breach:g}")
+        return self
+
+
 class StackFile(Model):
     """What staked ETH is made of; `target_ltv` 0 is plain staking."""
 
@@ -82,6 +95,12 @@ class StackFile(Model):
     health_factor_emergency: Ratio = 1.05
     carry_gate: bool = Field(default=True, description="take leverage off while the last 30 days say that it costs")
     rewards: RewardsFile = RewardsFile()
+    ltv_band: Ratio = Field(default=0.02, description="around target_ltv; above it the stack is reduced")
+    peg_discount: BandFile = Field(
+        default=BandFile(warn=0.01, breach=0.025), description="of the market ratio below the protocol's"
+    )
+    borrow_rate: BandFile = Field(default=BandFile(warn=0.05, breach=0.10), description="APR of the last day")
+    reward_spike: Ratio = Field(default=0.005, description="rewards credited at once, of equity; reported only")
 
 
 class StakingStrategy(StackFile):

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from basis_pipeline.config.models import BasisStrategy, HedgedStakingStrategy, ModeFile, StakingStrategy
+from basis_pipeline.config.models import (
+    BasisStrategy,
+    HedgedStakingStrategy,
+    ModeFile,
+    StackFile,
+    StakingStrategy,
+)
 from basis_pipeline.config.universe import Venues
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.domain.settings import MarginAccount, MarginLimits
+from basis_pipeline.domain.settings import LendingAccount, MarginAccount, MarginLimits
 from basis_pipeline.domain.valuation import ratio_after_move
 
 RELEVER = 1.6
 """Default of margin_ratio.relever, in multiples of m0 = (1 - s) / s."""
+
+HEALTH_ROOM = 0.08
+"""Least distance of a stack's own health factor from the one at which it is reduced."""
 
 LARGEST_MOVES = {"BTC": (0.073, 0.094), "ETH": (0.122, 0.140)}
 """Largest adverse moves measured on 2024-01..2025-06, as fractions: within one hour, within two."""
@@ -49,6 +58,23 @@ def check_exit_route(mode: ModeFile) -> None:
         raise ConfigError(
             f"{where}: exit_route queue needs a gas_reserve: a redemption brings nothing to pay its gas from.",
             remedy="set gas_reserve: 0.02 (ETH) or more.",
+        )
+
+
+def check_stack(mode: ModeFile, strategy: StackFile, account: LendingAccount | None) -> None:
+    """A levered stack needs room between its own health factor and the one it is reduced at (decisions, Leverage)."""
+    where = f"configs/modes/{mode.mode}.yaml"
+    if strategy.health_factor_emergency >= strategy.health_factor_derisk or strategy.health_factor_emergency <= 1.0:
+        raise ConfigError(f"{where}: strategy needs 1 < health_factor_emergency < health_factor_derisk.")
+    if account is None:
+        return
+    health, needed = account.liquidation_threshold / strategy.target_ltv, strategy.health_factor_derisk + HEALTH_ROOM
+    if health < needed - 1e-9:
+        raise ConfigError(
+            f"{where}: strategy.target_ltv {strategy.target_ltv:g} is a health factor of {health:.4f} at a liquidation "
+            f"threshold of {account.liquidation_threshold:g}; it needs {needed:.4g}, {HEALTH_ROOM:g} above "
+            "health_factor_derisk.",
+            remedy=f"lower strategy.target_ltv to {account.liquidation_threshold / needed:.4f} or below.",
         )
 
 

@@ -18,6 +18,7 @@ from basis_pipeline.config.models import (
     StakingStrategy,
 )
 from basis_pipeline.config.rewards import reward_rules
+from basis_pipeline.config.risk_limits import risk_limits
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
@@ -32,18 +33,21 @@ from basis_pipeline.config.universe import (
     used_venues,
     venue_rules,
 )
-from basis_pipeline.config.validation import check_basis, check_exit_route, check_lots, check_share_class, margin_limits
+from basis_pipeline.config.validation import (
+    check_basis,
+    check_exit_route,
+    check_lots,
+    check_share_class,
+    check_stack,
+    margin_limits,
+)
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
 from basis_pipeline.domain.settings import (
-    DeltaLimits,
     EngineSettings,
     ExecutionMode,
-    HealthLimits,
-    MarginLimits,
-    RiskLimits,
-    RiskType,
+    LendingAccount,
     ScheduledFlow,
     SteeringLimits,
 )
@@ -71,12 +75,6 @@ _SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
     "staking": SimulatedStaking,
     "dex": SimulatedDex,
     "executor": SimulatedExecutor,
-}
-_SHAPE_RISKS = {
-    "lending": (RiskType.DRAWDOWN,),
-    "staking": (RiskType.HEALTH_FACTOR, RiskType.DRAWDOWN),
-    "hedged_staking": tuple(RiskType),
-    "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
 }
 _SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005}
 
@@ -165,7 +163,7 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=_risk_limits(mode, limits),
+        risk=risk_limits(mode, limits),
         steering_limits=SteeringLimits(
             equity_deviation=mode.equity_deviation_threshold,
             leg_deviation=mode.position_deviation_threshold,
@@ -182,23 +180,20 @@ def _settings(
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
         stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
         gated_ltv=_gated_ltv(strategy) if isinstance(strategy, StackFile) else None,
-        lending=lending_account(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        lending=_lending(mode, universe, venues),
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
     )
 
 
-def _risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
-    """What the shape watches, unless the mode says what to watch."""
-    enabled = mode.component_config.risk_monitor.enabled_risk_types
-    return RiskLimits(
-        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
-        margin=margin,
-        health=_health(mode.strategy) if isinstance(mode.strategy, StackFile) else None,
-        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-        max_drawdown=mode.max_drawdown,
-        funding_floor_apr=mode.funding_floor_apr,
-    )
+def _lending(mode: ModeFile, universe: Universe, venues: Venues) -> LendingAccount | None:
+    """The account behind a stack, after a check that its leverage leaves room to act."""
+    strategy = mode.strategy
+    if not isinstance(strategy, StackFile):
+        return None
+    account = lending_account(universe, venues, strategy)
+    check_stack(mode, strategy, account)
+    return account
 
 
 def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
@@ -236,10 +231,6 @@ def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
 
 def _gated_ltv(strategy: StackFile) -> float | None:
     return strategy.target_ltv if strategy.carry_gate and strategy.target_ltv else None
-
-
-def _health(strategy: StackFile) -> HealthLimits:
-    return HealthLimits(strategy.health_factor_derisk, strategy.health_factor_emergency)
 
 
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:

@@ -81,6 +81,7 @@ class StrategyView(msgspec.Struct, frozen=True):
         pending_withdrawal: USDT to be set free in the wallet.
         margin_multiple: size for this multiple of the strategy's own margin ratio.
         levered: whether a stack is sized with its debt.
+        exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
     """
 
     snapshot: ChainSnapshot
@@ -88,6 +89,7 @@ class StrategyView(msgspec.Struct, frozen=True):
     pending_withdrawal: float = 0.0
     margin_multiple: float = 1.0
     levered: bool = True
+    exposure: float = 1.0
 
 
 class Targets(msgspec.Struct, frozen=True):

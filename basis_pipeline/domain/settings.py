@@ -30,6 +30,10 @@ class RiskType(StrEnum):
     FUNDING = "funding"
     DRAWDOWN = "drawdown"
     HEALTH_FACTOR = "health_factor"
+    LOAN_TO_VALUE = "loan_to_value"
+    PEG_DISCOUNT = "peg_discount"
+    BORROW_RATE = "borrow_rate"
+    REWARDS = "rewards"
 
 
 class MarginLimits(msgspec.Struct, frozen=True):
@@ -49,8 +53,21 @@ class DeltaLimits(msgspec.Struct, frozen=True):
     breach: float = 0.05
 
 
+class Band(msgspec.Struct, frozen=True):
+    """Beyond `warn` it is reported, beyond `breach` something is done; both positive fractions."""
+
+    warn: float
+    breach: float
+
+
 class RiskLimits(msgspec.Struct, frozen=True):
-    """Limits the risk monitor holds the book against; a limit of a disabled risk type is not looked at."""
+    """Limits the risk monitor holds the book against; a limit of a disabled risk type is not looked at.
+
+    Attributes:
+        peg: of the discount of a staked token on its pool.
+        borrow: of the yearly cost of debt over the last day.
+        reward_spike: rewards credited at once, fraction of equity; they are reported, nothing follows.
+    """
 
     enabled: frozenset[RiskType]
     margin: MarginLimits | None = None
@@ -58,6 +75,9 @@ class RiskLimits(msgspec.Struct, frozen=True):
     delta: DeltaLimits = DeltaLimits()
     max_drawdown: float = 0.15
     funding_floor_apr: float = -0.05
+    peg: Band | None = None
+    borrow: Band | None = None
+    reward_spike: float = 0.005
 
 
 class HealthLimits(msgspec.Struct, frozen=True):
@@ -66,6 +86,7 @@ class HealthLimits(msgspec.Struct, frozen=True):
     derisk: float = 1.12
     emergency: float = 1.05
     ltv_band: float = 0.02
+    target_ltv: float = 0.0
 
 
 class LendingAccount(msgspec.Struct, frozen=True):

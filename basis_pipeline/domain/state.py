@@ -61,12 +61,17 @@ class RiskState(msgspec.Struct, frozen=True):
         equity: share class, at the last commit; 0 before the book was funded.
         unit_value, peak: value of one unit (1.0 at the opening) and its highest value.
         funding: settlements of the trailing window, oldest first.
+        borrow_index, borrow_at: of the debt at the last midnight; 0 before the first.
+        borrow_apr: its growth per year between the last two midnights.
     """
 
     equity: float = 0.0
     unit_value: float = 1.0
     peak: float = 1.0
     funding: tuple[FundingPayment, ...] = ()
+    borrow_index: float = 0.0
+    borrow_at: int = 0
+    borrow_apr: float | None = None
 
 
 class StrategyState(msgspec.Struct, frozen=True):
@@ -75,11 +80,13 @@ class StrategyState(msgspec.Struct, frozen=True):
     Attributes:
         reference_equity: equity at the last sizing in USDT, adjusted for flows since; None before the entry.
         halted: why no entry is planned any more; empty while trading.
+        exposure: share of its full size that the book was last sized for.
         declined_price, declined_at: where and when a plan last could not be carried by cash; None if it could.
     """
 
     reference_equity: float | None = None
     halted: str = ""
+    exposure: float = 1.0
     declined_price: float | None = None
     declined_at: int | None = None
 

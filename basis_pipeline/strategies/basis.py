@@ -53,9 +53,9 @@ class Basis(msgspec.Struct, frozen=True):
 
     def targets(self, view: StrategyView) -> Targets:
         """Restore the spot fraction at today's prices, or the one that gives a multiple of its margin ratio."""
-        fraction = self.spot_fraction
+        fraction = self.spot_fraction * view.exposure
         if view.margin_multiple != 1.0:
-            fraction = spot_fraction_for(view.margin_multiple * self.margin_ratio)
+            fraction = view.exposure * spot_fraction_for(view.margin_multiple * self.margin_ratio)
         deployable = view.equity * (1.0 - self.reserve_fraction)
         shorts = self._shorts(self._spot_quantity(view, fraction * deployable))
         margin = (1.0 - fraction) * deployable
