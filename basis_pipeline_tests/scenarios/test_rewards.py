@@ -101,7 +101,7 @@ def test_a_token_that_is_not_traded_yet_stops_nothing_while_none_is_held() -> No
 def test_a_held_token_whose_price_disappears_stops_the_run() -> None:
     moments = month(at(CALM, rewards=(FOUR_DAYS,)))
     moments[-1] = at(CALM, prices={"ETH": 2_000.0})
-    with pytest.raises(DataError, match="wallet:BaseToken:EIGEN is held at .* and nothing prices it"):
+    with pytest.raises(DataError, match=r"wallet:BaseToken:EIGEN is held at .* and nothing prices it"):
         Run(free_of_cost("eth_staking_only", NO_SALE), moments).go()
 
 
