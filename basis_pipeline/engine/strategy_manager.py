@@ -244,8 +244,13 @@ class StrategyManager:
         return None
 
     def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
-        """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it."""
-        targets = replace(self._strategy.targets(self._view(snapshot)), patient=True)
+        """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it.
+
+        A pair pays for its unwinding from the wallet: it sets the gas reserve free besides, or what its gas and fees
+        have eaten would have to be unwound for again, and again.
+        """
+        spare = self._settings.gas_reserve if self._strategy.steering is Steering.PAIR else 0.0
+        targets = replace(self._strategy.targets(self._view(snapshot, spare=spare)), patient=True)
         intent = Intent(Action.EXIT_PARTIAL, "free cash for a withdrawal", targets)
         if self._view(snapshot).equity >= dust_value(self._settings, snapshot):
             return intent
@@ -275,8 +280,11 @@ class StrategyManager:
         dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
         return Intent(Action.EXIT_FULL, reason, targets, urgent=True, dust=dust)
 
-    def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0) -> StrategyView:
-        pending = self._settlements.pending_withdrawal * snapshot.market.share_price
+    def _view(
+        self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0, spare: float = 0.0
+    ) -> StrategyView:
+        """`spare`: share-class units to set free beyond the pending withdrawals."""
+        pending = (self._settlements.pending_withdrawal + spare) * snapshot.market.share_price
         equity = max(0.0, snapshot.exposure.equity - pending)
         return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered, exposure)
 
