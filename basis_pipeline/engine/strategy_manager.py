@@ -17,7 +17,8 @@ from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import StrategyState
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.order_planner import OrderPlanner, Plan
+from basis_pipeline.engine.restraint import dear_gas, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
 
@@ -37,12 +38,6 @@ _RESTORED = {
     "delta_drift": "delta drift {value:.2%} of equity",
 }
 """Breaches that are mended by going back to the targets, and how each is worded."""
-_SUSPENDING = {
-    "peg_discount": "staked tokens sell at a discount of {value:.2%}",
-    "borrow_apr": "borrowing costs {value:.2%} a year",
-}
-"""Breaches in which nothing is entered. Nothing is sold for them either: a sale would make the discount a loss, and
-whether dear debt is worth repaying is a matter of carry, not of one day."""
 _ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
 
 
@@ -105,7 +100,7 @@ class StrategyManager:
         intent = self._intent(snapshot)
         if intent is None or not self._may_act(intent, timestamp, snapshot):
             return None
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
+        plan = self._plan(intent, snapshot)
         if not plan.orders:
             if plan.awaits_funds:
                 return None
@@ -125,11 +120,18 @@ class StrategyManager:
         """Not while the last refusal is fresh, and no entry while one is suspended."""
         if not intent.urgent and self._declined_recently(timestamp, snapshot):
             return False
-        if intent.action in _ENTRIES and (why := _suspension(snapshot)):
+        if intent.action in _ENTRIES and (why := suspension(snapshot)):
             self._decline(timestamp, snapshot)
             self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; suspended: {why}", 0)
             return False
         return True
+
+    def _plan(self, intent: Intent, snapshot: ChainSnapshot) -> Plan:
+        """What the planner makes of the intent; more of a book is not entered at any price of gas."""
+        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
+        if intent.action is Action.ENTRY_PARTIAL and (why := dear_gas(plan.orders, snapshot.market, self._settings)):
+            return Plan((), why)
+        return plan
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
@@ -286,13 +288,3 @@ class StrategyManager:
     def _price(self, snapshot: ChainSnapshot) -> float:
         slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot
         return snapshot.market.price[slot]
-
-
-def _suspension(snapshot: ChainSnapshot) -> str:
-    """Why nothing may be entered at the moment; empty if it may."""
-    if snapshot.risk.level < RiskLevel.BREACH:
-        return ""
-    for finding in snapshot.risk.findings:
-        if finding.level >= RiskLevel.BREACH and finding.dimension in _SUSPENDING:
-            return _SUSPENDING[finding.dimension].format(value=abs(finding.value))
-    return ""
