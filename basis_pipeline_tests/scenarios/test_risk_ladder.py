@@ -91,7 +91,7 @@ def test_dear_debt_is_not_added_to() -> None:
 
 
 def test_an_addition_waits_while_its_gas_is_out_of_proportion() -> None:
-    """Minting costs 150,000 units: at 5,000 gwei .75 ETH for the other 9.25 of a deposit of 10; the entry never waits."""
+    """150,000 units at 5,000 gwei are .75 ETH, for the other 9.25 of a deposit of 10; the first entry never waits."""
     dear = at(CALM, gas=5_000.0)
     mode = wired("eth_staking_only", DEPOSIT)
     run = Run(mode, [dear, dear, *steady(dear, 3), *steady(at(CALM, gas=20.0), 30)]).go(5)
