@@ -197,6 +197,7 @@ class ModeFile(Model):
     equity_deviation_threshold: Ratio = 0.05
     position_deviation_threshold: Ratio = 0.02
     min_trade_usd: NotNegative = 25.0
+    max_gas_share: Ratio = Field(default=0.01, description="of what an addition moves; it waits while gas costs more")
     reference_price: dict[str, str] = Field(default={}, description="asset -> spot venue; default binance")
     flows: list[FlowFile] = Field(default=[], description="scheduled deposits and withdrawals")
     error_policy: ErrorPolicyName = ErrorPolicyName.FAIL_FAST

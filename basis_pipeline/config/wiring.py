@@ -164,11 +164,7 @@ def _settings(
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
         risk=risk_limits(mode, limits),
-        steering_limits=SteeringLimits(
-            equity_deviation=mode.equity_deviation_threshold,
-            leg_deviation=mode.position_deviation_threshold,
-            min_trade=mode.min_trade_usd,
-        ),
+        steering_limits=_steering_limits(mode),
         gas_slot=_gas_slot(mode, universe, capital),
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
@@ -183,6 +179,15 @@ def _settings(
         lending=_lending(mode, universe, venues),
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
+    )
+
+
+def _steering_limits(mode: ModeFile) -> SteeringLimits:
+    return SteeringLimits(
+        equity_deviation=mode.equity_deviation_threshold,
+        leg_deviation=mode.position_deviation_threshold,
+        min_trade=mode.min_trade_usd,
+        max_gas_share=mode.max_gas_share,
     )
 
 

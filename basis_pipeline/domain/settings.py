@@ -205,6 +205,7 @@ class SteeringLimits(msgspec.Struct, frozen=True):
         equity_deviation: |reference equity - equity| / reference equity of a price-neutral pair.
         leg_deviation: |actual - target| / target of a leg, or |spot - short| / spot of a pair.
         min_trade: USDT; smaller changes are not traded.
+        max_gas_share: an addition to the book waits while its gas is more than this fraction of what it moves.
         retry_move, retry_after: a plan that cash could not carry is not tried again before the price has moved by
             this fraction or this many microseconds have passed.
     """
@@ -212,6 +213,7 @@ class SteeringLimits(msgspec.Struct, frozen=True):
     equity_deviation: float = 0.05
     leg_deviation: float = 0.02
     min_trade: float = 25.0
+    max_gas_share: float = 0.01
     retry_move: float = 0.02
     retry_after: int = 86_400_000_000
 

@@ -90,6 +90,17 @@ def test_dear_debt_is_not_added_to() -> None:
     assert "suspended: borrowing costs 19.99% a year" in run.reasons[-1]
 
 
+def test_an_addition_waits_while_its_gas_is_out_of_proportion() -> None:
+    """150,000 units at 5,000 gwei are .75 ETH, for the other 9.25 of a deposit of 10; the first entry never waits."""
+    dear = at(CALM, gas=5_000.0)
+    mode = wired("eth_staking_only", DEPOSIT)
+    run = Run(mode, [dear, dear, *steady(dear, 3), *steady(at(CALM, gas=20.0), 30)]).go(5)
+    assert len(run.orders) == 1
+    assert "declined: gas of 1875.00 USDT is 8.11% of what is moved, above 1.00%" in run.reasons[-1]
+    run.go()
+    assert len(run.orders) == 2
+
+
 def test_a_loan_to_value_above_its_band_is_brought_back() -> None:
     """Debt grows by 4%: 124.8 / 160 = .78 > .77; E = 35.2 ETH, so collateral 140.8 and debt 105.6."""
     dearer = at(CALM, index={OWED: 1.04})
