@@ -55,7 +55,8 @@ def test_sortino_of_the_example_of_rollinger_and_hoffman() -> None:
 
 
 def test_money_weighted_return_of_the_documented_example_of_xirr() -> None:
-    # Microsoft, XIRR function: -10,000 on 2008-01-01, then 2,750 on 2008-03-01, 4,250 on 2008-10-30, 3,250 on 2009-02-15
+    # Microsoft, XIRR function: -10,000 on 2008-01-01, then 2,750 on 2008-03-01, 4,250 on 2008-10-30, 3,250 on
+    # 2009-02-15
     # and 2,750 on 2009-04-01 are 37.3362535% a year of 365 days.
     days = np.array([0, 60, 303, 411])
     growth = money_weighted_return(np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0]), (456 - days) / 456, 2_750.0)
