@@ -10,7 +10,18 @@ from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.market_data.dataset_types import PROVENANCE, Column, Dataset
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 
+_STACK = """
+* plain: LST units `E / R`, `R` = ETH per token at the protocol
+* levered at loan to value `l`: collateral `S = E / (1 - l)`, debt `B = l E / (1 - l)`, so that `S - B = E`
+* unmanaged growth: `(r s - l b) / (1 - l)` with the growth of ratio, collateral index and borrow index
+"""
 _FORMULAS = {
+    "staking": f"""
+Equity in ETH grows with the protocol ratio; leverage earns the difference to the borrow rate.
+{_STACK}""",
+    "hedged_staking": f"""
+A stack worth `a × E` whose net ETH delta is sold short; `(1 - a) × E` is margin on the shorts' venues.
+{_STACK}""",
     "basis": """
 The price cancels between the legs, the funding stays.
 

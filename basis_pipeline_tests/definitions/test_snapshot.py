@@ -18,7 +18,10 @@ from basis_pipeline.gates.registry import GATES
 from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment
 
-MODES = ["btc_basis", "eth_basis", "pure_lending_eth", "pure_lending_usdt"]
+BASIS, LENDING = ["btc_basis", "eth_basis"], ["pure_lending_eth", "pure_lending_usdt"]
+STAKING = ["eth_leveraged", "eth_staking_only"]
+HEDGED = ["usdt_eth_staking_hedged_leveraged", "usdt_eth_staking_hedged_simple"]
+MODES = [*BASIS, *STAKING, *LENDING, *HEDGED]
 BASIS_DATA = {"spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "funding_rates"}
 LENDING_DATA = {"spot_candles_1h", "aave_reserves_1d", "aave_rates_1h", "gas_prices_1h"}
 
@@ -41,8 +44,10 @@ def test_assets_by_group(definitions: dg.Definitions) -> None:
     assert groups == {
         "data_raw": {"raw_files"},
         **{f"data_{name}": {d.name for d in DATASETS.values() if d.family == name} for name in families},
-        "backtests_basis": {"btc_basis", "eth_basis"},
-        "backtests_lending": {"pure_lending_eth", "pure_lending_usdt"},
+        "backtests_basis": set(BASIS),
+        "backtests_lending": set(LENDING),
+        "backtests_staking": set(STAKING),
+        "backtests_hedged_staking": set(HEDGED),
         "reports": {*(f"{mode}_report" for mode in MODES), "overview", "catalogue"},
     }
 

@@ -28,6 +28,8 @@ UNMANAGED = {
     "strategy.health_factor_derisk": 1.04,
     "strategy.health_factor_emergency": 1.02,
     "strategy.ltv_band": 1.0,
+    "strategy.carry_gate": False,
+    "strategy.rewards.tokens": [],
 }
 LEVERAGED = [(lst, ltv) for lst in ("weETH", "wstETH") for ltv in (0.65, 0.75, 0.80)]
 PUBLISHED = {
