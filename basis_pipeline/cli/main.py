@@ -106,6 +106,8 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
     )
     if plan.experiment:
         screens.say(f"experiment {plan.experiment} (the standing record stays as it is)")
+    for series in plan.blocked:
+        screens.warn(str(series))
     try:
         with screens.progress(mode) as progress:
             outcomes = list(plan.run(progress))

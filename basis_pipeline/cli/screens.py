@@ -45,6 +45,10 @@ def complain(message: str) -> None:
     _ERR.print(f"[bold red]error[/] {escape(message)}", soft_wrap=True)
 
 
+def warn(message: str) -> None:
+    _ERR.print(f"[bold yellow]warning[/] {escape(message)}", soft_wrap=True)
+
+
 def result(text: str) -> None:
     """The answer itself, for scripts to read."""
     sys.stdout.write(f"{text}\n")
@@ -89,6 +93,11 @@ def ingestion(report: IngestReport, *, verbose: bool) -> None:
     for file in report.files:
         if file.status in ("unrecognised", "failed") or (verbose and file.reason):
             complain(f"{file.path}: {file.status}: {file.reason}")
+    told = {finding for file in report.files for finding in file.findings}
+    for series in report.series:
+        for finding in series.findings if series.status == "blocked" else ():
+            if finding not in told:
+                complain(f"{series.key}: blocked: {finding}")
     failed = set(report.failed_checks)
     for key, finding in report.findings():
         if finding in failed:
