@@ -43,9 +43,16 @@ def cli(context: click.Context) -> None:
 @click.option("--seed", default=7, show_default=True)
 @click.option("--asset", "assets", multiple=True, default=("BTC", "ETH"), show_default=True, help="Repeatable.")
 @click.option("--stress", multiple=True, metavar="MONTH=EPISODE", help="E.g. 2024-05=crash; repeatable.")
+@click.option("--replace", is_flag=True, help="Discard a sample that was made with other arguments.")
 @pass_workspace
 def sample_data(  # noqa: PLR0917 - one parameter per option of the command
-    workspace: Workspace, first: str, months: int, seed: int, assets: tuple[str, ...], stress: tuple[str, ...]
+    workspace: Workspace,
+    first: str,
+    months: int,
+    seed: int,
+    assets: tuple[str, ...],
+    stress: tuple[str, ...],
+    replace: bool,
 ) -> None:
     """Write synthetic vendor files to <data root>/raw."""
     with screens.progress("sample data") as progress:
@@ -56,6 +63,7 @@ def sample_data(  # noqa: PLR0917 - one parameter per option of the command
             seed=seed,
             assets=assets,
             stress=stress,
+            replace=replace,
             progress=progress,
         )
     screens.say(f"{'wrote' if summary.written else 'found'} sample data in {summary.raw}")
