@@ -33,6 +33,7 @@ def _console(*, stderr: bool) -> Console:
 _OUT, _ERR = _console(stderr=False), _console(stderr=True)
 _COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
 _SHOWN_ROWS = 1000
+_WORST_FIRST = ("ERROR", "WARN", "INFO")
 _EXAMPLE = "select mode, month, total_return, gates_failed from months"
 
 
@@ -82,32 +83,26 @@ def _plain_progress(what: str, done: int, total: int) -> None:
 
 
 def ingestion(report: IngestReport, *, verbose: bool) -> None:
-    """Datasets with what rules did to them; then every error, and the findings that need a person."""
+    """Datasets with what rules did to them; then every error, and with `verbose` whatever else was found."""
     table = Table(_name("dataset"), *_right("series", "rows", "dropped", "quarantined", "filled", "proxied", "blocked"))
     for row in report.summary():
         counts = (row.series, row.rows, row.dropped, row.quarantined, row.filled, row.proxied, row.blocked)
         table.add_row(row.dataset, *(f"{count:,}" if count else "·" for count in counts))
     _ERR.print(table)
+    errors = set(report.errors)
     states = Counter(file.status for file in report.files)
     say("files: " + ", ".join(f"{count} {status}" for status, count in states.items()))
-    for file in report.files:
-        if file.status in ("unrecognised", "failed") or (verbose and file.reason):
-            complain(f"{file.path}: {file.status}: {file.reason}")
-    told = {finding for file in report.files for finding in file.findings}
-    for series in report.series:
-        for finding in series.findings if series.status == "blocked" else ():
-            if finding not in told:
-                complain(f"{series.key}: blocked: {finding}")
-    failed = set(report.failed_checks)
-    for key, finding in report.findings():
-        if finding in failed:
-            say(f"check failed: {key}: {finding}")
-    if verbose:
-        for key, finding in report.findings():
-            if finding.severity == "WARN":
-                say(f"{key or 'file'}: {finding}")
-    elif report.warnings:
-        say(f"{len(report.warnings)} warnings (`basis ingest --verbose` lists them)")
+    # A broken file and the series it breaks tell of the same finding.
+    found = dict.fromkeys(report.findings())
+    for key, finding in sorted(found, key=lambda pair: _WORST_FIRST.index(pair[1].severity)):
+        text = f"{key}: {finding}" if key else str(finding)
+        if finding.severity == "ERROR":
+            complain(text) if finding in errors else say(f"check failed: {text}")
+        elif verbose:
+            say(text)
+    warnings = sum(finding.severity == "WARN" for _key, finding in found)
+    if warnings and not verbose:
+        say(f"{warnings} warnings (`basis ingest --verbose` lists them)")
 
 
 def months(outcomes: Sequence[MonthOutcome]) -> None:

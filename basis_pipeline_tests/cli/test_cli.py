@@ -142,3 +142,12 @@ def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: 
     warned = basis("backtest", "btc_basis").stderr
     assert "warning perp_candles_1h binance BTCUSDT: its last ingestion was blocked" in warned
     assert "warning" not in basis("backtest", "pure_lending_usdt").stderr
+
+
+def test_verbose_lists_every_finding_once_and_calls_only_errors_so(basis: Shell) -> None:
+    said = basis("ingest", "--verbose").stderr
+    assert "error" not in said
+    assert said.count("INFO documentation: README.md") == 1
+    assert said.count("known_bad/binance_EIGENUSDT_1h.csv") == 1
+    findings = [line for line in said.splitlines() if "INFO " in line or "WARN " in line]
+    assert len(findings) == len(set(findings)) > 2
