@@ -17,7 +17,7 @@ from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
 from basis_pipeline.runs.ingest import ingest as run_ingest
-from basis_pipeline.runs.modes import describe_modes
+from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.ui import prepare_ui
@@ -70,14 +70,14 @@ def sample_data(  # noqa: PLR0917 - one parameter per option of the command
 
 
 @cli.command()
-@click.option("--raw", type=click.Path(path_type=Path, file_okay=False), help="Folder of vendor files.")
+@click.option("--raw", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of vendor files.")
 @click.option("--verbose", is_flag=True, help="List every finding, not only errors and counts.")
 @pass_workspace
 def ingest(workspace: Workspace, raw: Path | None, verbose: bool) -> None:
     """Validate vendor files and publish what changed as Parquet."""
     with screens.progress("ingest") as progress:
         report = run_ingest(workspace.root, raw or workspace.raw, config_dir=workspace.config.path, progress=progress)
-    screens.ingestion(report, verbose=verbose)
+    screens.ingestion(report, lambda: readers(workspace.config), verbose=verbose)
     if report.errors:
         raise SystemExit(1)
 
@@ -202,7 +202,7 @@ def run(workspace: Workspace, reopen: bool) -> None:
     screens.say(f"data root {workspace.root.path}, raw files {workspace.raw}")
     with screens.progress("run") as progress:
         outcome = run_pipeline(workspace, progress, reopen=reopen)
-    screens.ingestion(outcome.ingestion, verbose=False)
+    screens.ingestion(outcome.ingestion, lambda: readers(workspace.config), verbose=False)
     screens.summaries(outcome.summaries)
     for mode, error in outcome.failures.items():
         screens.complain(f"{mode}: {error}")
