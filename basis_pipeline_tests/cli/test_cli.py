@@ -104,6 +104,7 @@ def test_gates_describe_themselves_and_judge_a_mode(basis: Shell) -> None:
         (("backtest", "btc_basis", "--set", "nonsense"), "key=value"),
         (("backtest", "btc_basis", "--reopen", "--set", "initial_capital=1"), "--reopen"),
         (("backtest", "btc_basis", "--experiment", "../escape", "--from", "2024-01", "--to", "2024-01"), "not a name"),
+        (("ingest", "--raw", "/nope"), "'--raw': Directory '/nope' does not exist"),
         (("backtest",), "Missing argument"),
         (("frobnicate",), "No such command"),
     ],
