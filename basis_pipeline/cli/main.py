@@ -17,7 +17,7 @@ from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
 from basis_pipeline.runs.ingest import ingest as run_ingest
-from basis_pipeline.runs.modes import describe_modes
+from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.ui import prepare_ui
@@ -43,9 +43,16 @@ def cli(context: click.Context) -> None:
 @click.option("--seed", default=7, show_default=True)
 @click.option("--asset", "assets", multiple=True, default=("BTC", "ETH"), show_default=True, help="Repeatable.")
 @click.option("--stress", multiple=True, metavar="MONTH=EPISODE", help="E.g. 2024-05=crash; repeatable.")
+@click.option("--replace", is_flag=True, help="Discard a sample that was made with other arguments.")
 @pass_workspace
 def sample_data(  # noqa: PLR0917 - one parameter per option of the command
-    workspace: Workspace, first: str, months: int, seed: int, assets: tuple[str, ...], stress: tuple[str, ...]
+    workspace: Workspace,
+    first: str,
+    months: int,
+    seed: int,
+    assets: tuple[str, ...],
+    stress: tuple[str, ...],
+    replace: bool,
 ) -> None:
     """Write synthetic vendor files to <data root>/raw."""
     with screens.progress("sample data") as progress:
@@ -56,20 +63,21 @@ def sample_data(  # noqa: PLR0917 - one parameter per option of the command
             seed=seed,
             assets=assets,
             stress=stress,
+            replace=replace,
             progress=progress,
         )
     screens.say(f"{'wrote' if summary.written else 'found'} sample data in {summary.raw}")
 
 
 @cli.command()
-@click.option("--raw", type=click.Path(path_type=Path, file_okay=False), help="Folder of vendor files.")
+@click.option("--raw", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of vendor files.")
 @click.option("--verbose", is_flag=True, help="List every finding, not only errors and counts.")
 @pass_workspace
 def ingest(workspace: Workspace, raw: Path | None, verbose: bool) -> None:
     """Validate vendor files and publish what changed as Parquet."""
     with screens.progress("ingest") as progress:
         report = run_ingest(workspace.root, raw or workspace.raw, config_dir=workspace.config.path, progress=progress)
-    screens.ingestion(report, verbose=verbose)
+    screens.ingestion(report, lambda: readers(workspace.config), verbose=verbose)
     if report.errors:
         raise SystemExit(1)
 
@@ -106,6 +114,8 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
     )
     if plan.experiment:
         screens.say(f"experiment {plan.experiment} (the standing record stays as it is)")
+    for series in plan.blocked:
+        screens.warn(str(series))
     try:
         with screens.progress(mode) as progress:
             outcomes = list(plan.run(progress))
@@ -192,7 +202,7 @@ def run(workspace: Workspace, reopen: bool) -> None:
     screens.say(f"data root {workspace.root.path}, raw files {workspace.raw}")
     with screens.progress("run") as progress:
         outcome = run_pipeline(workspace, progress, reopen=reopen)
-    screens.ingestion(outcome.ingestion, verbose=False)
+    screens.ingestion(outcome.ingestion, lambda: readers(workspace.config), verbose=False)
     screens.summaries(outcome.summaries)
     for mode, error in outcome.failures.items():
         screens.complain(f"{mode}: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Column, Table
 
 from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
 from basis_pipeline.runs.ingest import IngestReport
 from basis_pipeline.runs.modes import ModeDescription
 from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
+
+Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
+"""Modes by series; asked only where a check failed, so that a wrong mode file does not stop an ingestion."""
 
 _WIDTH_OF_FILES = 160
 """Columns where the output goes to a file or a pipe, which have no width of their own."""
@@ -33,6 +37,7 @@ def _console(*, stderr: bool) -> Console:
 _OUT, _ERR = _console(stderr=False), _console(stderr=True)
 _COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
 _SHOWN_ROWS = 1000
+_WORST_FIRST = ("ERROR", "WARN", "INFO")
 _EXAMPLE = "select mode, month, total_return, gates_failed from months"
 
 
@@ -43,6 +48,10 @@ def say(message: str) -> None:
 
 def complain(message: str) -> None:
     _ERR.print(f"[bold red]error[/] {escape(message)}", soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    _ERR.print(f"[bold yellow]warning[/] {escape(message)}", soft_wrap=True)
 
 
 def result(text: str) -> None:
@@ -77,28 +86,32 @@ def _plain_progress(what: str, done: int, total: int) -> None:
         _ERR.print(f"  {escape(what)} {done}/{total}", soft_wrap=True, highlight=False)
 
 
-def ingestion(report: IngestReport, *, verbose: bool) -> None:
-    """Datasets with what rules did to them; then every error, and the findings that need a person."""
+def ingestion(report: IngestReport, readers: Readers, *, verbose: bool) -> None:
+    """Datasets with what rules did to them; then every error, and with `verbose` whatever else was found."""
     table = Table(_name("dataset"), *_right("series", "rows", "dropped", "quarantined", "filled", "proxied", "blocked"))
     for row in report.summary():
         counts = (row.series, row.rows, row.dropped, row.quarantined, row.filled, row.proxied, row.blocked)
         table.add_row(row.dataset, *(f"{count:,}" if count else "·" for count in counts))
     _ERR.print(table)
+    errors = set(report.errors)
     states = Counter(file.status for file in report.files)
     say("files: " + ", ".join(f"{count} {status}" for status, count in states.items()))
-    for file in report.files:
-        if file.status in ("unrecognised", "failed") or (verbose and file.reason):
-            complain(f"{file.path}: {file.status}: {file.reason}")
-    failed = set(report.failed_checks)
-    for key, finding in report.findings():
-        if finding in failed:
-            say(f"check failed: {key}: {finding}")
-    if verbose:
-        for key, finding in report.findings():
-            if finding.severity == "WARN":
-                say(f"{key or 'file'}: {finding}")
-    elif report.warnings:
-        say(f"{len(report.warnings)} warnings (`basis ingest --verbose` lists them)")
+    # A broken file and the series it breaks tell of the same finding.
+    found = dict.fromkeys(report.findings())
+    for key, finding in sorted(found, key=lambda pair: _WORST_FIRST.index(pair[1].severity)):
+        text = f"{key}: {finding}" if key else str(finding)
+        if finding.severity == "ERROR":
+            complain(text) if finding in errors else say(f"check failed: {text} {_read_by(key, readers)}")
+        elif verbose:
+            say(text)
+    warnings = sum(finding.severity == "WARN" for _key, finding in found)
+    if warnings and not verbose:
+        say(f"{warnings} warnings (`basis ingest --verbose` lists them)")
+
+
+def _read_by(key: SeriesKey | None, readers: Readers) -> str:
+    modes = readers().get(key, ()) if key else ()
+    return f"Read by {', '.join(modes)}." if modes else "No configured mode reads it."
 
 
 def months(outcomes: Sequence[MonthOutcome]) -> None:

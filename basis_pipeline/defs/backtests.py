@@ -46,7 +46,10 @@ def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> 
     def backtest(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Events:
         opened, done = workspace.open(), dict[str, Metadata]()
         try:
-            for outcome in plan_months(opened, wired.name, context.partition_keys, run_id=context.run.run_id).run():
+            plan = plan_months(opened, wired.name, context.partition_keys, run_id=context.run.run_id)
+            for series in plan.blocked:
+                context.log.warning(str(series))
+            for outcome in plan.run():
                 done[outcome.month] = month_metadata(outcome)
                 context.log.info(f"{wired.name} {outcome.month} is published")
         except BasisError as error:

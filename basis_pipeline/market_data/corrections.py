@@ -96,6 +96,7 @@ class General(_Strict):
         symbols: spelling of symbols that vendors write otherwise (lower case -> ours).
         as_of: date that an undated parameter file counts from, by dataset.
         funding_proxies_per_month: most settlements of a venue and month that the median of the others may stand for.
+        implausible_bars_per_month: most bars of a series and month that may be set aside because they cannot be.
         fill_warning: share of a month's rows that may be filled before it is worth a warning.
         large_move: absolute hourly close-to-close return that must be confirmed by another series.
         large_range: high / low - 1 of a bar, likewise.
@@ -108,6 +109,7 @@ class General(_Strict):
     symbols: dict[str, str]
     as_of: dict[str, date]
     funding_proxies_per_month: Annotated[int, Field(ge=0)]
+    implausible_bars_per_month: Annotated[int, Field(ge=0)]
     fill_warning: Annotated[float, Field(gt=0, lt=1)]
     large_move: Annotated[float, Field(gt=0)]
     large_range: Annotated[float, Field(gt=0)]

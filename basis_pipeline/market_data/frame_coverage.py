@@ -42,14 +42,28 @@ def first_full_month(store: ValidatedStore, spec: FrameSpec) -> str:
     months = _common_months(store, spec)
     found = _first_full(store, spec, months)
     if found is None:
-        names = ", ".join(str(required.series) for required in requirements(spec) if not required.optional)
-        seen = f"{months[0]} to {months[-1]} have holes" if months else "no month has rows of all of them"
         raise DataError(
-            f"no month is fully covered by {names}: {seen}.",
+            f"no month is fully covered: {_uncovered(store, spec, months)}",
             code="DATA-003",
             remedy="ingest what is missing, or declare fills in configs/data.",
         )
     return found
+
+
+def _uncovered(store: ValidatedStore, spec: FrameSpec, months: list[str]) -> str:
+    """What is in the way: series without any rows, else series that never meet, else the hole in the last month."""
+    needed = {
+        required.series: _months(store, required.series) for required in requirements(spec) if not required.optional
+    }
+    if absent := [str(series) for series, published in needed.items() if not published]:
+        return f"nothing is published of {', '.join(absent)}."
+    if months:
+        try:
+            build_frame(store, spec, month_start(months[-1]), month_end(months[-1]))
+        except DataError as error:
+            return f"{months[0]} to {months[-1]} have holes: {error}"
+    late, early = max(needed, key=lambda one: needed[one][0]), min(needed, key=lambda one: needed[one][-1])
+    return f"{late} begins {needed[late][0]} and {early} ends {needed[early][-1]}, and no month has rows of all series."
 
 
 def is_complete(store: ValidatedStore, spec: FrameSpec, month: str) -> bool:

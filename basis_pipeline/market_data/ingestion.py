@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from basis_pipeline.market_data.blocked import BlockedSeries, save_blocked
 from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import Family, SeriesKey
 from basis_pipeline.market_data.datasets import dataset
@@ -19,6 +20,12 @@ from basis_pipeline.market_data.sources.layout import Recognition
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline.storage.digests import text_digest
 
+_UNUSABLE = Finding(
+    "ERROR",
+    "files_unusable",
+    "its files are there but cannot be used; published data stays.",
+    "repair the files that are reported as failed.",
+)
 _ELSEWHERE = ("sample", "frame")
 """Parts of this package that have no say in what is published."""
 
@@ -28,6 +35,7 @@ class Ingestion:
 
     def __init__(self, raw: Path, validated: Path, corrections: Corrections, progress: Progress) -> None:
         self._progress = progress
+        self._validated = validated
         self._store, self._records = ValidatedStore(validated), Records(validated)
         self._scan: Scan = scan(raw, corrections, progress)
         self._corrections = corrections
@@ -48,6 +56,7 @@ class Ingestion:
                 series.append(finished)
             self._progress(str(key), done, len(keys))
         series += [self._without_files(key) for key in self._records.all_keys() if key not in self._files]
+        save_blocked(self._validated, [BlockedSeries(s.key, s.findings) for s in series if s.status == "blocked"])
         files = [*self._scan.reports, *self._unused(), *(self._file(f) for key in keys for f in self._files[key])]
         return IngestReport(
             tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(series, key=lambda s: s.key))
@@ -69,17 +78,14 @@ class Ingestion:
         """A broken series is blocked; one of which all files are placeholders is as if there were none."""
         problems = self._preparation.problems.get(key, ())
         if problems or self._preparation.is_barred(key):
-            return SeriesReport(key, "blocked", findings=problems)
+            return SeriesReport(key, "blocked", findings=problems or (_UNUSABLE,))
         return _report(record, "unchanged") if record else None
 
     def _without_files(self, key: SeriesKey) -> SeriesReport:
         record = self._records.find(key)
         sources = record.sources if record else ()
         if any(source.path in self._scan.digests for source in sources):
-            finding = Finding(
-                "ERROR", "files_unusable", "its files are there but cannot be used; published data stays."
-            )
-            return SeriesReport(key, "blocked", findings=(finding,))
+            return SeriesReport(key, "blocked", findings=(_UNUSABLE,))
         months = withdraw_series(key, self._store)
         self._records.remove(key)
         return SeriesReport(key, "withdrawn", withdrawn=months)

@@ -95,7 +95,11 @@ class Preparation:
         frames = [frame for found in self._files[key] if (frame := self._read(found)) is not None]
         if self.problems.get(key) or not frames:
             return None
-        series = clean(Series(key, pd.concat(frames, ignore_index=True)), self._corrections)
+        try:
+            series = clean(Series(key, pd.concat(frames, ignore_index=True)), self._corrections)
+        except RawFileError as error:
+            self.problems[key] = (error.finding,)
+            return None
         if broken := violations(series):
             self.problems[key] = tuple(broken)
             return None

@@ -23,7 +23,9 @@ from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline.gates.registry import evaluate, first_failure
+from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
+from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth
@@ -79,6 +81,13 @@ class Backtest:
     experiment: str | None
     run_id: str
     replaces: bool
+
+    @property
+    def blocked(self) -> tuple[BlockedSeries, ...]:
+        """Series the mode reads whose last ingestion was blocked: what is published of them is older than the files."""
+        read = {required.series for required in requirements(self.wired.frame_spec)}
+        blocked = load_blocked(self.workspace.root.validated)
+        return tuple(one for one in blocked if SeriesRef(one.key.dataset, one.key.venue, one.key.symbol) in read)
 
     def lock(self) -> AbstractContextManager[None]:
         """Held while the record is written: two runs of one mode never overlap."""

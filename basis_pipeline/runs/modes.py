@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.frame_coverage import CoveredMonths, coverage
+from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
 
@@ -44,3 +48,14 @@ def describe_modes(workspace: Workspace) -> list[ModeDescription]:
             )
         )
     return described
+
+
+def readers(config: ConfigFolder) -> Mapping[SeriesKey, tuple[str, ...]]:
+    """By series the configured modes that read it; a mode whose file is wrong raises ConfigError."""
+    found: dict[SeriesKey, tuple[str, ...]] = {}
+    for mode in config.modes():
+        for required in requirements(wire_mode(config, mode).frame_spec):
+            series = required.series
+            key = SeriesKey(series.dataset, series.venue, series.symbol)
+            found[key] = (*found.get(key, ()), mode)
+    return found

@@ -11,7 +11,7 @@ from basis_pipeline.results.overview import write_overview
 from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.records import RecordSummary, summarise, write_rejected_report, write_reports
-from basis_pipeline.runs.sample_data import make_sample_data
+from basis_pipeline.runs.sample_data import has_sample, make_sample_data
 from basis_pipeline.runs.workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -28,9 +28,9 @@ class PipelineReport:
 
 
 def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
-    """Generate the sample if the root has no vendor files of its own, then ingest what changed."""
+    """Generate the sample if the root has neither one nor vendor files of its own, then ingest what changed."""
     info = workspace.root.info
-    if workspace.raw_dir is None and (info is None or info.kind == "sample"):
+    if workspace.raw_dir is None and (info is None or info.kind == "sample") and not has_sample(workspace.root):
         make_sample_data(workspace.root, progress=progress)
     return ingest(workspace.root, workspace.raw, config_dir=workspace.config.path, progress=progress)
 

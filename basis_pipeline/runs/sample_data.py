@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from basis_pipeline.domain.errors import StorageError
+from basis_pipeline.domain.errors import ConfigError, StorageError
 from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, Progress, file_names, generate
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock, put_bytes, storage_errors
@@ -49,11 +49,12 @@ def make_sample_data(
     seed: int = 7,
     assets: Sequence[str] = DEFAULT_ASSETS,
     stress: Sequence[str] = (),
+    replace: bool = False,
     progress: Progress | None = None,
 ) -> SampleSummary:
     """Write the sample to `<root>/raw`, unless the same arguments and generator version wrote it before.
 
-    A sample of other arguments is replaced; files that people added to raw/ stay.
+    Files that people added to raw/ stay.
 
     Args:
         root: an empty data root, or one that holds sample data.
@@ -62,10 +63,12 @@ def make_sample_data(
         seed: of all random factors.
         assets: coins with exchange files.
         stress: `YYYY-MM=episode` texts.
+        replace: a finished sample of other arguments may go; what a killed run left behind always may.
         progress: called after every file with its name, the number done and the total.
 
     Raises:
-        ConfigError: the root holds data of another source, or an argument is out of range.
+        ConfigError: the root holds data of another source, or a sample that is not to be replaced, or an argument is
+            out of range.
         StorageError: the folder cannot be written, or an ingestion of this root is running.
     """
     names = file_names(first_month=first_month, months=months, seed=seed, assets=assets, stress=stress)
@@ -76,6 +79,8 @@ def make_sample_data(
         found = _read(root.path / _RECORD)
         if found == asked and all((raw / name).is_file() for name in names):
             return SampleSummary(raw, asked, written=False)
+        if found and found.complete and not replace:
+            _refuse_another(raw, found, asked)
         for name in found.files if found else ():
             with storage_errors(raw / name):
                 (raw / name).unlink(missing_ok=True)
@@ -85,6 +90,32 @@ def make_sample_data(
         )
         _put(root.path / _RECORD, asked)
     return SampleSummary(raw, asked, written=True)
+
+
+def has_sample(root: DataRoot) -> bool:
+    """Whether the root has a finished sample, of whatever arguments."""
+    found = _read(root.path / _RECORD)
+    return found is not None and found.complete
+
+
+def _refuse_another(raw: Path, found: SampleRecord, asked: SampleRecord) -> None:
+    """ConfigError if the arguments differ; the same sample with a file missing is just completed."""
+    arguments = ("first_month", "months", "seed", "assets", "stress", "version")
+    differing = [name for name in arguments if getattr(found, name) != getattr(asked, name)]
+    if not differing:
+        return
+    was = ", ".join(f"{name} {_text(getattr(found, name))} (asked {_text(getattr(asked, name))})" for name in differing)
+    there = [name for name in found.files if (raw / name).is_file()]
+    gone = sorted(set(there) - set(asked.files))
+    lost = f", {len(gone)} of them for good: {', '.join(gone[:3])}{', ...' if len(gone) > 3 else ''}" if gone else ""
+    raise ConfigError(
+        f"{raw} holds another sample: {was}. Its {len(there)} files would be replaced{lost}.",
+        remedy="use --replace to discard it, or set BASIS_DATA_DIR to another folder.",
+    )
+
+
+def _text(argument: object) -> str:
+    return " ".join(map(str, argument)) or "none" if isinstance(argument, tuple) else str(argument)
 
 
 def _put(path: Path, record: SampleRecord) -> None:

@@ -104,6 +104,7 @@ def test_gates_describe_themselves_and_judge_a_mode(basis: Shell) -> None:
         (("backtest", "btc_basis", "--set", "nonsense"), "key=value"),
         (("backtest", "btc_basis", "--reopen", "--set", "initial_capital=1"), "--reopen"),
         (("backtest", "btc_basis", "--experiment", "../escape", "--from", "2024-01", "--to", "2024-01"), "not a name"),
+        (("ingest", "--raw", "/nope"), "'--raw': Directory '/nope' does not exist"),
         (("backtest",), "Missing argument"),
         (("frobnicate",), "No such command"),
     ],
@@ -124,3 +125,30 @@ def test_a_second_source_of_data_is_refused_and_both_are_named(basis: Shell, tmp
 
 def test_a_run_that_fails_exits_with_one(basis: Shell) -> None:
     assert "2030-01" in basis("backtest", "btc_basis", "--from", "2030-01", "--to", "2030-01", code=1).stderr
+
+
+def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: Path) -> None:
+    basis = Shell(tmp_path)
+    basis("sample-data", "--months", "1")
+    basis("ingest")
+    candles = tmp_path / "raw/cex/perp/binance_BTCUSDT_perp_1h.csv"
+    lines = candles.read_text(encoding="utf-8").splitlines(keepends=True)
+    column = lines[0].split(",").index("low")
+    for at in range(100, 140):
+        cells = lines[at].split(",")
+        lines[at] = ",".join([*cells[:column], "-5", *cells[column + 1 :]])
+    candles.write_text("".join(lines), encoding="utf-8")
+    said = basis("ingest", code=1).stderr
+    assert said.count("implausible_bars: cex/perp/binance_BTCUSDT_perp_1h.csv:101:low:") == 1
+    warned = basis("backtest", "btc_basis").stderr
+    assert "warning perp_candles_1h binance BTCUSDT: its last ingestion was blocked" in warned
+    assert "warning" not in basis("backtest", "pure_lending_usdt").stderr
+
+
+def test_verbose_lists_every_finding_once_and_calls_only_errors_so(basis: Shell) -> None:
+    said = basis("ingest", "--verbose").stderr
+    assert "error" not in said
+    assert said.count("INFO documentation: README.md") == 1
+    assert said.count("known_bad/binance_EIGENUSDT_1h.csv") == 1
+    findings = [line for line in said.splitlines() if "INFO " in line or "WARN " in line]
+    assert len(findings) == len(set(findings)) > 2

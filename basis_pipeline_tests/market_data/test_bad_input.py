@@ -68,24 +68,44 @@ def edited(row: int, column: int, value: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize(
-    ("value", "rule", "said"),
-    [
-        ("", "schema", "not_nullable"),
-        ("NaN", "schema", "not_nullable"),
-        ("0.0", "schema", "greater_than(0.0)"),
-        ("-3.5", "schema", "greater_than(0.0)"),
-        ("inf", "schema", "finite"),
-        ("n/a?", "unreadable_file", "n/a?"),
-    ],
-)
-def test_a_price_that_is_none_is_found_at_its_line(tmp_path: Path, value: str, rule: str, said: str) -> None:
-    world = ingested(tmp_path, CSV, edited(row=20, column=1, value=value))
+SOL = ("spot_candles_1h", "bybit", "SOLUSDT")
+
+
+@pytest.mark.parametrize("value", ["", "NaN", "0.0", "-3.5", "inf"])
+def test_a_bar_whose_price_is_none_is_set_aside_and_found_at_its_line(tmp_path: Path, value: str) -> None:
+    raw = write_text(tmp_path / "raw" / CSV, edited(row=20, column=3, value=value)).parent
+    world = ingest_into(raw, tmp_path / "root")
+    found = world.finding("no_price", *SOL)
+    assert (found.severity, found.file, found.row, found.column) == ("WARN", CSV, 20, "low")
+    aside = world.quarantined(*SOL)
+    assert (aside["reason"].tolist(), aside["source_row"].tolist()) == (["no_price"], [20])
+    assert world.series(*SOL).status == "published"
+    assert world.series(*SOL).counts.kept == len(candles()) - 2
+    assert world.report.errors == ()
+
+
+def test_more_impossible_bars_than_declared_block_the_series_at_the_first_of_them(tmp_path: Path) -> None:
+    def broken(rows: int) -> list[str]:
+        cells = [line.split(",") for line in candles()]
+        for at in range(19, 19 + rows):
+            cells[at][3] = "-5"
+        return [",".join(row) for row in cells]
+
+    few = ingest_into(write_text(tmp_path / "few" / CSV, broken(12)).parent, tmp_path / "few_root")
+    assert few.series(*SOL).counts.quarantined == {"no_price": 12}
+    many = ingested(tmp_path, CSV, broken(13))
+    error = only_error(many)
+    assert (error.rule, error.file, error.row, error.column, error.count) == ("implausible_bars", CSV, 20, "low", 13)
+    assert "implausible_bars_per_month" in error.remedy
+    assert many.series(*SOL).status == "blocked"
+
+
+def test_a_price_that_is_no_number_is_found_at_its_line(tmp_path: Path) -> None:
+    world = ingested(tmp_path, CSV, edited(row=20, column=1, value="n/a?"))
     error = only_error(world)
-    assert (error.rule, error.file, error.row) == (rule, CSV, 20)
-    assert said in error.message
-    assert rule == "unreadable_file" or error.column == "open"
-    assert world.series("spot_candles_1h", "bybit", "SOLUSDT").status == "blocked"
+    assert (error.rule, error.file, error.row) == ("unreadable_file", CSV, 20)
+    assert "n/a?" in error.message
+    assert world.series(*SOL).status == "blocked"
 
 
 def test_time_that_runs_backwards_is_found_at_its_line(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import StorageError
+from basis_pipeline.market_data.blocked import load_blocked
+from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline_tests.market_data.small_world import SPOT, again, generations, rewrite, write_small_folder
 from basis_pipeline_tests.market_data.vendor_files import grid, walk, write_candles, write_feather, write_funding
 from basis_pipeline_tests.market_data.world import CONFIGS, ingest_into
@@ -63,6 +65,26 @@ def test_proxies_are_not_made_from_fewer_venues_because_a_file_broke(tmp_path: P
     second = again(first)
     assert [f.rule for f in second.series("funding_rates", "gate", "SOLUSDT").findings] == ["donor_broken"]
     assert second.series("funding_rates", "binance", "SOLUSDT").status == "unchanged"
+
+
+def test_what_is_blocked_stays_on_record_until_an_ingestion_takes_it(raw: Path, tmp_path: Path) -> None:
+    first = ingest_into(raw, tmp_path / "root")
+    assert load_blocked(first.root.validated) == ()
+    rewrite(raw, "\r\n2024-01-01T05:00:00Z,", "\r\nyesterday,")
+    second = again(first)
+    (blocked,) = load_blocked(first.root.validated)
+    assert (blocked.key, blocked.findings) == (SeriesKey(*SPOT), second.report.errors)
+    assert "yesterday" in str(blocked)
+    rewrite(raw, "\r\nyesterday,", "\r\n2024-01-01T05:00:00Z,")
+    assert again(first).series(*SPOT).status == "unchanged"
+    assert load_blocked(first.root.validated) == ()
+
+
+def test_an_unreadable_record_of_what_is_blocked_is_named(raw: Path, tmp_path: Path) -> None:
+    world = ingest_into(raw, tmp_path / "root")
+    (world.root.validated / "_blocked.json").write_text("{")
+    with pytest.raises(StorageError, match=r"_blocked\.json"):
+        load_blocked(world.root.validated)
 
 
 _INGEST = """

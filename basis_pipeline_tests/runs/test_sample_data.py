@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError, StorageError
+from basis_pipeline.runs.pipeline import prepare_data
 from basis_pipeline.runs.sample_data import make_sample_data
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def files_below(folder: Path) -> set[str]:
@@ -49,12 +53,17 @@ def test_a_missing_file_makes_it_write_the_sample_again(tmp_path: Path) -> None:
     assert lost.read_bytes() == content
 
 
-def test_other_arguments_replace_the_sample_and_keep_what_people_added(tmp_path: Path) -> None:
+def test_another_sample_is_replaced_only_on_request_and_keeps_what_people_added(tmp_path: Path) -> None:
     root = DataRoot(tmp_path)
     make_sample_data(root, months=1, assets=("BTC", "SOL"))
     added = root.raw / "cex/spot/kraken_BTCUSDT_spot_1h.csv"
     added.write_text("timestamp\n")
-    summary = make_sample_data(root, months=1, assets=("BTC",), seed=8)
+    before = {name: (root.raw / name).read_bytes() for name in files_below(root.raw)}
+    with pytest.raises(ConfigError, match=r"assets BTC SOL \(asked BTC\).*_SOLUSDT_.*--replace") as refused:
+        make_sample_data(root, months=1, assets=("BTC",), seed=8)
+    assert "seed 7 (asked 8)" in str(refused.value)
+    assert {name: (root.raw / name).read_bytes() for name in files_below(root.raw)} == before
+    summary = make_sample_data(root, months=1, assets=("BTC",), seed=8, replace=True)
     assert summary.written
     assert files_below(root.raw) == {*summary.record.files, "cex/spot/kraken_BTCUSDT_spot_1h.csv"}
     assert not any("SOL" in name for name in files_below(root.raw))
@@ -73,6 +82,17 @@ def test_a_run_that_broke_off_leaves_nothing_for_the_next_one(tmp_path: Path) ->
     assert summary.written
     assert files_below(root.raw) == set(summary.record.files)
     assert not any("SOL" in name for name in summary.record.files)
+
+
+def test_a_run_takes_the_sample_it_finds_whatever_its_arguments(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, CONFIGS)
+    make_sample_data(workspace.root, months=1, assets=("SOL",))
+    before = files_below(workspace.root.raw)
+    report = prepare_data(workspace, lambda _what, _done, _total: None)
+    assert files_below(workspace.root.raw) == before
+    assert ("spot_candles_1h", "bybit", "SOLUSDT") in {
+        (s.key.dataset, s.key.venue, s.key.symbol) for s in report.series
+    }
 
 
 def test_wrong_arguments_do_not_claim_the_root(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
-from basis_pipeline.market_data.rules.candles import contracts_to_coins, ignore_mark_volume, set_aside_inconsistent
+from basis_pipeline.market_data.rules.candles import contracts_to_coins, ignore_mark_volume, set_aside_implausible
 from basis_pipeline.market_data.rules.duplicates import drop_exact_duplicates, resolve_conflicts, set_aside_conflicts
 from basis_pipeline.market_data.rules.fills import fill_holes, hole_stamps
 from basis_pipeline.market_data.rules.flags import flag_early_samples, flag_interpolated, flag_tip_spikes
@@ -84,14 +84,14 @@ def _rules(key: SeriesKey, corrections: Corrections) -> Iterator[Rule]:
     if declared.label_shift:
         yield lambda series: shift_labels(series, declared.label_shift)
     yield set_aside_conflicts
+    if "_candles_" in key.dataset:
+        yield lambda series: set_aside_implausible(series, corrections.general.implausible_bars_per_month)
     yield from _dataset_rules(key.dataset)
     if declared.contract_size:
         yield lambda series: contracts_to_coins(series, declared.contract_size)
 
 
 def _dataset_rules(dataset: str) -> Iterator[Rule]:
-    if "_candles_" in dataset:
-        yield set_aside_inconsistent
     if dataset == "oracle_prices":
         yield lambda series: flag_interpolated(series, "price")
     if dataset == "lst_market_rates_1h":
