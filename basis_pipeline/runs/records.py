@@ -78,7 +78,7 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     if not months:
         raise StateError(f"nothing is published for {mode} in {results.base}.", remedy=f"run `basis backtest {mode}`.")
     manifests = [results.manifest(mode, month, experiment) for month in months]
-    names = ("timesteps", "positions", "pnl_attribution", "orders", "deltas")
+    names = ("timesteps", "positions", "risk", "pnl_attribution", "orders", "deltas")
     tables = {
         name: pa.concat_tables(
             [results.read_month(mode, month, name, experiment) for month in months], promote_options="permissive"
