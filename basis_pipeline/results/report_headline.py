@@ -184,13 +184,15 @@ def months_table(record: Record) -> Html:
 
 
 def attribution_table(record: Record) -> Html:
+    """What made the profit; a source that is nothing in both currencies is left out, so each column adds up."""
     profit, currency = record.metrics["profit"] or 0.0, record.currency
+    ends = [abs(record.metrics[f"end_equity{suffix}"] or 0.0) for suffix in ("", "_usd")]
     rows = []
     for category in CATEGORIES:
         amount, usd = (category_sum(record.metrics, category, suffix=suffix) for suffix in ("", "_usd"))
         swatch = Html(f'<span class="swatch" style="background:var(--{category})"></span>')
         name = swatch + category_label(category)
-        if abs(amount) > NOTHING * abs(record.metrics["end_equity"] or 0.0):
+        if any(abs(part) > NOTHING * end for part, end in zip((amount, usd), ends, strict=True)):
             share = percent(amount / profit, 1) if profit else DASH
             rows.append([name, toned(amount, money(amount, currency)), money(usd, "USD"), share])
         elif category is Category.RESIDUAL:
