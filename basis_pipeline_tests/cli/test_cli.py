@@ -107,7 +107,7 @@ def test_gates_describe_themselves_and_judge_a_mode(basis: Shell) -> None:
         (("backtest", "btc_basis", "--set", "nonsense"), "key=value"),
         (("gates", "foo"), "there is no mode 'foo'. Remedy: known are btc_basis"),
         (("report", "nosuch"), "there is no mode 'nosuch'. Remedy: known are btc_basis"),
-        (("export", "pure_lending_usdt", "--experiment", "nosuch"), "there is no experiment 'nosuch'. Remedy: known are"),
+        (("export", "pure_lending_usdt", "--experiment", "nosuch"), "there is no experiment 'nosuch'. Remedy: "),
         (("backtest", "btc_basis", "--reopen", "--set", "initial_capital=1"), "--reopen"),
         (("backtest", "btc_basis", "--experiment", "../escape", "--from", "2024-01", "--to", "2024-01"), "not a name"),
         (("backtest",), "Missing argument"),
