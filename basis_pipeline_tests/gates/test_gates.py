@@ -94,6 +94,13 @@ def test_commits_between_closings_are_reported_and_not_judged(gate: str) -> None
     assert "over all commits 0.01 at 2024-01-01T00:00:00Z" in result.message
 
 
+@pytest.mark.parametrize("month", ["following", "lending"])
+def test_a_book_that_only_holds_is_told_and_not_warned_of(month: str) -> None:
+    result = judged("no_order_in_month", in_table("orders", lambda _: [])(clean(month)))
+    assert result.status is GateStatus.PASSED
+    assert result.message.startswith("0 successful orders")
+
+
 def test_limits_come_from_the_configuration() -> None:
     on_chain = in_part("profile", thresholds=GateThresholds(margin_derisk=0.7))
     result = judged("margin_derisk", on_chain(clean("opening")))
