@@ -21,8 +21,8 @@ test: .venv/.ready-dev ## the default test suite
 test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
 	$(BIN)/pytest -m slow basis_pipeline_tests
 
-dev: .venv/.ready ## Dagster UI on loopback; DATA=folder picks the data root
-	$(BIN)/basis dev
+dev: .venv/.ready ## Dagster UI on loopback; DATA=folder picks the data root, PORT=number the port
+	$(BIN)/basis dev $(if $(PORT),--port $(PORT))
 
 check: lint types ## everything static
 lint: .venv/.ready-dev

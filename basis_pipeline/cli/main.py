@@ -88,6 +88,7 @@ def ingest(workspace: Workspace, raw: Path | None, verbose: bool) -> None:
 @click.option("--to", "last", help="Last month, included; default: where they end.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
 @click.option("--experiment", help="Name of the experiment; keeps the standing record untouched.")
+@click.option("--replace", is_flag=True, help="Overwrite an experiment of that name, whatever it was.")
 @click.option("--reopen", is_flag=True, help="Replace the standing record by one that opens in --from.")
 @pass_workspace
 def backtest(  # noqa: PLR0917 - one parameter per option of the command
@@ -97,6 +98,7 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
     last: str | None,
     pairs: tuple[str, ...],
     experiment: str | None,
+    replace: bool,
     reopen: bool,
 ) -> None:
     """Run MODE month by month, judge every month, publish what passes."""
@@ -110,6 +112,7 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
         overrides=parse_overrides(pairs),
         experiment=experiment,
         reopen=reopen,
+        replace=replace,
         run_id="cli",
     )
     if plan.experiment:
@@ -146,7 +149,12 @@ def query(workspace: Workspace, sql: str, as_csv: bool) -> None:
 @pass_workspace
 def modes(workspace: Workspace) -> None:
     """List the configured modes, what they need, and what is published."""
-    screens.modes(describe_modes(workspace))
+    described, broken = describe_modes(workspace)
+    screens.modes(described)
+    for mode, error in broken.items():
+        screens.complain(f"{mode}: {error}")
+    if broken:
+        raise SystemExit(2)
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,10 +137,10 @@ def _validate(model: type[M], content: dict[str, Any], file: Path) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{file}: {_explain(error, model)}") from error
+        raise ConfigError(f"{file}: {_explain(error, model, content)}") from error
 
 
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+def _explain(error: ValidationError, model: type[BaseModel], content: dict[str, Any]) -> str:
     """All findings in one line: key, what is wrong, and for an unknown key the nearest valid one."""
     texts = []
     for finding in error.errors():
@@ -148,7 +148,9 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
         key = ".".join(map(str, location)) or "file"
         if finding["type"] == "extra_forbidden":
             siblings = _valid_keys(model, tuple(map(str, finding["loc"][:-1])))
-            texts.append(f"unknown key {key!r} ({_nearest(str(location[-1]), siblings)})")
+            elsewhere = _found_below(model, str(location[-1]), content)
+            hint = f"did you mean {elsewhere}?" if elsewhere else _nearest(str(location[-1]), siblings)
+            texts.append(f"unknown key {key!r} ({hint})")
         else:
             message = finding["msg"].removeprefix("Value error, ")
             given = "" if finding["type"] == "missing" else f", got {finding['input']!r:.80}"
@@ -163,6 +165,23 @@ def _valid_keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     for part in path:
         node = _resolve(node.get("properties", {}).get(part, node), definitions, part)
     return sorted(_resolve(node, definitions, "").get("properties", {}))
+
+
+def _found_below(model: type[BaseModel], name: str, content: dict[str, Any]) -> str | None:
+    """Dotted path of the first key called `name` below another one, or None."""
+    schema = model.model_json_schema()
+    paths = _paths(schema, schema.get("$defs", {}), content, "")
+    return next((path for path in paths if path.endswith(f".{name}")), None)
+
+
+def _paths(node: dict[str, Any], definitions: dict[str, Any], content: Any, prefix: str) -> Iterator[str]:
+    """All dotted keys below `node`; `content` says which member of a union is meant."""
+    for name, child in node.get("properties", {}).items():
+        yield f"{prefix}{name}"
+        given = content.get(name, {}) if isinstance(content, dict) else {}
+        tag = child.get("discriminator", {}).get("propertyName", "")
+        choice = str(given.get(tag, "")) if isinstance(given, dict) else ""
+        yield from _paths(_resolve(child, definitions, choice), definitions, given, f"{prefix}{name}.")
 
 
 def _resolve(node: dict[str, Any], definitions: dict[str, Any], choice: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from basis_pipeline.domain.events import (
 )
 from basis_pipeline.domain.orders import Action, Order, OrderResult, OrderState
 from basis_pipeline.domain.position_keys import Universe
-from basis_pipeline.domain.records import ChainSnapshot, Risk, RiskFinding
+from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, Trigger
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.state import ReportedFinding
 from basis_pipeline.engine.sequence import Counter
@@ -43,11 +43,13 @@ class EventLogger:
         self.log.commits.append(snapshot)
         for delta in deltas:
             self.log.deltas.append(SequencedDelta(snapshot.sequence, snapshot.timestamp, delta))
-        if snapshot.risk.findings or self.findings:
-            self._risk(snapshot.timestamp, snapshot.risk)
+        if snapshot.trigger is Trigger.POSITION_REFRESH:
+            self._risk(snapshot)
 
     def close_step(self) -> None:
+        """The last commit becomes the record of the step; those of a plan in between are on their way, not a risk."""
         self.log.closings.append(len(self.log.commits) - 1)
+        self._risk(self.log.commits[-1])
 
     def settlement(self, timestamp: int, kind: str, delta: PositionDelta) -> None:
         instrument = self._universe.instruments[delta.slot]
@@ -107,8 +109,11 @@ class EventLogger:
             )
         )
 
-    def _risk(self, timestamp: int, risk: Risk) -> None:
+    def _risk(self, snapshot: ChainSnapshot) -> None:
         """Report a change of findings, not their persistence."""
+        timestamp, risk = snapshot.timestamp, snapshot.risk
+        if not (risk.findings or self.findings):
+            return
         current = tuple(ReportedFinding(f.dimension, f.venue, int(f.level)) for f in risk.findings)
         if current == self.findings:
             return

@@ -43,6 +43,13 @@ def first_loop_action(evidence: MonthEvidence) -> Finding:
 
 
 def no_order_in_month(evidence: MonthEvidence) -> Finding:
-    """At least one order succeeds in the month."""
+    """At least one order of a directional mode succeeds in the month; of others it is told and not judged."""
     count = int(np.sum(equal_to(evidence.tables["orders"], "status", OrderState.SUCCESS)))
-    return Finding(violated=count == 0, message=f"{count} successful orders in {evidence.month}", value=float(count))
+    profile = evidence.profile
+    lends = profile.supplied_fraction is not None
+    directional = not (profile.market_neutral or profile.coin_share_class or lends)
+    return Finding(
+        violated=directional and count == 0,
+        message=f"{count} successful orders in {evidence.month}" + ("" if count or directional else ", positions held"),
+        value=float(count),
+    )

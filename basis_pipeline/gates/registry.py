@@ -225,10 +225,10 @@ GATES: tuple[Gate, ...] = (
     Gate(
         name="no_order_in_month",
         severity=WARN,
-        title="The book was traded",
+        title="A directional book was traded",
         protects_from="a strategy that fell silent without saying so",
-        computed="orders that succeeded",
-        threshold="at least 1",
+        computed="orders that succeeded; lending, staking and hedged books may hold what they have",
+        threshold="at least 1 in a directional mode",
         check=opening.no_order_in_month,
     ),
 )

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.orders import Operation, OrderState
 from basis_pipeline.domain.position_keys import PositionKey, PositionType
+from basis_pipeline.domain.records import Trigger
 from basis_pipeline.domain.timeline import DAY, SECOND, YEAR
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.money_weighted import money_weighted_return
@@ -57,7 +58,7 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
     """All figures of the consecutive months in `tables`.
 
     Args:
-        tables: at least timesteps, positions, pnl_attribution, orders and deltas; timesteps must not be empty.
+        tables: at least timesteps, positions, risk, pnl_attribution, orders and deltas; timesteps must not be empty.
         opening: the first step is the opening of the record, so its flow is the capital everything is measured on.
     """
     steps = tables["timesteps"]
@@ -67,7 +68,7 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
         *_trading(tables["orders"], steps),
-        Metric("min_margin_ratio", pc.min(steps["min_margin_ratio"]).as_py(), "fraction", "lowest at a step's close"),
+        Metric("min_margin_ratio", _lowest_margin_ratio(tables["risk"]), "fraction", "lowest at a refresh, any venue"),
         Metric("min_health_factor", pc.min(steps["min_health_factor"]).as_py(), "fraction", "lowest at a step's close"),
         Metric(
             "time_in_market", _time_in_market(tables), "fraction", "share of steps with more than plain tokens held"
@@ -268,6 +269,14 @@ def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
     yield Metric("turnover", turnover, "ratio", "traded notional (USDT at par) / mean equity in USD")
     for cost in ("fee", "slippage", "gas"):
         yield Metric(f"cost_{cost}", pc.sum(orders[cost]).as_py() or 0.0, "USDT", f"sum of {cost}, positive = paid")
+
+
+def _lowest_margin_ratio(risk: pa.Table) -> float | None:
+    """Before the step reacts: at its close a book that derisked in the same step looks safer than it was."""
+    refreshed = pc.equal(risk["trigger"], Trigger.POSITION_REFRESH)
+    ratios = risk.filter(pc.and_(refreshed, pc.equal(risk["dimension"], "margin_ratio")))["value"]
+    lowest: float | None = pc.min(ratios).as_py()
+    return lowest
 
 
 def _time_in_market(tables: Mapping[str, pa.Table]) -> float:

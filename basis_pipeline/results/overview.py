@@ -22,7 +22,8 @@ _HEAD = ("Mode", "Return", "CAGR", "Max drawdown", "Equity", "Sharpe", "Carry", 
 _KINDS = "knnnknnnkkk"
 _NOTES = (
     "Return and CAGR are time-weighted, in the share class, as are carry (funding and yields net of interest) and "
-    "costs. A mode links to its report where one has been written."
+    "costs. Sharpe is of daily returns, 365 days a year, risk-free rate 0: an even carry has a very high one. "
+    "A mode links to its report where one has been written."
 )
 
 

@@ -147,7 +147,7 @@ def orders_table(record: Record) -> Html:
         "Status",
         "Reason",
     )
-    return tag("div", table(head, rows[::-1], "kkkkkknnnnnkt", body_id="order-rows"), class_="long")
+    return tag("div", table(head, rows[::-1], "kkkkkknnnnnkk", body_id="order-rows"), class_="long")
 
 
 def _acted_on(row: dict[str, str]) -> str:

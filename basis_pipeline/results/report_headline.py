@@ -53,7 +53,7 @@ class _Ratio(NamedTuple):
 
 
 _RATIOS = (
-    _Ratio("min_margin_ratio", "Min margin ratio", lambda value: percent(value, 1)),
+    _Ratio("min_margin_ratio", "Min margin ratio, at refresh", lambda value: percent(value, 1)),
     _Ratio("min_health_factor", "Min health factor", lambda value: plain(value, 3)),
 )
 
@@ -124,7 +124,7 @@ def _closest_call(figures: Mapping[str, float | None]) -> Figure:
     if figures["min_health_factor"] is not None:
         return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a step's close")
     if figures["min_margin_ratio"] is not None:
-        return Figure("Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "of any venue")
+        return Figure("Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "at a refresh, any venue")
     return Figure("Margin and debt", "none", "", "neither perps nor debt")
 
 
@@ -184,13 +184,15 @@ def months_table(record: Record) -> Html:
 
 
 def attribution_table(record: Record) -> Html:
+    """What made the profit; a source that is nothing in both currencies is left out, so each column adds up."""
     profit, currency = record.metrics["profit"] or 0.0, record.currency
+    ends = [abs(record.metrics[f"end_equity{suffix}"] or 0.0) for suffix in ("", "_usd")]
     rows = []
     for category in CATEGORIES:
         amount, usd = (category_sum(record.metrics, category, suffix=suffix) for suffix in ("", "_usd"))
         swatch = Html(f'<span class="swatch" style="background:var(--{category})"></span>')
         name = swatch + category_label(category)
-        if abs(amount) > NOTHING * abs(record.metrics["end_equity"] or 0.0):
+        if any(abs(part) > NOTHING * end for part, end in zip((amount, usd), ends, strict=True)):
             share = percent(amount / profit, 1) if profit else DASH
             rows.append([name, toned(amount, money(amount, currency)), money(usd, "USD"), share])
         elif category is Category.RESIDUAL:

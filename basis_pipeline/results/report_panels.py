@@ -20,6 +20,9 @@ from basis_pipeline.results.report_text import category_label
 SMALL_DELTA = 1e-3
 """Fraction of equity below which a delta is drawn as a flat line."""
 
+NO_DELTA = 1e-9
+"""Fraction of equity up to which a delta is rounding and not drawn at all."""
+
 
 def panels_of(record: Record) -> list[Panel]:
     """All panels that have something to show, in the order of the page."""
@@ -111,12 +114,15 @@ def _delta(record: Record) -> Panel:
     def signed(label: str, unit: str, form: Format, values: FloatArray, span: float) -> View:
         return view_of(label, unit, form, stamps, {name: values}, ["--s0"], filled="zero", zero=True, span=span)
 
+    note = "Signed exposure to price moves; for coin share classes measured against holding all equity in the coin."
+    exposed = view_of("gross", "USD", "money", stamps, {"gross exposure": gross}, ["--s2"], zero=True)
+    if np.nanmax(np.abs(relative), initial=0.0) < NO_DELTA:
+        return Panel("delta", "Exposure", f"The {name} is nothing but rounding at every step's close.", [exposed], 260)
     views = [
         signed("USD", "USD", "money", delta, SMALL_DELTA * float(equity[-1])),
         signed("of equity", "of equity", "percent", relative, SMALL_DELTA),
-        view_of("gross", "USD", "money", stamps, {"gross exposure": gross}, ["--s2"], zero=True),
+        exposed,
     ]
-    note = "Signed exposure to price moves; for coin share classes measured against holding all equity in the coin."
     return Panel("delta", "Delta and exposure", note, views, 260)
 
 

@@ -69,7 +69,7 @@ TIMESTEPS = _schema(
     _number(
         "min_margin_ratio",
         FRACTION,
-        "lowest margin balance / notional of any venue; null without a perp",
+        "lowest margin balance / notional of any venue as the step closed; null without a perp",
         nullable=True,
     ),
     _number("min_health_factor", FRACTION, "threshold x collateral / debt; null without debt", nullable=True),

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
-from basis_pipeline.domain.errors import GateError, StateError
+from basis_pipeline.domain.errors import ConfigError, GateError, StateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
@@ -230,14 +230,16 @@ def plan_backtest(
     overrides: Mapping[str, Any] | None = None,
     experiment: str | None = None,
     reopen: bool = False,
+    replace: bool = True,
     run_id: str = "",
 ) -> Backtest:
     """Wire a mode and find its months. Overrides never touch the standing record: they make an experiment.
 
-    `first` and `last` are months, included. Without `experiment` an overridden run is named by its digest.
+    `first` and `last` are months, included. Without `experiment` an overridden run is named by its digest. Without
+    `replace` an experiment that is there already may only be run again or go on.
 
     Raises:
-        ConfigError: a key, a value, a month, or the range does not fit.
+        ConfigError: a key, a value, a month, or the range does not fit, or another experiment would be replaced.
         StateError: the record was made with another configuration and is not reopened.
     """
     wired = wire_mode(workspace.config, mode, overrides)
@@ -245,6 +247,8 @@ def plan_backtest(
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
+        if not replace:
+            _check_experiment(workspace, wired, experiment, months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
     if not reopen:
@@ -260,13 +264,32 @@ def _check_configuration(workspace: Workspace, wired: WiredMode) -> None:
     manifest = workspace.results.manifest(wired.name, published[0])
     if manifest.config_digest == wired.settings.config_digest:
         return
-    before, now = manifest.config.get("behaviour", {}), wired.settings.behaviour
-    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    differing = ", ".join(_differing_keys(manifest, wired))
     raise StateError(
-        f"{wired.name} was published with another configuration; these keys differ: {', '.join(keys)}.",
+        f"{wired.name} was published with another configuration; these keys differ: {differing}.",
         code="STATE-003",
         remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
     )
+
+
+def _check_experiment(workspace: Workspace, wired: WiredMode, experiment: str, months: MonthRange) -> None:
+    """An experiment keeps its name's promise: the same keys, and no month that would be dropped."""
+    published = workspace.results.months(wired.name, experiment)
+    if not published:
+        return
+    differing = _differing_keys(workspace.results.manifest(wired.name, published[0], experiment), wired)
+    if list(months.months[: len(published)]) != published:
+        differing.append(f"months (published are {published[0]} to {published[-1]})")
+    if differing:
+        raise ConfigError(
+            f"experiment {experiment} of {wired.name} is there already; these differ: {', '.join(differing)}.",
+            remedy="choose another name with --experiment, or --replace it.",
+        )
+
+
+def _differing_keys(manifest: MonthManifest, wired: WiredMode) -> list[str]:
+    before, now = manifest.config.get("behaviour", {}), wired.settings.behaviour
+    return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
 
 
 def _data_version(config_digest: str, frame: Frame, before: PublishedMonth | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.frame_coverage import CoveredMonths, coverage
 from basis_pipeline.market_data.requirements import requirements
@@ -29,11 +30,15 @@ class ModeDescription:
     stale: tuple[str, ...]
 
 
-def describe_modes(workspace: Workspace) -> list[ModeDescription]:
-    """All configured modes; a mode whose file is wrong raises ConfigError."""
-    described = []
+def describe_modes(workspace: Workspace) -> tuple[list[ModeDescription], dict[str, ConfigError]]:
+    """All configured modes, and by name what is wrong with the file of those that cannot be read."""
+    described, broken = [], {}
     for name in workspace.config.modes():
-        wired = wire_mode(workspace.config, name)
+        try:
+            wired = wire_mode(workspace.config, name)
+        except ConfigError as error:
+            broken[name] = error
+            continue
         described.append(
             ModeDescription(
                 name=name,
@@ -47,7 +52,7 @@ def describe_modes(workspace: Workspace) -> list[ModeDescription]:
                 stale=tuple(stale_months(workspace.results, name)),
             )
         )
-    return described
+    return described, broken
 
 
 def readers(config: ConfigFolder) -> Mapping[SeriesKey, tuple[str, ...]]:

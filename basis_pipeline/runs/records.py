@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.gates.findings import GateDescription
 from basis_pipeline.gates.registry import Summary, describe, summary
@@ -78,7 +78,7 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     if not months:
         raise StateError(f"nothing is published for {mode} in {results.base}.", remedy=f"run `basis backtest {mode}`.")
     manifests = [results.manifest(mode, month, experiment) for month in months]
-    names = ("timesteps", "positions", "pnl_attribution", "orders", "deltas")
+    names = ("timesteps", "positions", "risk", "pnl_attribution", "orders", "deltas")
     tables = {
         name: pa.concat_tables(
             [results.read_month(mode, month, name, experiment) for month in months], promote_options="permissive"
@@ -107,6 +107,7 @@ def query(workspace: Workspace, sql: str) -> pa.Table:
 
 def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
     """Write the page of one record, the overview of all modes, and the catalogue file; return the page."""
+    _check_names(workspace, mode, experiment)
     page = write_report(workspace.results, mode, experiment=experiment)
     write_overview(workspace.results)
     catalog.rebuild_catalogue(workspace.results)
@@ -122,6 +123,7 @@ def export(
     workspace: Workspace, mode: str, *, out: Path | None = None, zipped: bool = False, experiment: str | None = None
 ) -> Path:
     """Write every table of a record as CSV, with a description of the columns; return the folder or the zip."""
+    _check_names(workspace, mode, experiment)
     folder = out or workspace.root.results / "exports"
     return export_csv(workspace.results, mode, out=folder, zipped=zipped, experiment=experiment)
 
@@ -146,6 +148,7 @@ def gate_descriptions() -> list[GateDescription]:
 
 def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
     """Verdicts on all published and rejected months of a mode, in month order; StateError if there is none."""
+    _check_names(workspace, mode)
     verdicts = [
         GateVerdict(month, kept, result)
         for kept, store in (("published", workspace.results), ("rejected", workspace.results.rejected))
@@ -155,3 +158,16 @@ def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
     if not verdicts:
         raise StateError(f"nothing is published for {mode}.", remedy=f"run `basis backtest {mode}`.")
     return sorted(verdicts, key=lambda verdict: (verdict.month, verdict.kept))
+
+
+def _check_names(workspace: Workspace, mode: str, experiment: str | None = None) -> None:
+    """Raise ConfigError for a mode that is neither configured nor published, or an experiment that is not there."""
+    results = workspace.results
+    wanted = {"mode": (mode, {*workspace.config.modes(), *results.modes(), *results.rejected.modes()})}
+    if experiment is not None:
+        wanted["experiment"] = (experiment, {*results.experiments(), *results.rejected.experiments()})
+        wanted["mode"][1].update(results.modes(experiment))
+    for kind, (name, known) in wanted.items():
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"there is no {kind} {name!r}.", remedy=f"known are {listed}.")

@@ -15,6 +15,7 @@ from types import FrameType
 
 import yaml
 
+from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import put_bytes
@@ -79,12 +80,14 @@ def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
     The settings are those of `dagster.yaml` without its storage, which is the instance's own folder.
 
     Raises:
-        ConfigError: `port` is taken, or the working directory is not the project's.
+        ConfigError: `port` is taken, the working directory is not the project's, or the file of a mode is wrong.
         StorageError: the data root is not writable.
     """
     for file in (SETTINGS, LOCATIONS):
         if not file.is_file():
             raise ConfigError(f"there is no {file} in {Path.cwd()}.", remedy="run this in the folder that holds it.")
+    for mode in workspace.config.modes():
+        wire_mode(workspace.config, mode)
     home = workspace.root.dagster.resolve()
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     own = {key: value for key, value in settings.items() if key not in _STORAGE}

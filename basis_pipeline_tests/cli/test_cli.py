@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,12 @@ def test_gates_describe_themselves_and_judge_a_mode(basis: Shell) -> None:
         (("backtest", "btc_basis", "--from", "2024-1"), "not a month"),
         (("backtest", "btc_basis", "--from", "2024-02", "--to", "2024-01"), "before"),
         (("backtest", "btc_basis", "--set", "strategy.spot_fracton=0.5"), "did you mean spot_fraction?"),
+        (("backtest", "btc_basis", "--set", "spot_fraction=0.5"), "did you mean strategy.spot_fraction?"),
+        (("backtest", "btc_basis", "--set", "derisk=0.3"), "did you mean margin_ratio.derisk?"),
         (("backtest", "btc_basis", "--set", "nonsense"), "key=value"),
+        (("gates", "foo"), "there is no mode 'foo'. Remedy: known are btc_basis"),
+        (("report", "nosuch"), "there is no mode 'nosuch'. Remedy: known are btc_basis"),
+        (("export", "pure_lending_usdt", "--experiment", "nosuch"), "there is no experiment 'nosuch'. Remedy: "),
         (("backtest", "btc_basis", "--reopen", "--set", "initial_capital=1"), "--reopen"),
         (("backtest", "btc_basis", "--experiment", "../escape", "--from", "2024-01", "--to", "2024-01"), "not a name"),
         (("ingest", "--raw", "/nope"), "'--raw': Directory '/nope' does not exist"),
@@ -152,3 +158,31 @@ def test_verbose_lists_every_finding_once_and_calls_only_errors_so(basis: Shell)
     assert said.count("known_bad/binance_EIGENUSDT_1h.csv") == 1
     findings = [line for line in said.splitlines() if "INFO " in line or "WARN " in line]
     assert len(findings) == len(set(findings)) > 2
+
+
+def test_an_experiment_is_not_overwritten_by_another_of_its_name(basis: Shell) -> None:
+    run = ("backtest", "pure_lending_usdt", "--experiment", "small", "--from", "2024-01")
+    basis(*run, "--to", "2024-01", "--set", "initial_capital=50000")
+    basis(*run, "--to", "2024-02", "--set", "initial_capital=50000")  # the same one goes on
+    other = basis(*run, "--to", "2024-02", "--set", "initial_capital=60000", code=2).stderr
+    assert "these differ: initial_capital." in other
+    assert "--replace" in other
+    assert (
+        "months (published are 2024-01 to 2024-02)"
+        in basis(*run, "--to", "2024-01", "--set", "initial_capital=50000", code=2).stderr
+    )
+    basis(*run, "--to", "2024-01", "--set", "initial_capital=60000", "--replace")
+    kept = "select month, initial_capital from experiments.months where experiment = 'small'"
+    assert basis("query", "--csv", kept).stdout.splitlines()[1:] == ["2024-01,60000.0"]
+
+
+def test_a_broken_mode_file_takes_no_other_mode_with_it(basis: Shell, tmp_path: Path) -> None:
+    configs = tmp_path / "configs"
+    shutil.copytree(REPOSITORY / "configs", configs)
+    broken = configs / "modes" / "btc_basis.yaml"
+    broken.write_text(broken.read_text(encoding="utf-8").replace("asset: BTC", "aset: BTC"), encoding="utf-8")
+    listed = basis("modes", code=2, BASIS_CONFIG_DIR=str(configs))
+    assert "pure_lending_eth" in listed.stdout
+    assert "btc_basis.yaml" in listed.stderr
+    assert "did you mean asset?" in listed.stderr
+    assert "btc_basis.yaml" in basis("dev", code=2, BASIS_CONFIG_DIR=str(configs)).stderr

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
@@ -51,3 +53,11 @@ def test_a_further_coin_runs_from_raw_files_to_gates(coin: str, configs: Path, t
     spot = held[f"binance:BaseToken:{coin}"]
     assert spot > 0.0
     assert spot == pytest.approx(-held[f"binance:Perp:{coin}USDT"] - held[f"bybit:Perp:{coin}USDT"], rel=1e-9)
+
+
+def test_the_mode_of_the_readme_is_complete_and_fits_the_shipped_venues(configs: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```yaml\n")[1].split("```")[0]
+    (configs / "modes/sol_basis.yaml").write_text(example)
+    wired = wire_mode(ConfigFolder(configs), "sol_basis")
+    assert [account.venue for account in wired.settings.margin_accounts] == ["binance", "bybit"]

@@ -33,6 +33,7 @@ def capital_exhibits() -> list[Exhibit]:
     gate, none = "initial_capital", at(0, delta_amount=0.0)
     late_entry = in_table("orders", where(is_("timestamp", moment(0)), timestamp=moment(1)))
     all_failed = in_table("orders", where(lambda _: True, status="failure"))
+    no_orders, directional = in_table("orders", lambda _: []), in_part("profile", market_neutral=False)
     nothing = both(in_table("deltas", none), in_part("profile", initial_capital=0.0))
     failed_entry = in_table("orders", where(lambda row: row["operation_id"] <= 3, status="failure"))
     return [
@@ -44,8 +45,8 @@ def capital_exhibits() -> list[Exhibit]:
         Exhibit(gate, "null", "opening", in_table("deltas", at(0, delta_amount=float("nan")))),
         Exhibit("first_loop_action", "entry failed", "opening", failed_entry),
         Exhibit("first_loop_action", "an hour late", "opening", late_entry),
-        Exhibit("no_order_in_month", "no order", "following", in_table("orders", lambda _: [])),
-        Exhibit("no_order_in_month", "all failed", "following", all_failed),
+        Exhibit("no_order_in_month", "no order", "following", both(no_orders, directional)),
+        Exhibit("no_order_in_month", "all failed", "following", both(all_failed, directional)),
     ]
 
 

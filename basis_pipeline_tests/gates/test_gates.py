@@ -86,11 +86,19 @@ def test_a_coin_share_class_is_judged_by_its_excess_delta() -> None:
     assert judged("delta_band", coin).status is GateStatus.PASSED
 
 
-def test_commits_between_closings_are_reported_and_not_judged() -> None:
+@pytest.mark.parametrize("gate", ["margin_floor", "margin_derisk"])
+def test_commits_between_closings_are_reported_and_not_judged(gate: str) -> None:
     second_margin_row = where(lambda row: row["sequence"] == 4 and row["dimension"] == "margin_ratio", value=0.01)
-    result = judged("margin_floor", in_table("risk", second_margin_row)(clean("opening")))
+    result = judged(gate, in_table("risk", second_margin_row)(clean("opening")))
     assert result.status is GateStatus.PASSED
     assert "over all commits 0.01 at 2024-01-01T00:00:00Z" in result.message
+
+
+@pytest.mark.parametrize("month", ["following", "lending"])
+def test_a_book_that_only_holds_is_told_and_not_warned_of(month: str) -> None:
+    result = judged("no_order_in_month", in_table("orders", lambda _: [])(clean(month)))
+    assert result.status is GateStatus.PASSED
+    assert result.message.startswith("0 successful orders")
 
 
 def test_limits_come_from_the_configuration() -> None:

@@ -142,6 +142,22 @@ def test_a_later_month_is_measured_on_the_last_step_of_the_month_before(basis_mo
     assert found["total_return"] == pytest.approx(after / before - 1, rel=1e-9)
 
 
+def test_the_lowest_margin_ratio_is_that_before_a_step_reacts_to_it(basis_months: list) -> None:
+    _, tables, _ = basis_months[0]
+    rows = tables["risk"].to_pylist()
+    later = max(row["timestamp"] for row in rows)
+    for row in rows:
+        if row["dimension"] == "margin_ratio" and row["timestamp"] == later:
+            row["value"] = 0.0123
+        elif row["dimension"] == "margin_ratio" and row["trigger"] == "execution_manager":
+            row["value"] = 0.0099  # a state that a plan only passes through
+    risk = pa.Table.from_pylist(rows, tables["risk"].schema)
+    found = {metric.metric: metric for metric in compute_metrics(tables | {"risk": risk}, opening=True)}
+    assert found["min_margin_ratio"].value == 0.0123
+    assert "refresh" in found["min_margin_ratio"].description
+    assert tables["timesteps"]["min_margin_ratio"].to_numpy().min() > 0.1, "closing records do not know of it"
+
+
 def test_costs_and_turnover_are_those_of_the_orders(basis_months: list) -> None:
     _, tables, _ = basis_months[0]
     found = {metric.metric: metric.value for metric in compute_metrics(tables, opening=True)}

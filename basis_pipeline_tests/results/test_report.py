@@ -81,7 +81,12 @@ def test_the_page_states_the_figures_of_the_tables(store: ResultsStore, basis_mo
         for _, tables, _ in basis_months
     )
     assert f"{funding:,.2f}" in page.text
-    lowest = min(table["min_margin_ratio"].to_numpy().min() for table in steps)
+    lowest = min(
+        row["value"]
+        for _, tables, _ in basis_months
+        for row in tables["risk"].to_pylist()
+        if row["dimension"] == "margin_ratio" and row["trigger"] == "position_refresh" and row["value"] is not None
+    )
     assert f"{lowest:.1%}" in page.text
     for words in (
         "c0ffee",

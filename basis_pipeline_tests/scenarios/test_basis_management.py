@@ -65,6 +65,16 @@ def test_between_warn_and_derisk_nothing_is_done_but_said() -> None:
     assert found["bybit"].value == pytest.approx((0.4 * 99_500 / 3 - 0.53 * 11_000) / (0.53 * 61_000))
 
 
+def test_what_a_plan_only_passes_through_is_no_risk_event() -> None:
+    """Between its legs an entry is all delta; only refreshes and closing records are reported."""
+    run = jump(63_000.0)
+    reported = [event for event in run.engine.log.events if isinstance(event, RiskEvent)]
+    passed_through = [f.dimension for commit in run.engine.log.commits for f in commit.risk.findings]
+    assert "delta_drift" in passed_through
+    assert [{finding.dimension for finding in event.findings} for event in reported] == [{"margin_ratio"}, set()]
+    assert [event.timestamp for event in reported] == run.feed.timestamps[1:2] * 2
+
+
 def test_above_relever_spot_and_shorts_are_added() -> None:
     """-20%: ratio .7/.8 = .875 > .8. Restored: 66,333.33 / 40,000 = 1.6583 = 995 + 663 lots, paid from cash alone."""
     run = jump(40_000.0)
