@@ -36,7 +36,10 @@ class PositionState(msgspec.Struct, frozen=True):
 
 
 class PnLState(msgspec.Struct, frozen=True):
-    """Sums since the opening. `attribution` and `attribution_usd` are in the order of CATEGORIES."""
+    """Sums since the opening. `attribution` and `attribution_usd` are in the order of CATEGORIES.
+
+    `peak` and `peak_usd` are the largest equity so far: noise in a book that was emptied is noise of that size.
+    """
 
     attribution: tuple[float, ...]
     attribution_usd: tuple[float, ...]
@@ -44,6 +47,8 @@ class PnLState(msgspec.Struct, frozen=True):
     equity_usd: float
     cumulative: float
     cumulative_usd: float
+    peak: float = 0.0
+    peak_usd: float = 0.0
 
 
 class FundingPayment(msgspec.Struct, frozen=True):

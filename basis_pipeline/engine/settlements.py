@@ -69,6 +69,12 @@ class Settlements:
         """Withdrawals not yet paid, share-class units."""
         return sum(withdrawal.remaining for withdrawal in self.withdrawals)
 
+    def close_withdrawals(self) -> float:
+        """Give up what is still to be paid, and return it in share-class units."""
+        unpaid = self.pending_withdrawal
+        self.withdrawals = ()
+        return unpaid
+
     def apply_due(self, timestamp: int, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Apply everything due at `timestamp` to the position monitor and return it."""
         applied: list[PositionDelta] = []

@@ -89,6 +89,9 @@ class StrategyManager:
         if not plan.orders:
             if plan.awaits_funds:
                 return None
+            if self._is_paid_out(snapshot) and not plan.refusal:
+                self._close_withdrawals(timestamp, intent)
+                return None
             if intent.action is Action.EXIT_FULL and not plan.refusal:
                 self.state = StrategyState(halted=self.state.halted)
                 return None
@@ -100,6 +103,18 @@ class StrategyManager:
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
         self._report_extrapolation(timestamp, orders, snapshot)
         return Decision(intent.action, intent.reason, orders, plan.awaits_funds)
+
+    def _is_paid_out(self, snapshot: ChainSnapshot) -> bool:
+        """Withdrawals ask for at least all there is, so that none is left to be unwound for them."""
+        withdrawals = self._settlements.withdrawals
+        return bool(withdrawals) and self._view(snapshot).equity == 0.0
+
+    def _close_withdrawals(self, timestamp: int, intent: Intent) -> None:
+        """A claim on an empty book would decline every day and take the next deposit: report what stays unpaid."""
+        unpaid = self._settlements.close_withdrawals()
+        reason = f"{intent.reason}; closed with {unpaid:.8g} {self._settings.share_class} unpaid: the book is empty"
+        self._event_logger.decision(timestamp, intent.action, reason, 0)
+        self.state = StrategyState(halted=self.state.halted)
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
@@ -126,6 +141,9 @@ class StrategyManager:
         if self._settlements.withdrawals:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
         if self.state.reference_equity is None:
+            reserve = self._settings.gas_reserve * snapshot.market.share_price
+            if snapshot.exposure.equity - reserve < self._limits.min_trade:
+                return None
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
         if self._strategy.steering is Steering.PAIR:
             return self._steer_pair(snapshot, self.state.reference_equity)

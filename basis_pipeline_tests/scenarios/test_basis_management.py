@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from basis_pipeline.domain.events import RiskEvent, SettlementEvent, Severity
 from basis_pipeline.domain.records import Category, RiskLevel
 from basis_pipeline.domain.state import PositionState
-from basis_pipeline_tests.builders import Moment, Run, at, frictionless, path, steady
+from basis_pipeline_tests.builders import Moment, Run, at, frictionless, path, steady, wired
 
 CALM = Moment(prices={"BTC": 50_000.0})
 WALLET, BINANCE, BYBIT = (f"{venue}:BaseToken:USDT" for venue in ("wallet", "binance", "bybit"))
@@ -199,12 +199,27 @@ def test_a_withdrawal_takes_free_cash_first_and_the_rest_after_unwinding() -> No
     assert run.quantity(WALLET) >= 449.0
 
 
-def test_a_withdrawal_of_more_than_there_is_empties_the_book_and_stays_pending() -> None:
-    run = Run(frictionless("btc_basis", flows(("02:00:00", -150_000.0))), steady(CALM, 8)).go()
+def test_a_withdrawal_of_more_than_there_is_empties_the_book_and_is_closed() -> None:
+    """The 50,000 that cannot be paid are reported once and do not take the deposit of the next morning."""
+    asked = flows(("02:00:00", -150_000.0), ("06:00:00", 50_000.0))
+    run = Run(frictionless("btc_basis", asked), steady(CALM, 60)).go(6)
     assert held(run) == [0.0, 0.0, 0.0]
     assert run.equity == pytest.approx(0.0, abs=1e-6)
-    assert run.engine.settlements.pending_withdrawal == pytest.approx(50_000.0, abs=1e-6)
+    assert run.engine.settlements.withdrawals == ()
+    assert run.reasons[-1].endswith("closed with 50000 USDT unpaid: the book is empty")
     assert run.pnl.cumulative == pytest.approx(0.0, abs=1e-6)
+    run.go()
+    assert held(run) == pytest.approx([0.663, -0.398, -0.265], abs=1.1e-3)
+    assert run.equity == pytest.approx(50_000.0, abs=1e-6)
+
+
+def test_an_emptied_book_with_costs_is_quiet() -> None:
+    """What is too small to be moved home is not declined every day either."""
+    run = Run(wired("btc_basis", flows(("02:00:00", -150_000.0))), steady(CALM, 80)).go()
+    assert run.engine.settlements.withdrawals == ()
+    assert run.equity < 25.0
+    assert "the book is empty" in run.reasons[-1]
+    assert sum("declined" in reason for reason in run.reasons) == 0
 
 
 def test_the_drawdown_stop_leaves_the_market_for_good() -> None:
