@@ -87,22 +87,24 @@ class StrategyManager:
             return None
         plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
         if not plan.orders:
-            if plan.awaits_funds:
-                return None
-            if self._is_paid_out(snapshot) and not plan.refusal:
-                self._close_withdrawals(timestamp, intent)
-                return None
-            if intent.action is Action.EXIT_FULL and not plan.refusal:
-                self.state = StrategyState(halted=self.state.halted)
-                return None
-            self._decline(timestamp, snapshot)
-            why = plan.refusal or "nothing is large enough to trade"
-            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; declined: {why}", 0)
+            if not plan.awaits_funds:
+                self._end_without_orders(timestamp, snapshot, intent, plan.refusal)
             return None
         orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
         self._report_extrapolation(timestamp, orders, snapshot)
         return Decision(intent.action, intent.reason, orders, plan.awaits_funds)
+
+    def _end_without_orders(self, timestamp: int, snapshot: ChainSnapshot, intent: Intent, refusal: str) -> None:
+        """Nothing is left to be done for an exit or a withdrawal, or the intent is declined."""
+        if self._is_paid_out(snapshot) and not refusal:
+            self._close_withdrawals(timestamp, intent)
+        elif intent.action is Action.EXIT_FULL and not refusal:
+            self.state = StrategyState(halted=self.state.halted)
+        else:
+            self._decline(timestamp, snapshot)
+            why = refusal or "nothing is large enough to trade"
+            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; declined: {why}", 0)
 
     def _is_paid_out(self, snapshot: ChainSnapshot) -> bool:
         """Withdrawals ask for at least all there is, so that none is left to be unwound for them."""
@@ -141,10 +143,7 @@ class StrategyManager:
         if self._settlements.withdrawals:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
         if self.state.reference_equity is None:
-            reserve = self._settings.gas_reserve * snapshot.market.share_price
-            if snapshot.exposure.equity - reserve < self._limits.min_trade:
-                return None
-            return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+            return self._enter(snapshot)
         if self._strategy.steering is Steering.PAIR:
             return self._steer_pair(snapshot, self.state.reference_equity)
         return self._steer_legs(snapshot)
@@ -172,6 +171,13 @@ class StrategyManager:
         if levelled := level_margins(self._settings, snapshot):
             return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled)
         return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
+
+    def _enter(self, snapshot: ChainSnapshot) -> Intent | None:
+        """The first sizing of a book that has something to size."""
+        reserve = self._settings.gas_reserve * snapshot.market.share_price
+        if snapshot.exposure.equity - reserve < self._limits.min_trade:
+            return None
+        return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
 
     def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
