@@ -5,6 +5,7 @@ The book at 50,000: deployable 99,500, spot 1.326 = shorts 0.796 (binance) + 0.5
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from basis_pipeline_tests.builders import Moment, Run, at, frictionless, path, s
 
 CALM = Moment(prices={"BTC": 50_000.0})
 WALLET, BINANCE, BYBIT = (f"{venue}:BaseToken:USDT" for venue in ("wallet", "binance", "bybit"))
+_KINDS = (("binance", "spot"), ("binance", "perp"), ("bybit", "perp"))
 SPOT, SHORT_BINANCE, SHORT_BYBIT = "binance:BaseToken:BTC", "binance:Perp:BTCUSDT", "bybit:Perp:BTCUSDT"
 
 
@@ -279,3 +281,30 @@ def test_a_book_that_was_emptied_is_entered_again_by_the_next_deposit() -> None:
     assert run.reasons[-1] == "entry_full: no position yet"
     assert held(run) == pytest.approx([0.663, -0.398, -0.265], abs=1.1e-3)
     assert run.equity == pytest.approx(50_000.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("largest", [66_300.0, 40_000.0, 10_000.0, 777.0])
+def test_no_order_is_larger_than_its_venue_takes(largest: float) -> None:
+    """The purchase of 66,300 USDT, the shorts, and at +26% their reduction: the same book in as few orders as fit."""
+    limits = {f"venues.{name}.{kind}.max_notional": largest for name, kind in _KINDS}
+    asked = flows(("02:00:00", -100_000.0))
+    run = Run(frictionless("btc_basis", limits | asked), [CALM, at(CALM, prices={"BTC": 63_000.0}), *steady(CALM, 3)])
+    prices = [50_000.0, 63_000.0, 50_000.0]
+    whole = Run(frictionless("btc_basis", asked), [CALM, at(CALM, prices={"BTC": 63_000.0}), *steady(CALM, 3)])
+    for step, price in enumerate(prices):
+        run.go(1)
+        whole.go(1)
+        assert held(run) == pytest.approx(held(whole), abs=1e-9)
+        traded = [float(line.split()[1]) for line in run.orders_at(step) if "_trade " in line]
+        assert max(traded) * price <= largest * (1.0 + 1e-12)
+    entry = [line for line in run.orders_at(0) if line.startswith("spot_trade")]
+    clip = math.floor(largest / 0.5) * 1e-5
+    assert len(entry) == sum(math.ceil(leg / clip - 1e-9) for leg in (0.796, 0.530))
+    assert held(run) == [0.0, 0.0, 0.0]
+
+
+def test_a_venue_that_takes_no_whole_lot_declines_the_plan() -> None:
+    limits = {"venues.binance.perp.max_notional": 40.0, "venues.binance.perp.min_notional": 5.0}
+    run = Run(frictionless("btc_basis", limits), steady(CALM, 2)).go()
+    assert run.orders_at(0) == []
+    assert run.reasons[0].endswith("one lot of binance:Perp:BTCUSDT is above the largest order of 40 USDT")
