@@ -90,6 +90,26 @@ def test_profit_is_rolled_into_cash_where_the_floor_would_be_broken() -> None:
     assert run.ratio("binance") == pytest.approx(0.5, rel=3e-3)
 
 
+def test_funding_beyond_the_cash_is_paid_from_open_profit() -> None:
+    """After -50% binance holds 1,990 USDT and 0.716 x 25,000 of open profit; it is charged 6% of 39,800 = 2,388."""
+    low = Moment(prices={"BTC": 25_000.0})
+    charge = at(low, funding={"binance": -0.06, "bybit": -0.06})
+    run = Run(frictionless("btc_basis"), [CALM, low, charge, low]).go(2)
+    cash, entry = run.quantity(BINANCE), run.entry(SHORT_BINANCE)
+    paid = 0.06 * 1.592 * 25_000.0
+    assert cash < paid
+    run.go()
+    refreshed = next(c for c in run.engine.log.commits if c.timestamp == run.feed.timestamps[2])
+    slot = run.slot(SHORT_BINANCE)
+    assert refreshed.positions.quantities[slot] == -1.592
+    assert refreshed.positions.entry_prices[slot] == pytest.approx(25_000.0, rel=1e-12)
+    left = cash - paid + 1.592 * (entry - 25_000.0)
+    assert refreshed.positions.quantities[run.slot(BINANCE)] == pytest.approx(left, abs=1e-7)
+    assert refreshed.exposure.equity == pytest.approx(100_000.0 - 0.06 * 2.653 * 25_000.0, abs=1e-7)
+    assert run.cumulative[Category.FUNDING] == pytest.approx(-0.06 * 2.653 * 25_000.0, rel=1e-12)
+    assert run.cumulative[Category.RESIDUAL] == pytest.approx(0.0, abs=1e-7)
+
+
 def test_cash_is_levelled_where_that_lifts_every_venue_to_warn() -> None:
     """binance marks its perp at 62,700 while all else is at 55,000: .196 there, .364 at bybit, .258 together."""
     mark = {SHORT_BINANCE: 62_700.0}
