@@ -80,6 +80,7 @@ class StrategyState(msgspec.Struct, frozen=True):
     Attributes:
         reference_equity: equity at the last sizing in USDT, adjusted for flows since; None before the entry.
         halted: why no entry is planned any more; empty while trading.
+        awaits_funds: cash was sent for a sizing that is carried out with what has arrived.
         declined_price, declined_at: where and when a plan last could not be carried by cash; None if it could.
     """
 
@@ -87,6 +88,7 @@ class StrategyState(msgspec.Struct, frozen=True):
     halted: str = ""
     declined_price: float | None = None
     declined_at: int | None = None
+    awaits_funds: bool = False
 
 
 class ReportedFinding(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import StrategyState
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
 
@@ -85,7 +85,9 @@ class StrategyManager:
             return None
         if not intent.urgent and self._declined_recently(timestamp, snapshot):
             return None
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
+        plan = self._planner.plan(
+            intent.targets, snapshot.positions, snapshot.market, intent.action, funded=self.state.awaits_funds
+        )
         if not plan.orders:
             if not plan.awaits_funds:
                 self._end_without_orders(timestamp, snapshot, intent, plan.refusal)
@@ -129,6 +131,7 @@ class StrategyManager:
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
         """Remember the equity a sizing ended with: later deviations are measured from it."""
         if decision.awaits_funds:
+            self.state = replace(self.state, awaits_funds=decision.action in ENTRIES)
             return
         if decision.action is Action.EXIT_FULL:
             self.state = StrategyState(halted=self.state.halted)
@@ -260,7 +263,8 @@ class StrategyManager:
         return timestamp - state.declined_at < self._limits.retry_after and moved < self._limits.retry_move
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
-        self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
+        price = self._price(snapshot)
+        self.state = replace(self.state, declined_price=price, declined_at=timestamp, awaits_funds=False)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
         slot = self._hedge[0] if self._hedge else self._settings.capital_slot

@@ -328,3 +328,25 @@ def test_a_venue_that_takes_no_whole_lot_declines_the_plan() -> None:
     run = Run(frictionless("btc_basis", limits), steady(CALM, 2)).go()
     assert run.orders_at(0) == []
     assert run.reasons[0].endswith("one lot of binance:Perp:BTCUSDT is above the largest order of 40 USDT")
+
+
+@pytest.mark.parametrize("bars", [1, 3, 24])
+@pytest.mark.parametrize("mode", ["btc_basis", "eth_basis"])
+def test_late_transfers_do_not_keep_a_book_from_being_enlarged(mode: str, bars: int) -> None:
+    """-24% with a price that never rests: cash is sent once, and what has arrived is spent on spot and shorts."""
+    asset = {"btc_basis": "BTC", "eth_basis": "ETH"}[mode]
+    late = {f"venues.{name}.transfer_latency_bars": bars for name in ("wallet", "binance", "bybit")}
+    late |= {"strategy.largest_move": 0.1, "margin_ratio.derisk": 0.21}
+    start = 50_000.0 if asset == "BTC" else 2_500.0
+    falling = [start * (1.0 - 0.24 * min(1.0, n / 60)) * (1.0 + 0.002 * (-1) ** n) for n in range(200)]
+    calm = [start] * (bars + 2)
+    run = Run(wired(mode, late), list(path(asset, calm + falling))).go(len(calm))
+    spot, shorts = f"binance:BaseToken:{asset}", (f"binance:Perp:{asset}USDT", f"bybit:Perp:{asset}USDT")
+    before, entered, equity = run.quantity(spot), len(run.orders), run.equity
+    assert before > 0.0
+    run.go()
+    assert run.quantity(spot) > 1.15 * before
+    assert run.quantity(spot) + sum(map(run.quantity, shorts)) == pytest.approx(0.0, abs=2e-3 * before)
+    assert len(run.orders) - entered < 30
+    assert run.equity > 0.997 * equity
+    assert run.engine.settlements.arrivals == ()
