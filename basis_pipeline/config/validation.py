@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from basis_pipeline.config.models import (
 from basis_pipeline.config.universe import Venues
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import LendingAccount, MarginAccount, MarginLimits
+from basis_pipeline.domain.timeline import HOUR, STEPS
 from basis_pipeline.domain.valuation import ratio_after_move
 
 RELEVER = 1.6
@@ -132,6 +134,14 @@ def _check_ascending(values: dict[str, float], where: str) -> None:
             )
 
 
+def _largest_move(asset: str, hours: float) -> float:
+    """Measured within one hour and within two; beyond, it grows with the square root of time, as a random walk does."""
+    one, two = LARGEST_MOVES[asset]
+    if hours <= 1.0:
+        return one
+    return two * math.sqrt(max(1.0, hours / 2.0))
+
+
 def _check_room(
     mode: ModeFile,
     strategy: BasisStrategy | HedgedStakingStrategy,
@@ -140,7 +150,6 @@ def _check_room(
     venues: Venues,
 ) -> None:
     """(derisk - x) / (1 + x) > maintenance with x the largest move over the action latency."""
-    late = any(file.transfer_latency_bars for file in venues.files.values())
     move = strategy.largest_move
     if move is None:
         if mode.asset not in LARGEST_MOVES:
@@ -148,7 +157,8 @@ def _check_room(
                 f"configs/modes/{mode.mode}.yaml: the largest move of {mode.asset} is not known.",
                 remedy="state strategy.largest_move: the largest adverse move over one bar plus transfer latency.",
             )
-        move = LARGEST_MOVES[mode.asset][late]
+        bars = 1 + max(file.transfer_latency_bars for file in venues.files.values())
+        move = _largest_move(mode.asset, bars * STEPS[mode.step] / HOUR)
     left = ratio_after_move(limits.derisk, move)
     if left <= account.maintenance_margin:
         raise ConfigError(

@@ -259,6 +259,7 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
         market_neutral=settings.market_neutral,
         coin_share_class=settings.coin_share_class,
         supplied_fraction=1.0 - settings.reserve_fraction if mode.strategy.shape == "lending" else None,
+        gas_reserve=settings.gas_reserve,
         thresholds=thresholds,
     )
 

@@ -36,7 +36,10 @@ class PositionState(msgspec.Struct, frozen=True):
 
 
 class PnLState(msgspec.Struct, frozen=True):
-    """Sums since the opening. `attribution` and `attribution_usd` are in the order of CATEGORIES."""
+    """Sums since the opening. `attribution` and `attribution_usd` are in the order of CATEGORIES.
+
+    `peak` and `peak_usd` are the largest equity so far: noise in a book that was emptied is noise of that size.
+    """
 
     attribution: tuple[float, ...]
     attribution_usd: tuple[float, ...]
@@ -44,6 +47,8 @@ class PnLState(msgspec.Struct, frozen=True):
     equity_usd: float
     cumulative: float
     cumulative_usd: float
+    peak: float = 0.0
+    peak_usd: float = 0.0
 
 
 class FundingPayment(msgspec.Struct, frozen=True):
@@ -81,6 +86,7 @@ class StrategyState(msgspec.Struct, frozen=True):
         reference_equity: equity at the last sizing in USDT, adjusted for flows since; None before the entry.
         halted: why no entry is planned any more; empty while trading.
         exposure: share of its full size that the book was last sized for.
+        awaits_funds: cash was sent for a sizing that is carried out with what has arrived.
         declined_price, declined_at: where and when a plan last could not be carried by cash; None if it could.
     """
 
@@ -89,6 +95,7 @@ class StrategyState(msgspec.Struct, frozen=True):
     exposure: float = 1.0
     declined_price: float | None = None
     declined_at: int | None = None
+    awaits_funds: bool = False
 
 
 class HoldingMark(msgspec.Struct, frozen=True):

@@ -24,6 +24,8 @@ from basis_pipeline.engine.lending_planner import acquire_lending, release_lendi
 from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
 from basis_pipeline.engine.stack_planner import acquire_stack, eth_to_exchange, eth_to_wallet, release_stack
 
+ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
+
 
 class Plan(msgspec.Struct, frozen=True):
     """Orders that reach the targets, or the reason why none are given.
@@ -61,23 +63,29 @@ class OrderPlanner:
         market: MarketSnapshot,
         action: Action,
         dust: DustSale = NO_DUST,
+        *,
+        funded: bool = False,
     ) -> Plan:
         """Orders that sell `dust` and then lead to `targets`; a refusal where they cannot be carried out in sequence.
 
-        Without targets everything but the dust is left alone.
+        Without targets everything but the dust is left alone. An entry waits for what is in transit. When its cash
+        was sent for (`funded`) it acquires what that pays for: moving cash again after every move of the price would
+        never end.
         """
         book = ProjectedBook(self._settings, positions, market, action)
+        if action in ENTRIES and book.awaits_funds:
+            return Plan((), awaits_funds=True)
         try:
             sell_dust(book, dust, self._settings)
             if targets is not None:
-                self._reach(book, targets)
+                self._reach(book, targets, funded=funded and action in ENTRIES)
             if action is Action.EXIT_FULL:
                 sweep_to_wallet(book, self._settings)
         except (InfeasiblePlan, OrderError) as reason:
             return Plan((), str(reason))
         return Plan(tuple(book.orders), awaits_funds=book.awaits_funds)
 
-    def _reach(self, book: ProjectedBook, targets: Targets) -> None:
+    def _reach(self, book: ProjectedBook, targets: Targets, *, funded: bool) -> None:
         slices = self._slices(targets, book)
         release_lending(book, targets, self._settings)
         release_stack(book, targets, self._settings)
@@ -85,7 +93,10 @@ class OrderPlanner:
             eth_to_exchange(book, self._settings, self._spot_slot)
         self._release_pair(book, slices)
         roll_shorts(book, targets, self._settings)
-        move_cash(book, targets, self._settings, self._purchases(book, slices))
+        if funded:
+            slices = self._affordable(book, slices)
+        else:
+            move_cash(book, targets, self._settings, self._purchases(book, slices))
         if book.awaits_funds:
             return
         self._acquire_pair(book, slices)
@@ -146,6 +157,26 @@ class OrderPlanner:
         unit = price * (1.0 + rules.slippage.fraction(gross * price * book.market.usd))
         fee = 0.0 if rules.fee_in_base else rules.taker_fee
         return {self._settings.routes[slot].counter_slot: gross * unit * (1.0 + fee)}
+
+    def _affordable(self, book: ProjectedBook, slices: list[Slice]) -> list[Slice]:
+        """The slices, spot and short alike, cut to the cash that is there beyond the floor of a margin account."""
+        for slot, cost in self._purchases(book, slices).items():
+            accounts = [account for account in self._settings.margin_accounts if account.cash_slot == slot]
+            kept = sum(self._settings.cash_floor * book.notional(account) for account in accounts)
+            share = max(0.0, book.quantities[slot] - kept) / cost
+            if share < 1.0:
+                return [cut for part in slices if self._worth_acquiring(cut := self._cut(part, share), book)]
+        return slices
+
+    def _cut(self, part: Slice, share: float) -> Slice:
+        if part.spot <= 0.0:
+            return part
+        short = round_down(-part.perp * share, self._rules(part.perp_slot).lot)
+        spot = min(part.spot, short) if part.perp else round_down(part.spot * share, self._spot_lot)
+        return Slice(spot, part.perp_slot, -short)
+
+    def _worth_acquiring(self, part: Slice, book: ProjectedBook) -> bool:
+        return self._worth_trading(part.perp_slot, part.perp or part.spot, book)
 
     def _to_buy(self, part: Slice) -> float:
         """Lots to order so that the slice's spot arrives even where the fee is taken from the tokens received."""

@@ -24,6 +24,7 @@ class _Ledger(NamedTuple):
     step: float
     flow: float
     attribution: tuple[float, ...]
+    peak: float
 
 
 class PnLMonitor:
@@ -39,8 +40,8 @@ class PnLMonitor:
         self._attribution = Attribution(settings)
         self._positions = positions
         self._market = market
-        self._share = _open_ledger(state.equity, state.cumulative, state.attribution)
-        usd = _open_ledger(state.equity_usd, state.cumulative_usd, state.attribution_usd)
+        self._share = _open_ledger(state.equity, state.cumulative, state.attribution, state.peak)
+        usd = _open_ledger(state.equity_usd, state.cumulative_usd, state.attribution_usd, state.peak_usd)
         self._usd = self._share if usd == self._share else usd
         self._candidate = (positions, market, self._share, self._usd)
 
@@ -84,6 +85,8 @@ class PnLMonitor:
             usd.equity,
             share.cumulative,
             usd.cumulative,
+            share.peak,
+            usd.peak,
         )
 
     def _advance(
@@ -104,13 +107,14 @@ class PnLMonitor:
         flow = self._attribution.explain(deltas, market, now, parts) if deltas else 0.0
         equity = exposure.equity * now
         change = equity - ledger.equity - flow
+        peak = max(ledger.peak, equity)
         parts[RESIDUAL] += change - sum(parts)
         cumulative = tuple(map(float.__add__, ledger.cumulative_attribution, parts))
         if new_step:
-            return _Ledger(equity, ledger.cumulative + change, cumulative, change, flow, tuple(parts))
+            return _Ledger(equity, ledger.cumulative + change, cumulative, change, flow, tuple(parts), peak)
         attribution = tuple(map(float.__add__, ledger.attribution, parts))
         return _Ledger(
-            equity, ledger.cumulative + change, cumulative, ledger.step + change, ledger.flow + flow, attribution
+            equity, ledger.cumulative + change, cumulative, ledger.step + change, ledger.flow + flow, attribution, peak
         )
 
 
@@ -122,5 +126,5 @@ def _per_usd(market: MarketSnapshot) -> float:
     return market.usd
 
 
-def _open_ledger(equity: float, cumulative: float, attribution: tuple[float, ...]) -> _Ledger:
-    return _Ledger(equity, cumulative, attribution, 0.0, 0.0, _ZEROS)
+def _open_ledger(equity: float, cumulative: float, attribution: tuple[float, ...], peak: float) -> _Ledger:
+    return _Ledger(equity, cumulative, attribution, 0.0, 0.0, _ZEROS, peak)

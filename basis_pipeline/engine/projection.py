@@ -6,6 +6,9 @@ will really be there. The book never goes below zero and never below the initial
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from basis_pipeline.domain.accounting import fill_perp, unrealised_pnl
@@ -16,7 +19,7 @@ from basis_pipeline.domain.quote import Holdings
 from basis_pipeline.domain.quotes import quote_order
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, MarginAccount, Route
-from basis_pipeline.domain.valuation import withdrawable
+from basis_pipeline.domain.valuation import round_down, round_up, withdrawable
 
 CASH_TOLERANCE = 1e-9
 """USDT-scale relative slack for float noise when everything there is gets spent."""
@@ -41,7 +44,25 @@ class ProjectedBook:
         self.orders: list[Order] = []
 
     def trade(self, slot: int, quantity: float, side: Side, *, tag: str = "") -> None:
-        """Buy or sell `quantity` base units of the spot token or perp at `slot`."""
+        """Buy or sell `quantity` base units of the spot token or perp at `slot`, in orders the venue takes."""
+        for clip in self._clips(slot, quantity):
+            self._trade(slot, clip, side, tag)
+
+    def _clips(self, slot: int, quantity: float) -> Iterator[float]:
+        """As few equal parts as keep each within the venue's largest notional, in whole lots."""
+        rules = self._settings.rules_of(self._settings.routes[slot].venue).trades[slot]
+        price = self.market.last[slot]
+        largest = round_down(rules.max_notional / price, rules.lot)
+        if largest <= 0.0:
+            key = self._settings.universe.keys[slot]
+            raise InfeasiblePlan(f"one lot of {key} is above the largest order of {rules.max_notional:.8g} USDT")
+        parts = max(1, math.ceil(quantity / largest - 1e-9))
+        for left in range(parts, 0, -1):
+            clip = quantity if left == 1 else min(largest, round_up(quantity / left, rules.lot))
+            yield clip
+            quantity = round(quantity - clip, 12)
+
+    def _trade(self, slot: int, quantity: float, side: Side, tag: str) -> None:
         route = self._settings.routes[slot]
         held = self.quantities[slot]
         shrinks = route.operation is Operation.PERP_TRADE and (held > 0.0) == (side is Side.SELL) and held != 0.0

@@ -54,13 +54,25 @@ def check_conservation(
 
 
 def check_market(market: MarketSnapshot, universe: Universe) -> None:
-    """DataError DATA-005 where a price, mark or index is NaN or infinite: no comparison downstream would notice."""
-    columns = (market.value, market.last, market.low, market.high)
-    if math.isfinite(sum(map(sum, columns)) + market.share_price + market.usd):
+    """DataError DATA-005 where a price, mark, index or rate is NaN or infinite, or a price is not above zero.
+
+    No comparison downstream would notice. Gas may be free; its prices are None where the mode does not know them.
+    """
+    priced = (market.price, market.mark, market.last, market.low, market.high)
+    columns = (*priced, market.value, market.index, market.ratio, market.funding or ())
+    single = (market.share_price, market.usd, 1.0 if market.gas_token_price is None else market.gas_token_price)
+    total = sum(map(sum, columns)) + sum(single) + (market.gas_price or 0.0)
+    if math.isfinite(total) and min(*map(min, priced), *single) > 0.0 and (market.gas_price or 0.0) >= 0.0:
         return
-    bad = [key for slot, key in enumerate(universe.keys) if not all(math.isfinite(column[slot]) for column in columns)]
+    bad = [
+        key
+        for slot, key in enumerate(universe.keys)
+        if not all(math.isfinite(column[slot]) for column in columns if column)
+        or min(column[slot] for column in priced) <= 0.0
+    ]
     raise DataError(
-        f"the market at {iso(market.timestamp)} has no number for {', '.join(bad) or 'share price or USD per USDT'}.",
+        f"the market at {iso(market.timestamp)} has no usable number for "
+        f"{', '.join(bad) or 'the share price, USD per USDT or gas'}.",
         code="DATA-005",
         remedy="the data provider must raise for a missing value instead of handing it on.",
     )

@@ -97,6 +97,12 @@ class Settlements:
         capital = self._settings.universe.keys[self._settings.capital_slot]
         return sum(arrival.quantity for arrival in self.arrivals if arrival.target_key == capital)
 
+    def close_withdrawals(self) -> float:
+        """Give up what is still to be paid, and return it in share-class units."""
+        unpaid = self.pending_withdrawal
+        self.withdrawals = ()
+        return unpaid
+
     def apply_due(self, timestamp: int, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Apply everything due at `timestamp` to the position monitor and return it."""
         applied: list[PositionDelta] = []

@@ -20,7 +20,7 @@ from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift
 from basis_pipeline.engine.dust_planner import all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import OrderPlanner, Plan
+from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.restraint import dear_gas, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
@@ -41,7 +41,6 @@ _RESTORED = {
     "delta_drift": "delta drift {value:.2%} of equity",
 }
 """Breaches that are mended by going back to the targets, and how each is worded."""
-_ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
 
 
 class StrategyManager:
@@ -92,14 +91,8 @@ class StrategyManager:
             return None
         plan = self._plan(intent, snapshot)
         if not plan.orders:
-            if plan.awaits_funds:
-                return None
-            if intent.action is Action.EXIT_FULL and not plan.refusal:
-                self.state = StrategyState(halted=self.state.halted)
-                return None
-            self._decline(timestamp, snapshot)
-            why = plan.refusal or "nothing is large enough to trade"
-            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; declined: {why}", 0)
+            if not plan.awaits_funds:
+                self._end_without_orders(timestamp, snapshot, intent, plan.refusal)
             return None
         orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
@@ -110,7 +103,7 @@ class StrategyManager:
         """Not while the last refusal is fresh, and no entry while one is suspended."""
         if not intent.urgent and declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
             return False
-        if intent.action in _ENTRIES and (why := suspension(snapshot)):
+        if intent.action in ENTRIES and (why := suspension(snapshot)):
             self._decline(timestamp, snapshot)
             self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; suspended: {why}", 0)
             return False
@@ -118,10 +111,40 @@ class StrategyManager:
 
     def _plan(self, intent: Intent, snapshot: ChainSnapshot) -> Plan:
         """What the planner makes of the intent; more of a book is not entered at any price of gas."""
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action, intent.dust)
+        plan = self._planner.plan(
+            intent.targets,
+            snapshot.positions,
+            snapshot.market,
+            intent.action,
+            intent.dust,
+            funded=self.state.awaits_funds,
+        )
         if intent.action is Action.ENTRY_PARTIAL and (why := dear_gas(plan.orders, snapshot.market, self._settings)):
             return Plan((), why)
         return plan
+
+    def _end_without_orders(self, timestamp: int, snapshot: ChainSnapshot, intent: Intent, refusal: str) -> None:
+        """Nothing is left to be done for an exit or a withdrawal, or the intent is declined."""
+        if self._is_paid_out(snapshot) and not refusal:
+            self._close_withdrawals(timestamp, intent)
+        elif intent.action is Action.EXIT_FULL and not refusal:
+            self.state = StrategyState(halted=self.state.halted)
+        else:
+            self._decline(timestamp, snapshot)
+            why = refusal or "nothing is large enough to trade"
+            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; declined: {why}", 0)
+
+    def _is_paid_out(self, snapshot: ChainSnapshot) -> bool:
+        """Withdrawals ask for at least all there is, so that none is left to be unwound for them."""
+        withdrawals = self._settlements.withdrawals
+        return bool(withdrawals) and self._view(snapshot).equity == 0.0
+
+    def _close_withdrawals(self, timestamp: int, intent: Intent) -> None:
+        """A claim on an empty book would decline every day and take the next deposit: report what stays unpaid."""
+        unpaid = self._settlements.close_withdrawals()
+        reason = f"{intent.reason}; closed with {unpaid:.8g} {self._settings.share_class} unpaid: the book is empty"
+        self._event_logger.decision(timestamp, intent.action, reason, 0)
+        self.state = StrategyState(halted=self.state.halted)
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
@@ -133,6 +156,8 @@ class StrategyManager:
 
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
         """Remember the equity a sizing ended with: later deviations are measured from it. Selling dust is no sizing."""
+        if decision.awaits_funds:
+            self.state = replace(self.state, awaits_funds=decision.action in ENTRIES)
         if decision.awaits_funds or decision.action is Action.SELL_DUST:
             return
         if decision.action is Action.EXIT_FULL:
@@ -150,7 +175,7 @@ class StrategyManager:
         if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
             return self._free_cash(snapshot)
         if self.state.reference_equity is None:
-            return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+            return self._enter(snapshot)
         return self._drift(snapshot, self.state.reference_equity)
 
     def _drift(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
@@ -189,6 +214,13 @@ class StrategyManager:
         if levelled := level_margins(self._settings, snapshot):
             return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled, exposure=self.state.exposure)
         return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
+
+    def _enter(self, snapshot: ChainSnapshot) -> Intent | None:
+        """The first sizing of a book that has something to size."""
+        reserve = self._settings.gas_reserve * snapshot.market.share_price
+        if snapshot.exposure.equity - reserve < self._limits.min_trade:
+            return None
+        return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
 
     def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
@@ -283,7 +315,8 @@ class StrategyManager:
         self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
-        self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
+        price = self._price(snapshot)
+        self.state = replace(self.state, declined_price=price, declined_at=timestamp, awaits_funds=False)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
         slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot

@@ -8,15 +8,15 @@ import numpy as np
 
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.gates.columns import Floats, integers, largest, numbers, positions_in, relative, smallest
-from basis_pipeline.gates.evidence import RESIDUAL, Ledger, MonthEvidence
+from basis_pipeline.gates.evidence import EMPTIED, RESIDUAL, Ledger, MonthEvidence
 from basis_pipeline.gates.findings import Finding
 
 
 def attribution_closes(evidence: MonthEvidence) -> Finding:
     """Residuals vanish, categories sum to the step P&L, step P&L is the change of equity less flows.
 
-    Judged at every step in the share class and in USD, as a fraction of the larger equity around the step; the
-    cumulative residual as a fraction of the largest equity so far, for a book may have been withdrawn since.
+    Judged at every step in the share class and in USD, as a fraction of the larger equity around the step, an emptied
+    book as one that is just not empty; the cumulative residual as a fraction of the largest equity so far.
     """
     gaps = [
         (largest(relative(error, scale), evidence.timestamps), f"{name} in {ledger.currency}")
@@ -33,10 +33,11 @@ def attribution_closes(evidence: MonthEvidence) -> Finding:
 
 def _gaps(ledger: Ledger) -> Iterator[tuple[str, Floats, Floats]]:
     """(what should be zero, by how much it is not, what that is measured against)."""
-    scale = np.maximum(np.abs(ledger.equity), np.abs(ledger.equity_before))
+    around = np.maximum(np.abs(ledger.equity), np.abs(ledger.equity_before))
+    scale = np.maximum(around, EMPTIED * ledger.peak)
     residual = ledger.attribution[:, RESIDUAL]
     yield "step residual", residual, scale
-    yield "cumulative residual", ledger.residual_before + np.cumsum(residual), np.maximum.accumulate(scale)
+    yield "cumulative residual", ledger.residual_before + np.cumsum(residual), ledger.peak
     yield "sum of categories less step P&L", ledger.attribution.sum(axis=1) - ledger.step, scale
     yield "change of equity less flow and step P&L", _profit(ledger) - ledger.step, scale
 

@@ -16,10 +16,12 @@ from basis_pipeline.domain.evidence import DataUsage
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.gates.columns import Floats, Ints, integers, numbers, panel
+from basis_pipeline.gates.columns import Bools, Floats, Ints, integers, numbers, panel
 from basis_pipeline.storage.digests import table_digest, text_digest
 
 RESIDUAL = CATEGORIES.index(Category.RESIDUAL)
+EMPTIED = 1e-9
+"""A book is empty where its equity is below this fraction of the largest it has had."""
 
 
 class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
         market_neutral: the book is meant to have no delta.
         coin_share_class: the share class is a coin, so neutral means holding exactly the equity in it.
         supplied_fraction: of equity, what a pure lending mode keeps supplied (1 - reserve); None for other modes.
+        gas_reserve: share-class units that no withdrawal takes.
         thresholds: limits of the gates.
     """
 
@@ -71,6 +74,7 @@ class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
     market_neutral: bool = False
     coin_share_class: bool = False
     supplied_fraction: float | None = None
+    gas_reserve: float = 0.0
     thresholds: GateThresholds = GateThresholds()
 
 
@@ -90,6 +94,17 @@ class Ledger(NamedTuple):
     attribution: Floats
     cumulative_before: float
     residual_before: float
+    peak_before: float
+
+    @property
+    def peak(self) -> Floats:
+        """Largest equity so far, that of the months before included."""
+        return np.maximum(self.peak_before, np.maximum.accumulate(np.maximum(self.equity, self.equity_before)))
+
+    @property
+    def empty(self) -> Bools:
+        """Where nothing but noise is left of the book."""
+        return np.asarray(np.abs(self.equity) <= EMPTIED * self.peak)
 
 
 @dataclass(frozen=True)
@@ -155,12 +170,14 @@ class MonthEvidence:
                 equity_before=previous.equity if previous else 0.0,
                 cumulative_before=previous.cumulative if previous else 0.0,
                 residual_before=previous.attribution[RESIDUAL] if previous else 0.0,
+                peak_before=previous.peak if previous else 0.0,
             ),
             self._ledger(
                 ("USD", "equity_usd", "_usd"),
                 equity_before=previous.equity_usd if previous else 0.0,
                 cumulative_before=previous.cumulative_usd if previous else 0.0,
                 residual_before=previous.attribution_usd[RESIDUAL] if previous else 0.0,
+                peak_before=previous.peak_usd if previous else 0.0,
             ),
         )
 
@@ -171,6 +188,7 @@ class MonthEvidence:
         equity_before: float,
         cumulative_before: float,
         residual_before: float,
+        peak_before: float,
     ) -> Ledger:
         currency, equity_column, suffix = columns
         steps = self.tables["timesteps"]
@@ -185,6 +203,7 @@ class MonthEvidence:
             attribution=panel(self.tables["pnl_attribution"], f"pnl{suffix}", "category", CATEGORIES, self.timestamps),
             cumulative_before=cumulative_before,
             residual_before=residual_before,
+            peak_before=peak_before,
         )
 
     @cached_property

@@ -8,7 +8,7 @@ from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.timeline import DAY, YEAR, iso
 from basis_pipeline.gates.columns import Floats, panel
-from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
 from basis_pipeline.gates.findings import Finding, not_applicable
 
 
@@ -17,7 +17,7 @@ def carry_bound(evidence: MonthEvidence) -> Finding:
     if not evidence.profile.market_neutral or not evidence.universe.slots_of(PositionType.PERP):
         return not_applicable("the mode does not live on funding")
     share, _ = evidence.ledgers
-    if not share.equity.any():
+    if share.empty.all():
         return not_applicable("the book is empty")
     funding = share.attribution[:, CATEGORIES.index(Category.FUNDING)].sum()
     years = len(evidence.timestamps) * evidence.profile.step / YEAR
@@ -34,20 +34,24 @@ def lending_growth(evidence: MonthEvidence) -> Finding:
 
     Compared from the first to the last 00:00 of the month, where the index is observed and not accrued: the sum of
     E(t) - E(t-1) - flow(t) + costs(t) against the sum of f x E(t-1) x (I(t) / I(t-1) - 1), as a fraction of the
-    largest equity. At the first step of an opening E(t-1) is 0: it must lose exactly its costs.
+    largest equity so far. At the first step of an opening E(t-1) is 0: it must lose exactly its costs.
     """
     fraction = evidence.profile.supplied_fraction
     if fraction is None:
         return not_applicable("the mode is not pure lending")
     share, _ = evidence.ledgers
-    if not share.equity.any():
+    if share.empty.all():
         return not_applicable("the book is empty")
     last = int(np.flatnonzero(evidence.timestamps % DAY == 0)[-1])
     judged = slice(0 if evidence.opening else 1, last + 1)
+    growth = _index_growth(evidence)
+    left = share.equity[last] - evidence.profile.gas_reserve
+    if left <= EMPTIED * share.peak[last] and np.isnan(growth[judged]).all():
+        return not_applicable("nothing was supplied before the book was emptied")
     costs = share.attribution[:, CATEGORIES.index(Category.TRANSACTION_COSTS)]
     earned = float((share.equity - share.equity_before - share.flow - costs)[judged].sum())
-    expected = float((fraction * share.equity_before * _index_growth(evidence))[judged].sum())
-    base = float(share.equity.max())
+    expected = float((fraction * share.equity_before * growth)[judged].sum())
+    base = float(share.peak[-1])
     gap = abs(earned - expected) / base
     return Finding(
         violated=not gap <= evidence.profile.thresholds.lending_tolerance,

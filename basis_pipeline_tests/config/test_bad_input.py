@@ -76,6 +76,12 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         r"after a move of 9\.4%",
     ),
     (
+        "no room with a transfer of a day",
+        BASIS,
+        {"venues.wallet.transfer_latency_bars": 24, "margin_ratio.derisk": 0.21},
+        r"after a move of 33\.2% ",  # 9.4% x sqrt(25 / 2)
+    ),
+    (
         "maintenance above initial",
         BASIS,
         {"venues.bybit.margin.maintenance": 0.2},

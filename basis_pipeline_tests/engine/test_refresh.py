@@ -26,15 +26,26 @@ FLOWS = {"flows": [{"at": "2024-01-01T01:00:00Z", "amount": -200.0}, {"at": "202
         {"last": {"binance:BaseToken:BTC": float("nan")}},
         {"high": {SHORT: float("nan")}},
         {"usd": float("nan")},
+        {"funding": {"binance": float("nan"), "bybit": 1e-4}},
+        {"gas": float("nan")},
+        {"prices": {"BTC": 50_000.0, "ETH": float("nan")}},
+        {"prices": {"BTC": 0.0}},
+        {"low": {SHORT: 0.0}},
+        {"last": {"binance:BaseToken:BTC": -1.0}},
+        {"usd": 0.0},
+        {"gas": -1.0},
     ],
-    ids=["price", "infinite price", "mark", "last", "high", "usd"],
+    ids=[
+        *("price", "infinite price", "mark", "last", "high", "usd"),
+        *("funding", "gas", "gas token", "zero price", "zero low", "negative last", "zero usd", "negative gas"),
+    ],
 )
 def test_a_market_without_a_number_raises_and_changes_nothing(broken: dict[str, Any]) -> None:  # V2: never 0 or default
     """Without the check a NaN margin balance is `not >= maintenance` and liquidates a sound book."""
     paying = {"funding": {"binance": 1e-4, "bybit": 1e-4}}
-    run = Run(frictionless("btc_basis", FLOWS), [CALM, at(CALM, **paying, **broken), CALM, CALM]).go(1)
+    run = Run(frictionless("btc_basis", FLOWS), [CALM, at(CALM, **paying | broken), CALM, CALM]).go(1)
     before = run.engine.state()
-    with pytest.raises(DataError, match="2024-01-01T01:00:00Z has no number for"):
+    with pytest.raises(DataError, match="2024-01-01T01:00:00Z has no usable number for"):
         run.engine.process_timestep(run.feed.timestamps[1])
     assert run.engine.state() == before
 

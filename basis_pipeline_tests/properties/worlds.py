@@ -25,7 +25,7 @@ _SPLITS: tuple[dict[str, Any], ...] = (
 _HABITS: tuple[dict[str, Any], ...] = (
     {},
     {},
-    {"venues.wallet.transfer_latency_bars": 2, "margin_ratio.derisk": 0.22},
+    {"venues.wallet.transfer_latency_bars": 2, "margin_ratio.derisk": 0.24},
     {"venues.binance.transfer_latency_bars": 1, "margin_ratio.derisk": 0.22},
     {"venues.binance.spot_fee_in": "base"},
 )

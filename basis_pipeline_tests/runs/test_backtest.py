@@ -60,6 +60,18 @@ def test_a_later_start_continues_from_the_checkpoint(sample_validated: Path, ope
     assert second.predecessor == workspace.results.get("pure_lending_usdt", "2024-01").generation
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stamp", ["2024-01-20T08:00:00Z", "2024-01-31T22:00:00Z", "2024-01-31T23:00:00Z"])
+def test_the_months_after_a_book_was_emptied_are_published(
+    mode: str, stamp: str, sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    emptied = {"flows": [{"at": stamp, "amount": -1e9}]}
+    run(workspace, mode, "2024-01", "2024-03", overrides=emptied, experiment="emptied")
+    assert workspace.results.months(mode, "emptied") == ["2024-01", "2024-02", "2024-03"]
+    assert workspace.results.checkpoint(mode, "2024-03", "emptied").withdrawals == ()
+
+
 def test_a_gap_is_an_error_that_names_the_month_to_start_from(
     sample_validated: Path, open_workspace: OpenWorkspace
 ) -> None:

@@ -5,6 +5,7 @@ The book at 50,000: deployable 99,500, spot 1.326 = shorts 0.796 (binance) + 0.5
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from msgspec.structs import replace
 from basis_pipeline.domain.events import RiskEvent, SettlementEvent, Severity
 from basis_pipeline.domain.records import Category, RiskLevel
 from basis_pipeline.domain.state import PositionState
-from basis_pipeline_tests.builders import Moment, Run, at, frictionless, path, steady
+from basis_pipeline_tests.builders import Moment, Run, at, frictionless, path, steady, wired
 
 CALM = Moment(prices={"BTC": 50_000.0})
 WALLET, BINANCE, BYBIT = (f"{venue}:BaseToken:USDT" for venue in ("wallet", "binance", "bybit"))
+_KINDS = (("binance", "spot"), ("binance", "perp"), ("bybit", "perp"))
 SPOT, SHORT_BINANCE, SHORT_BYBIT = "binance:BaseToken:BTC", "binance:Perp:BTCUSDT", "bybit:Perp:BTCUSDT"
 
 
@@ -96,6 +98,26 @@ def test_profit_is_rolled_into_cash_where_the_floor_would_be_broken() -> None:
     assert run.quantity(BINANCE) >= 0.05 * 1.592 * 25_000.0 - 1.0
     assert run.equity == pytest.approx(100_000.0, abs=1e-7)
     assert run.ratio("binance") == pytest.approx(0.5, rel=3e-3)
+
+
+def test_funding_beyond_the_cash_is_paid_from_open_profit() -> None:
+    """After -50% binance holds 1,990 USDT and 0.716 x 25,000 of open profit; it is charged 6% of 39,800 = 2,388."""
+    low = Moment(prices={"BTC": 25_000.0})
+    charge = at(low, funding={"binance": -0.06, "bybit": -0.06})
+    run = Run(frictionless("btc_basis"), [CALM, low, charge, low]).go(2)
+    cash, entry = run.quantity(BINANCE), run.entry(SHORT_BINANCE)
+    paid = 0.06 * 1.592 * 25_000.0
+    assert cash < paid
+    run.go()
+    refreshed = next(c for c in run.engine.log.commits if c.timestamp == run.feed.timestamps[2])
+    slot = run.slot(SHORT_BINANCE)
+    assert refreshed.positions.quantities[slot] == -1.592
+    assert refreshed.positions.entry_prices[slot] == pytest.approx(25_000.0, rel=1e-12)
+    left = cash - paid + 1.592 * (entry - 25_000.0)
+    assert refreshed.positions.quantities[run.slot(BINANCE)] == pytest.approx(left, abs=1e-7)
+    assert refreshed.exposure.equity == pytest.approx(100_000.0 - 0.06 * 2.653 * 25_000.0, abs=1e-7)
+    assert run.cumulative[Category.FUNDING] == pytest.approx(-0.06 * 2.653 * 25_000.0, rel=1e-12)
+    assert run.cumulative[Category.RESIDUAL] == pytest.approx(0.0, abs=1e-7)
 
 
 def test_cash_is_levelled_where_that_lifts_every_venue_to_warn() -> None:
@@ -209,12 +231,27 @@ def test_a_withdrawal_takes_free_cash_first_and_the_rest_after_unwinding() -> No
     assert run.quantity(WALLET) >= 449.0
 
 
-def test_a_withdrawal_of_more_than_there_is_empties_the_book_and_stays_pending() -> None:
-    run = Run(frictionless("btc_basis", flows(("02:00:00", -150_000.0))), steady(CALM, 8)).go()
+def test_a_withdrawal_of_more_than_there_is_empties_the_book_and_is_closed() -> None:
+    """The 50,000 that cannot be paid are reported once and do not take the deposit of the next morning."""
+    asked = flows(("02:00:00", -150_000.0), ("06:00:00", 50_000.0))
+    run = Run(frictionless("btc_basis", asked), steady(CALM, 60)).go(6)
     assert held(run) == [0.0, 0.0, 0.0]
     assert run.equity == pytest.approx(0.0, abs=1e-6)
-    assert run.engine.settlements.pending_withdrawal == pytest.approx(50_000.0, abs=1e-6)
+    assert run.engine.settlements.withdrawals == ()
+    assert run.reasons[-1].endswith("closed with 50000 USDT unpaid: the book is empty")
     assert run.pnl.cumulative == pytest.approx(0.0, abs=1e-6)
+    run.go()
+    assert held(run) == pytest.approx([0.663, -0.398, -0.265], abs=1.1e-3)
+    assert run.equity == pytest.approx(50_000.0, abs=1e-6)
+
+
+def test_an_emptied_book_with_costs_is_quiet() -> None:
+    """What is too small to be moved home is not declined every day either."""
+    run = Run(wired("btc_basis", flows(("02:00:00", -150_000.0))), steady(CALM, 80)).go()
+    assert run.engine.settlements.withdrawals == ()
+    assert run.equity < 25.0
+    assert "the book is empty" in run.reasons[-1]
+    assert sum("declined" in reason for reason in run.reasons) == 0
 
 
 def test_the_drawdown_stop_leaves_the_market_for_good() -> None:
@@ -274,3 +311,52 @@ def test_a_book_that_was_emptied_is_entered_again_by_the_next_deposit() -> None:
     assert run.reasons[-1] == "entry_full: no position yet"
     assert held(run) == pytest.approx([0.663, -0.398, -0.265], abs=1.1e-3)
     assert run.equity == pytest.approx(50_000.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("largest", [66_300.0, 40_000.0, 10_000.0, 777.0])
+def test_no_order_is_larger_than_its_venue_takes(largest: float) -> None:
+    """The purchase of 66,300 USDT, the shorts, and at +26% their reduction: the same book in as few orders as fit."""
+    limits = {f"venues.{name}.{kind}.max_notional": largest for name, kind in _KINDS}
+    asked = flows(("02:00:00", -100_000.0))
+    run = Run(frictionless("btc_basis", limits | asked), [CALM, at(CALM, prices={"BTC": 63_000.0}), *steady(CALM, 3)])
+    prices = [50_000.0, 63_000.0, 50_000.0]
+    whole = Run(frictionless("btc_basis", asked), [CALM, at(CALM, prices={"BTC": 63_000.0}), *steady(CALM, 3)])
+    for step, price in enumerate(prices):
+        run.go(1)
+        whole.go(1)
+        assert held(run) == pytest.approx(held(whole), abs=1e-9)
+        traded = [float(line.split()[1]) for line in run.orders_at(step) if "_trade " in line]
+        assert max(traded) * price <= largest * (1.0 + 1e-12)
+    entry = [line for line in run.orders_at(0) if line.startswith("spot_trade")]
+    clip = math.floor(largest / 0.5) * 1e-5
+    assert len(entry) == sum(math.ceil(leg / clip - 1e-9) for leg in (0.796, 0.530))
+    assert held(run) == [0.0, 0.0, 0.0]
+
+
+def test_a_venue_that_takes_no_whole_lot_declines_the_plan() -> None:
+    limits = {"venues.binance.perp.max_notional": 40.0, "venues.binance.perp.min_notional": 5.0}
+    run = Run(frictionless("btc_basis", limits), steady(CALM, 2)).go()
+    assert run.orders_at(0) == []
+    assert run.reasons[0].endswith("one lot of binance:Perp:BTCUSDT is above the largest order of 40 USDT")
+
+
+@pytest.mark.parametrize("bars", [1, 3, 24])
+@pytest.mark.parametrize("mode", ["btc_basis", "eth_basis"])
+def test_late_transfers_do_not_keep_a_book_from_being_enlarged(mode: str, bars: int) -> None:
+    """-24% with a price that never rests: cash is sent once, and what has arrived is spent on spot and shorts."""
+    asset = {"btc_basis": "BTC", "eth_basis": "ETH"}[mode]
+    late = {f"venues.{name}.transfer_latency_bars": bars for name in ("wallet", "binance", "bybit")}
+    late |= {"strategy.largest_move": 0.1, "margin_ratio.derisk": 0.21}
+    start = 50_000.0 if asset == "BTC" else 2_500.0
+    falling = [start * (1.0 - 0.24 * min(1.0, n / 60)) * (1.0 + 0.002 * (-1) ** n) for n in range(200)]
+    calm = [start] * (bars + 2)
+    run = Run(wired(mode, late), list(path(asset, calm + falling))).go(len(calm))
+    spot, shorts = f"binance:BaseToken:{asset}", (f"binance:Perp:{asset}USDT", f"bybit:Perp:{asset}USDT")
+    before, entered, equity = run.quantity(spot), len(run.orders), run.equity
+    assert before > 0.0
+    run.go()
+    assert run.quantity(spot) > 1.15 * before
+    assert run.quantity(spot) + sum(map(run.quantity, shorts)) == pytest.approx(0.0, abs=2e-3 * before)
+    assert len(run.orders) - entered < 30
+    assert run.equity > 0.997 * equity
+    assert run.engine.settlements.arrivals == ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import accumulate
+
 from basis_pipeline.domain.accounting import fill_perp, funding_payment, unrealised_pnl
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError
@@ -101,15 +104,18 @@ def margin_of(account: MarginAccount, positions: Positions, market: MarketSnapsh
 
 
 def _funding(account: MarginAccount, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-    """-quantity x mark x rate to the venue's cash, on the size held before any trade at this timestamp (D2)."""
+    """-quantity x mark x rate to the venue's cash, on the size held before any trade at this timestamp (D2).
+
+    A payment larger than the cash is made from open profit, which counts as margin and is realised for it first.
+    """
     if market.funding is None:
         return ()
-    deltas = []
+    payments = []
     for slot in account.perp_slots:
         quantity, rate, mark = positions.quantities[slot], market.funding[slot], market.mark[slot]
         if quantity and rate:
             payment = funding_payment(quantity, mark, rate)
-            deltas.append(
+            payments.append(
                 PositionDelta(
                     account.cash_slot,
                     payment,
@@ -119,7 +125,28 @@ def _funding(account: MarginAccount, positions: Positions, market: MarketSnapsho
                     reference_quantity=quantity,
                 )
             )
-    return tuple(deltas)
+    cash = positions.quantities[account.cash_slot]
+    lowest = min(accumulate((payment.amount for payment in payments), initial=cash))
+    return (*_realised_profit(account, positions, market, -lowest), *payments)
+
+
+def _realised_profit(
+    account: MarginAccount, positions: Positions, market: MarketSnapshot, shortfall: float
+) -> Iterator[PositionDelta]:
+    """Perps in profit, closed and reopened whole at the mark without a fee, until their gains cover the shortfall.
+
+    Equity and margin balance stay as they are: profit becomes cash and the entry price moves to the mark.
+    """
+    for slot in account.perp_slots:
+        quantity, mark = positions.quantities[slot], market.mark[slot]
+        gain = unrealised_pnl(quantity, positions.entry_prices[slot], mark)
+        if shortfall <= 0.0:
+            return
+        if gain > 0.0:
+            yield PositionDelta(slot, -quantity, DeltaSource.TRANSFER, price=mark)
+            yield PositionDelta(slot, quantity, DeltaSource.TRANSFER, price=mark)
+            yield PositionDelta(account.cash_slot, gain, DeltaSource.TRANSFER)
+            shortfall -= gain
 
 
 def _liquidation(
