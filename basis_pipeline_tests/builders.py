@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import DataGapError
-from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.market import Distribution, MarketSnapshot
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import Clock, Venue
@@ -44,6 +44,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         last, mark, high, low: by position key; each defaults to the one before it, `last` to the asset's price.
         index: by position key of an Aave slot, default 1.
         ratio: by token, ETH per staked token at the protocol, default 1; `last` defaults to it times the price.
+        rewards: distributions known from this step on: (position key, start, end, rate).
         funding: rate by venue where this step settles funding; None between settlements.
         usd: USD per USDT.
         gas: gwei.
@@ -56,6 +57,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     low: ByKey = {}
     index: ByKey = {}
     ratio: ByKey = {}
+    rewards: tuple[tuple[str, int, int, float], ...] = ()
     funding: ByKey | None = None
     usd: float = 1.0
     gas: float | None = None
@@ -64,18 +66,18 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> MarketSnapshot:
     """What the engine gets to see of a moment."""
     universe = settings.universe
-    prices = {"USDT": 1.0, **moment.prices}
-    price = tuple(prices[instrument.asset] for instrument in universe)
+    prices = {"USDT": 1.0, "EIGEN": 0.0, "ETHFI": 0.0, **moment.prices}
     ratio = tuple(moment.ratio.get(instrument.token, 1.0) for instrument in universe)
-    last = tuple(moment.last.get(key, p * r) for key, p, r in zip(universe.keys, price, ratio, strict=True))
+    price = tuple(prices[instrument.asset] for instrument in universe)
+    worth = zip(universe.keys, price, ratio, strict=True)
+    last = tuple(moment.last.get(key, p * r) for key, p, r in worth)
     perps = frozenset(universe.slots_of(PositionType.PERP))
     mark = tuple(
         moment.mark.get(key, last[slot]) if slot in perps else price[slot] for slot, key in enumerate(universe.keys)
     )
     index = tuple(moment.index.get(key, 1.0) for key in universe.keys)
-    underlying = tuple(
-        1.0 if s in perps else universe.instruments[s].sign * index[s] * ratio[s] for s in range(len(universe))
-    )
+    signs = [instrument.sign for instrument in universe]
+    underlying = tuple(1.0 if s in perps else signs[s] * index[s] * ratio[s] for s in range(len(universe)))
     value = tuple(mark[s] if s in perps else underlying[s] * price[s] for s in range(len(universe)))
     funding = None
     if moment.funding is not None:
@@ -99,6 +101,7 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
         share_price=prices[settings.share_asset],
         gas_price=moment.gas,
         gas_token_price=prices.get("ETH"),
+        rewards=tuple(Distribution(universe.slot(key), *period) for key, *period in moment.rewards),
     )
 
 

@@ -62,6 +62,14 @@ class BasisStrategy(Model):
         return self
 
 
+class RewardsFile(Model):
+    """Restaking rewards: which are credited, and from what worth on they are sold as dust."""
+
+    tokens: list[str] | None = Field(default=None, description="default: all that the staked token is paid; [] is none")
+    dust_gas_multiple: NotNegative = Field(default=100.0, description="of the gas of a sale")
+    dust_delta: Share = Field(default=0.002, description="of equity")
+
+
 class BandFile(Model):
     """Beyond `warn` it is reported, beyond `breach` nothing is entered any more; fractions."""
 
@@ -85,6 +93,8 @@ class StackFile(Model):
     executor: str = "instadapp"
     health_factor_derisk: Ratio = 1.12
     health_factor_emergency: Ratio = 1.05
+    carry_gate: bool = Field(default=True, description="take leverage off while the last 30 days say that it costs")
+    rewards: RewardsFile = RewardsFile()
     ltv_band: Ratio = Field(default=0.02, description="around target_ltv; above it the stack is reduced")
     peg_discount: BandFile = Field(
         default=BandFile(warn=0.01, breach=0.025), description="of the market ratio below the protocol's"
@@ -97,6 +107,9 @@ class StakingStrategy(StackFile):
     """Stake ETH, plain or levered; equity in ETH."""
 
     shape: Literal["staking"]
+    exit_route: Literal["pool", "queue"] = Field(
+        default="pool", description="of withdrawals; the queue costs days instead of slippage, and is never for risk"
+    )
 
 
 class HedgedStakingStrategy(StackFile):

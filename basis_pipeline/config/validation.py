@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from basis_pipeline.config.models import BasisStrategy, HedgedStakingStrategy, ModeFile, StackFile
+from basis_pipeline.config.models import (
+    BasisStrategy,
+    HedgedStakingStrategy,
+    ModeFile,
+    StackFile,
+    StakingStrategy,
+)
 from basis_pipeline.config.universe import Venues
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import LendingAccount, MarginAccount, MarginLimits
@@ -35,6 +41,23 @@ def check_share_class(mode: ModeFile) -> None:
             f"configs/modes/{mode.mode}.yaml: share_class {mode.share_class} does not fit a {mode.strategy.shape} mode "
             f"of {mode.asset}, whose capital is {needed}.",
             remedy=f"set share_class: {needed}.",
+        )
+
+
+def check_exit_route(mode: ModeFile) -> None:
+    """A queue serves plain stacks only, and its gas has to be there before any of its ETH is."""
+    strategy, where = mode.strategy, f"configs/modes/{mode.mode}.yaml"
+    if not isinstance(strategy, StakingStrategy) or strategy.exit_route != "queue":
+        return
+    if strategy.target_ltv:
+        raise ConfigError(
+            f"{where}: exit_route queue does not fit a levered stack (target_ltv {strategy.target_ltv:g}).",
+            remedy="a redemption cannot repay a flash loan: set exit_route: pool.",
+        )
+    if not mode.gas_reserve:
+        raise ConfigError(
+            f"{where}: exit_route queue needs a gas_reserve: a redemption brings nothing to pay its gas from.",
+            remedy="set gas_reserve: 0.02 (ETH) or more.",
         )
 
 

@@ -17,12 +17,14 @@ from basis_pipeline.config.models import (
     StackFile,
     StakingStrategy,
 )
+from basis_pipeline.config.rewards import reward_rules
 from basis_pipeline.config.risk_limits import risk_limits
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
     Venues,
     derived_keys,
+    exits_by_queue,
     lending_account,
     margin_accounts,
     receivables,
@@ -31,7 +33,14 @@ from basis_pipeline.config.universe import (
     used_venues,
     venue_rules,
 )
-from basis_pipeline.config.validation import check_basis, check_lots, check_share_class, check_stack, margin_limits
+from basis_pipeline.config.validation import (
+    check_basis,
+    check_exit_route,
+    check_lots,
+    check_share_class,
+    check_stack,
+    margin_limits,
+)
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
@@ -106,13 +115,14 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
     check_share_class(mode)
+    check_exit_route(mode)
     names = used_venues(mode)
     if strangers := sorted(mode.venues.keys() - set(names)):
         raise ConfigError(
             f"configs/modes/{name}.yaml: `venues` overrides {', '.join(strangers)}, which it does not use."
         )
     venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
-    universe = venues.universe(derived_keys(mode))
+    universe = venues.universe(derived_keys(mode), redeems=exits_by_queue(mode.strategy))
     behaviour = behaviour_of(mode, venues, universe, share_class)
     settings = _settings(mode, venues, universe, behaviour, market_neutral=share_class.market_neutral)
     spec = frame_spec(mode, universe, venues)
@@ -140,6 +150,7 @@ def _settings(
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
     capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
+    rewards = reward_rules(mode, universe)
     return EngineSettings(
         mode=mode.mode,
         share_class=mode.share_class,
@@ -158,11 +169,13 @@ def _settings(
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
-        routes=routes(universe),
+        routes=routes(universe, rewards.token_slots if rewards else ()),
+        rewards=rewards,
         receivables=receivables(universe),
         flows=_flows(mode),
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
         stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        gated_ltv=_gated_ltv(strategy) if isinstance(strategy, StackFile) else None,
         lending=_lending(mode, universe, venues),
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
@@ -194,7 +207,7 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         (supplied,) = universe.slots_of(PositionType.A_TOKEN)
         return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, StakingStrategy):
-        return Staking(_stack(strategy, settings), settings.reserve_fraction)
+        return Staking(_stack(strategy, settings), settings.reserve_fraction, mode.gas_reserve)
     spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
     stack = _stack(strategy, settings) if isinstance(strategy, HedgedStakingStrategy) else None
     legs = []
@@ -219,6 +232,10 @@ def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
     if settings.stack is None:
         raise ConfigError(f"{settings.mode} has no way to stake.")
     return Stack(settings.stack, strategy.target_ltv)
+
+
+def _gated_ltv(strategy: StackFile) -> float | None:
+    return strategy.target_ltv if strategy.carry_gate and strategy.target_ltv else None
 
 
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:

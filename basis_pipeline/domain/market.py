@@ -10,12 +10,28 @@ import msgspec
 Floats = tuple[float, ...]
 
 
+class Distribution(msgspec.Struct, frozen=True, gc=False):
+    """Reward tokens paid to whoever held an earning token during a period.
+
+    Attributes:
+        slot: where the reward tokens are credited.
+        start, end: the period [start, end) in microseconds UTC; `end` is not after the snapshot's timestamp.
+        rate: reward tokens for one unit of underlying (eETH) held throughout the period.
+    """
+
+    slot: int
+    start: int
+    end: int
+    rate: float
+
+
 class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     """Everything the engine may know at `timestamp`. Each tuple has one entry per slot of the universe.
 
     Attributes:
         timestamp: microseconds UTC.
-        price: USDT per unit of the slot's asset: open of the reference spot bar (domain V1); 1.0 for USDT.
+        price: USDT per unit of the slot's asset: open of the reference spot bar (domain V1); 1.0 for USDT; 0.0 for a
+            reward token that is not traded anywhere yet, of which nothing may be held.
         index: Aave liquidity or variable borrow index, accrued to `timestamp`; 1.0 for other slots.
         ratio: underlying per token at the protocol (ETH per weETH); 1.0 for other slots.
         mark: mark price of a perp, USDT; equals `price` for other slots.
@@ -30,6 +46,7 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
         share_price: USDT per unit of the share class.
         gas_price: gwei per unit of gas, or None where the mode has no on-chain operation.
         gas_token_price: USDT per ETH for gas, or None likewise.
+        rewards: distributions that became known since the step before.
     """
 
     timestamp: int
@@ -47,3 +64,4 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     share_price: float
     gas_price: float | None = None
     gas_token_price: float | None = None
+    rewards: tuple[Distribution, ...] = ()

@@ -22,6 +22,7 @@ class SettlementKind(StrEnum):
     LIQUIDATION = "liquidation"
     FUNDING = "funding"
     ARRIVAL = "arrival"
+    REWARD = "reward"
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
 
@@ -79,6 +80,7 @@ class StrategyView(msgspec.Struct, frozen=True):
         equity: what may be deployed, USDT: equity less withdrawals that are pending.
         pending_withdrawal: USDT to be set free in the wallet.
         margin_multiple: size for this multiple of the strategy's own margin ratio.
+        levered: whether a stack is sized with its debt.
         exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
     """
 
@@ -86,6 +88,7 @@ class StrategyView(msgspec.Struct, frozen=True):
     equity: float
     pending_withdrawal: float = 0.0
     margin_multiple: float = 1.0
+    levered: bool = True
     exposure: float = 1.0
 
 
@@ -96,12 +99,14 @@ class Targets(msgspec.Struct, frozen=True):
         quantities: by slot, underlying units (perps signed); slots not named are left alone.
         margins: by cash slot of a margin account, the margin balance wanted in USDT.
         wallet: by slot of the wallet, tokens to keep free there.
+        patient: what has to be released may take days, as a redemption does.
     """
 
     quantities: dict[int, float]
     margins: dict[int, float]
     wallet: dict[int, float]
     reason: str
+    patient: bool = False
 
 
 class Hedge(msgspec.Struct, frozen=True):

@@ -61,6 +61,12 @@ def wrap(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
     return _convert(order, market, settings, received=order.quantity)
 
 
+def unwrap_reward(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+    """Rewards arrive wrapped and are booked as the tokens inside; taking them out costs gas and moves nothing."""
+    gas, gas_deltas = gas_of(order, market, settings)
+    return Quote(gas_deltas, gas=gas)
+
+
 def stake(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
     """ETH out, quantity / ratio LST in: the protocol mints at its own ratio, whatever the market pays."""
     return _convert(order, market, settings, received=order.quantity / market.ratio[order.counter_slot])

@@ -135,6 +135,7 @@ class StackRoute(msgspec.Struct, frozen=True):
         collateral_slot, debt_slot: its aToken and the WETH debt of a levered stack, else None.
         staking, dex, lending, executor: venues that mint, sell, lend, and run atomic groups.
         flash_fee: of the executor's flash loans, fraction.
+        queues: what a withdrawal needs is redeemed at the issuer instead of sold on the pool. Nothing urgent ever is.
     """
 
     eth_slot: int
@@ -146,6 +147,7 @@ class StackRoute(msgspec.Struct, frozen=True):
     lending: str
     executor: str
     flash_fee: float = 0.0
+    queues: bool = False
 
     @property
     def levered(self) -> bool:
@@ -162,6 +164,24 @@ class StackRoute(msgspec.Struct, frozen=True):
     def held_slot(self) -> int:
         """Where the staked tokens are: collateral of a levered stack, else the wallet."""
         return self.lst_slot if self.collateral_slot is None else self.collateral_slot
+
+
+class RewardRules(msgspec.Struct, frozen=True):
+    """What earns restaking rewards, and when the tokens received are worth selling (domain B6).
+
+    Attributes:
+        earning_slots: staked tokens that earn, in the wallet or as collateral.
+        token_slots: reward tokens in the wallet, each sold along its route.
+        issuer: venue that pays them, and unwraps them before the first sale.
+        gas_multiple, equity_fraction: a token is sold when it is worth more than this multiple of the gas of its sale,
+            and more than this fraction of equity.
+    """
+
+    earning_slots: tuple[int, ...]
+    token_slots: tuple[int, ...]
+    issuer: str
+    gas_multiple: float = 100.0
+    equity_fraction: float = 0.002
 
 
 class ScheduledFlow(msgspec.Struct, frozen=True):
@@ -208,7 +228,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
         routes: by slot; slots that are not traded directly have none.
         stack: how ETH is staked and levered, for modes that do.
+        gated_ltv: target loan to value of a stack whose leverage has to pay; None without a carry gate.
         lending: the account whose health factor is watched.
+        rewards: what earns restaking rewards, for modes that do.
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
         cash_floor: cash a re-levered account keeps, as a fraction of its notional.
@@ -236,6 +258,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     lending: LendingAccount | None = None
     routes: dict[int, Route] = {}
     stack: StackRoute | None = None
+    gated_ltv: float | None = None
+    rewards: RewardRules | None = None
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05

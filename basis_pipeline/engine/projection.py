@@ -32,6 +32,7 @@ class ProjectedBook:
     def __init__(self, settings: EngineSettings, positions: Positions, market: MarketSnapshot, action: Action) -> None:
         self._settings = settings
         self._perps = frozenset(settings.universe.slots_of(PositionType.PERP))
+        self._transfers_take_time = any(rules.transfer_latency for rules in settings.venues.values())
         self._accounts = {slot: account for account in settings.margin_accounts for slot in account.perp_slots}
         self.market = market
         self.quantities = list(positions.quantities)
@@ -86,8 +87,13 @@ class ProjectedBook:
 
     @property
     def awaits_funds(self) -> bool:
-        """Something is in transit, sent by this plan or by an earlier one; nothing is acquired before it arrives."""
-        return any(self.quantities[receivable] for receivable in self._settings.receivables.values())
+        """Something is in transit, sent by this plan or by an earlier one; nothing is acquired before it arrives.
+
+        A redemption is no transit: what it brings was asked for by a withdrawal.
+        """
+        return self._transfers_take_time and any(
+            self.quantities[receivable] for receivable in self._settings.receivables.values()
+        )
 
     def submit(self, order: Order) -> None:
         """Any order, as it is; an atomic group is projected like one."""

@@ -1,7 +1,7 @@
 """Staked ETH, plain or levered on a lending venue, as one transaction each way (domain G5, G6, H8).
 
-Levering borrows and mints inside one atomic group, so that no step is ever left naked; a stack is reduced through a
-pool, never through the redemption queue, which takes days and cannot sit inside a transaction.
+Levering borrows and mints inside one atomic group, so that no step is ever left naked. A stack is reduced through a
+pool; the redemption queue takes days and serves only withdrawals from a plain stack, and only where it is chosen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def release_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
         return
     surplus = min(surplus, held_tokens(book, stack))
     orders = _Orders(book, stack)
-    book.submit(orders.delever(surplus, repayment) if stack.levered else orders.sell(surplus))
+    if stack.levered:
+        book.submit(orders.delever(surplus, repayment))
+    else:
+        book.submit(orders.redeem(surplus) if stack.queues and targets.patient else orders.sell(surplus))
 
 
 def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
@@ -103,6 +106,9 @@ class _Orders:
 
     def sell(self, tokens: float) -> Order:
         return self._order(self._stack.dex, Operation.SWAP, (self._stack.lst_slot, self._stack.eth_slot), tokens)
+
+    def redeem(self, tokens: float) -> Order:
+        return self._order(self._stack.staking, Operation.REDEEM, (self._stack.lst_slot, self._stack.eth_slot), tokens)
 
     def lever(self, own: float, loan: float) -> Order:
         """Flash-borrow F, stake own + F, supply the LST, borrow what the loan costs, repay it."""

@@ -1,7 +1,7 @@
 """The decision ladder and the five actions, generic for all modes (domain G0).
 
-Priority: critical risk > breach > withdrawal > entry > drift > nothing. The strategy says what it wants to hold; this
-component decides whether anything is done about it, and the planner how.
+Priority: critical risk > breach > withdrawal > entry > drift > dust > nothing. The strategy says what it wants to
+hold; this component decides whether anything is done about it, and the planner how.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from basis_pipeline.domain.orders import Action, Order
 from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
-from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.domain.state import CarryState, StrategyState
+from basis_pipeline.engine.carry_gate import carry_gate
+from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, suspension
+from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import OrderPlanner, Plan
-from basis_pipeline.engine.restraint import dear_gas, suspension
+from basis_pipeline.engine.order_planner import OrderPlanner
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
 
@@ -56,12 +58,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """An action that is called for, before it is known whether it can be carried out."""
+    """An action that is called for, before it is known whether it can be carried out; without targets only dust."""
 
     action: Action
     reason: str
-    targets: Targets
+    targets: Targets | None
     urgent: bool = False
+    dust: DustSale = NO_DUST
     exposure: float = 1.0
 
 
@@ -76,6 +79,7 @@ class StrategyManager:
         event_logger: EventLogger,
         state: StrategyState,
         *,
+        carry: CarryState,
         last_operation: int,
     ) -> None:
         self._settings = settings
@@ -83,6 +87,7 @@ class StrategyManager:
         self._settlements = settlements
         self._event_logger = event_logger
         self._hedge = strategy.hedge
+        self._carry_gate = carry_gate(settings, carry)
         self._planner = OrderPlanner(settings, self._hedge)
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
@@ -93,14 +98,23 @@ class StrategyManager:
     def last_operation(self) -> int:
         return self._operations.last
 
+    @property
+    def carry(self) -> CarryState:
+        """The window of the carry gate; empty for modes without one."""
+        return self._carry_gate.state if self._carry_gate else CarryState()
+
     def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
         """The decision for this moment, or None while everything is inside its bands."""
         if snapshot.pnl.flow:
             self._take_in_flow(snapshot)
+        if self._carry_gate is not None:
+            self._carry_gate.observe(snapshot)
         intent = self._intent(snapshot)
         if intent is None or not self._may_act(intent, timestamp, snapshot):
+            intent = self._sell_dust(snapshot)
+        if intent is None:
             return None
-        plan = self._plan(intent, snapshot)
+        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action, intent.dust)
         if not plan.orders:
             if plan.awaits_funds:
                 return None
@@ -118,20 +132,13 @@ class StrategyManager:
 
     def _may_act(self, intent: Intent, timestamp: int, snapshot: ChainSnapshot) -> bool:
         """Not while the last refusal is fresh, and no entry while one is suspended."""
-        if not intent.urgent and self._declined_recently(timestamp, snapshot):
+        if not intent.urgent and declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
             return False
         if intent.action in _ENTRIES and (why := suspension(snapshot)):
             self._decline(timestamp, snapshot)
             self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; suspended: {why}", 0)
             return False
         return True
-
-    def _plan(self, intent: Intent, snapshot: ChainSnapshot) -> Plan:
-        """What the planner makes of the intent; more of a book is not entered at any price of gas."""
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
-        if intent.action is Action.ENTRY_PARTIAL and (why := dear_gas(plan.orders, snapshot.market, self._settings)):
-            return Plan((), why)
-        return plan
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
@@ -142,8 +149,8 @@ class StrategyManager:
                 self._event_logger.slippage_extrapolated(timestamp, order, notional, rules.slippage.sizes[-1])
 
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
-        """Remember the equity a sizing ended with: later deviations are measured from it."""
-        if decision.awaits_funds:
+        """Remember the equity a sizing ended with: later deviations are measured from it. Selling dust is no sizing."""
+        if decision.awaits_funds or decision.action is Action.SELL_DUST:
             return
         if decision.action is Action.EXIT_FULL:
             self.state = StrategyState(halted=self.state.halted)
@@ -157,12 +164,18 @@ class StrategyManager:
             return intent
         if self.state.halted:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
-        if self._settlements.withdrawals:
-            return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
+        if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
+            return self._free_cash(snapshot)
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        return self._drift(snapshot, self.state.reference_equity)
+
+    def _drift(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
+        if self._carry_gate is not None and (targets := self._carry_gate.targets(snapshot)):
+            action = Action.ENTRY_PARTIAL if self._carry_gate.state.levered else Action.EXIT_PARTIAL
+            return Intent(action, targets.reason, targets)
         if self._strategy.steering is Steering.PAIR:
-            return self._steer_pair(snapshot, self.state.reference_equity)
+            return self._steer_pair(snapshot, reference)
         return self._steer_legs(snapshot)
 
     def _risk_override(self, snapshot: ChainSnapshot) -> Intent | None:
@@ -211,9 +224,9 @@ class StrategyManager:
         if abs(deviation) > self._limits.equity_deviation:
             action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
             return self._resize(snapshot, action, f"equity {deviation:+.2%} since the last sizing")
-        if self._idle_cash(snapshot) > self._limits.leg_deviation * equity:
+        if idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
             return self._resize(snapshot, Action.ENTRY_PARTIAL, "idle cash in the wallet")
-        if self._leg_drift(snapshot) > self._limits.leg_deviation:
+        if self._hedge is not None and leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "spot and shorts have drifted apart")
         return None
 
@@ -230,24 +243,30 @@ class StrategyManager:
                 return Intent(action, f"{key} is {gap:.6g} from its target {target:.6g}", targets)
         return None
 
-    def _idle_cash(self, snapshot: ChainSnapshot) -> float:
-        """USDT in the wallet beyond the reserve."""
-        slot = self._settings.capital_slot
-        free = snapshot.positions.quantities[slot] * snapshot.market.value[slot]
-        return free - self._settings.reserve_fraction * snapshot.exposure.equity
+    def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
+        """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it.
 
-    def _leg_drift(self, snapshot: ChainSnapshot) -> float:
-        """| |spot| - sum |short| | / spot."""
-        if self._hedge is None:
-            return 0.0
-        quantities, underlying = snapshot.positions.quantities, snapshot.market.underlying
-        spot = 0.0
-        for slot in self._hedge.long_slots:
-            spot += quantities[slot] * underlying[slot]
-        drift = spot
-        for slot in self._hedge.perp_slots:
-            drift += quantities[slot]
-        return abs(drift) / spot if spot > 0.0 else 0.0
+        A pair pays for its unwinding from the wallet: it sets the gas reserve free besides, or what its gas and fees
+        have eaten would have to be unwound for again, and again.
+        """
+        spare = self._settings.gas_reserve if self._strategy.steering is Steering.PAIR else 0.0
+        targets = replace(self._strategy.targets(self._view(snapshot, spare=spare)), patient=True)
+        intent = Intent(Action.EXIT_PARTIAL, "free cash for a withdrawal", targets)
+        if self._view(snapshot).equity >= dust_value(self._settings, snapshot):
+            return intent
+        return replace(intent, dust=all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped))
+
+    def _sell_dust(self, snapshot: ChainSnapshot) -> Intent | None:
+        if self._settings.rewards is None:
+            return None
+        sale = dust_above_threshold(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
+        if not sale.slots:
+            return None
+        worth = ", ".join(
+            f"{self._settings.universe.instruments[slot].token} worth {snapshot.exposure.values[slot]:.2f} USDT"
+            for slot in sale.slots
+        )
+        return Intent(Action.SELL_DUST, f"rewards: {worth}", None, dust=sale)
 
     def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
         exposure = self.state.exposure if exposure is None else exposure
@@ -257,12 +276,17 @@ class StrategyManager:
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
-        return Intent(Action.EXIT_FULL, f"{self.state.halted}: leave the market and halt", targets, urgent=True)
+        reason = f"{self.state.halted}: leave the market and halt"
+        dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
+        return Intent(Action.EXIT_FULL, reason, targets, urgent=True, dust=dust)
 
-    def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0) -> StrategyView:
-        pending = self._settlements.pending_withdrawal * snapshot.market.share_price
+    def _view(
+        self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0, spare: float = 0.0
+    ) -> StrategyView:
+        """`spare`: share-class units to set free beyond the pending withdrawals."""
+        pending = (self._settlements.pending_withdrawal + spare) * snapshot.market.share_price
         equity = max(0.0, snapshot.exposure.equity - pending)
-        return StrategyView(snapshot, equity, pending, margin_multiple, exposure)
+        return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered, exposure)
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before.
@@ -274,13 +298,6 @@ class StrategyManager:
             after = reference + snapshot.pnl.flow * snapshot.market.share_price
             reference = after if after > EMPTIED * reference else None
         self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
-
-    def _declined_recently(self, timestamp: int, snapshot: ChainSnapshot) -> bool:
-        state = self.state
-        if state.declined_at is None or state.declined_price is None:
-            return False
-        moved = abs(self._price(snapshot) / state.declined_price - 1.0)
-        return timestamp - state.declined_at < self._limits.retry_after and moved < self._limits.retry_move
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
         self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
