@@ -223,6 +223,7 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         wallet_slot=settings.capital_slot,
         spot_fraction=strategy.spot_fraction,
         reserve_fraction=settings.reserve_fraction,
+        gas_reserve=mode.gas_reserve,
         long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
     )
     return book if stack is None else HedgedStaking(book, stack)

@@ -1,28 +1,11 @@
-"""What the strategy manager looks at to find out that a book has drifted, or that nothing may be entered now."""
+"""What the strategy manager looks at to find out whether a book has drifted."""
 
 from __future__ import annotations
 
 from basis_pipeline.domain.protocols import Hedge
-from basis_pipeline.domain.records import ChainSnapshot, RiskLevel
+from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings, SteeringLimits
 from basis_pipeline.domain.state import StrategyState
-
-_SUSPENDING = {
-    "peg_discount": "staked tokens sell at a discount of {value:.2%}",
-    "borrow_apr": "borrowing costs {value:.2%} a year",
-}
-"""Breaches in which nothing is entered. Nothing is sold for them either: a sale would make the discount a loss, and
-whether dear debt is worth repaying is a matter of carry, not of one day."""
-
-
-def suspension(snapshot: ChainSnapshot) -> str:
-    """Why nothing may be entered at the moment; empty if it may."""
-    if snapshot.risk.level < RiskLevel.BREACH:
-        return ""
-    for finding in snapshot.risk.findings:
-        if finding.level >= RiskLevel.BREACH and finding.dimension in _SUSPENDING:
-            return _SUSPENDING[finding.dimension].format(value=abs(finding.value))
-    return ""
 
 
 def idle_cash(settings: EngineSettings, snapshot: ChainSnapshot) -> float:

@@ -20,7 +20,6 @@ from basis_pipeline.domain.valuation import round_down, round_up
 from basis_pipeline.domain.venue_rules import TradeRules
 from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_wallet
 from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, sell_dust
-from basis_pipeline.engine.gas_gate import dear_gas
 from basis_pipeline.engine.lending_planner import acquire_lending, release_lending
 from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
 from basis_pipeline.engine.stack_planner import acquire_stack, eth_to_exchange, eth_to_wallet, release_stack
@@ -76,8 +75,6 @@ class OrderPlanner:
                 sweep_to_wallet(book, self._settings)
         except (InfeasiblePlan, OrderError) as reason:
             return Plan((), str(reason))
-        if action is Action.ENTRY_PARTIAL and (why := dear_gas(book.orders, market, self._settings)):
-            return Plan((), why)
         return Plan(tuple(book.orders), awaits_funds=book.awaits_funds)
 
     def _reach(self, book: ProjectedBook, targets: Targets) -> None:

@@ -6,21 +6,22 @@ hold; this component decides whether anything is done about it, and the planner 
 
 from __future__ import annotations
 
-import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.orders import Action, Order
-from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
+from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, StrategyState
 from basis_pipeline.engine.carry_gate import carry_gate
-from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, suspension
-from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, all_dust, dust_above_threshold, dust_value
+from basis_pipeline.engine.decisions import Decision, Intent
+from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift
+from basis_pipeline.engine.dust_planner import all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.order_planner import OrderPlanner, Plan
+from basis_pipeline.engine.restraint import dear_gas, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
 
@@ -41,31 +42,6 @@ _RESTORED = {
 }
 """Breaches that are mended by going back to the targets, and how each is worded."""
 _ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What to do and why. With `awaits_funds` the orders only move cash towards it; the rest follows on arrival.
-
-    Attributes:
-        exposure: share of the full size that the orders lead to.
-    """
-
-    action: Action
-    reason: str
-    orders: tuple[Order, ...]
-    awaits_funds: bool = False
-    exposure: float = 1.0
-
-
-class Intent(msgspec.Struct, frozen=True):
-    """An action that is called for, before it is known whether it can be carried out; without targets only dust."""
-
-    action: Action
-    reason: str
-    targets: Targets | None
-    urgent: bool = False
-    dust: DustSale = NO_DUST
-    exposure: float = 1.0
 
 
 class StrategyManager:
@@ -114,7 +90,7 @@ class StrategyManager:
             intent = self._sell_dust(snapshot)
         if intent is None:
             return None
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action, intent.dust)
+        plan = self._plan(intent, snapshot)
         if not plan.orders:
             if plan.awaits_funds:
                 return None
@@ -139,6 +115,13 @@ class StrategyManager:
             self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; suspended: {why}", 0)
             return False
         return True
+
+    def _plan(self, intent: Intent, snapshot: ChainSnapshot) -> Plan:
+        """What the planner makes of the intent; more of a book is not entered at any price of gas."""
+        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action, intent.dust)
+        if intent.action is Action.ENTRY_PARTIAL and (why := dear_gas(plan.orders, snapshot.market, self._settings)):
+            return Plan((), why)
+        return plan
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
