@@ -2,7 +2,7 @@
 
 A stack that nobody manages, with loan to value l at its entry, grows as (r s - l b) / (1 - l): r, s, b are the end over
 start quotients of the LST ratio, of the collateral's liquidity index and of the WETH borrow index. Dead-bands are wide
-open, the reserve is zero, equity counts in ETH; what the entry cost is stated in gas. All between 00:00 stamps, because
+open, carry gate, rewards and reserve off, equity counts in ETH; what the entry cost is stated in gas. All between 00:00 stamps, because
 ratios and indices are observed at midnight.
 """
 
@@ -28,6 +28,8 @@ UNMANAGED = {
     "strategy.health_factor_derisk": 1.04,
     "strategy.health_factor_emergency": 1.02,
     "strategy.ltv_band": 1.0,
+    "strategy.carry_gate": False,
+    "strategy.rewards.tokens": [],
 }
 LEVERAGED = [(lst, ltv) for lst in ("weETH", "wstETH") for ltv in (0.65, 0.75, 0.80)]
 PUBLISHED = {

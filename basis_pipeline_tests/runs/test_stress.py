@@ -59,8 +59,9 @@ def test_off_the_peg_nothing_is_staked_and_nothing_staked_is_sold(
     assert cell.said("suspended: staked tokens sell at a discount")
     assert not cell.said("exit_")
     waited = experiments.execute(
-        f"select count(*) filter (operation = 'swap' or operation = 'atomic_delever'), min(timestamp) from "
-        f"experiments.orders where mode = '{mode}' and month = '2024-05'"
+        "select count(*) filter (operation = 'atomic_delever' or operation = 'swap' and position_key like '%:LST:%'), "
+        "min(timestamp) filter (operation in ('stake', 'atomic_lever')) "
+        f"from experiments.orders where mode = '{mode}' and month = '2024-05'"
     ).fetchall()[0]
     assert waited[0] == 0
     assert waited[1].day > 14, "the deposit of the 11th is staked when the discount is below 2.5%"
