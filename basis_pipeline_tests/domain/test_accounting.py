@@ -46,6 +46,23 @@ def test_a_long_is_liquidated_where_binance_says(
     assert liquidation_price(balance, quantity, entry, rate) == pytest.approx(published, abs=0.005)
 
 
+@pytest.mark.parametrize(
+    ("others", "maintenance_amount", "quantity", "entry", "rate", "published"),
+    [
+        (-71_200.81144 - 56_354.57, 135_365.00, 3_683.979, 1_456.84, 0.10, 1_153.26),
+        (-356_512.508 - 448_192.89, 16_300.0, 109.488, 32_481.98, 0.025, 26_316.89),
+    ],
+)
+def test_on_cross_margin_other_positions_count_in_the_balance(
+    others: float, maintenance_amount: float, quantity: float, entry: float, rate: float, published: float
+) -> None:
+    """The same two longs on one cross wallet, from the same sources: each one's balance is lessened by the other's
+    maintenance margin and unrealised loss (`others`).
+    """
+    balance = 1_535_443.01 + others + maintenance_amount
+    assert liquidation_price(balance, quantity, entry, rate) == pytest.approx(published, abs=0.005)
+
+
 def test_a_short_follows_the_same_formula_with_its_side() -> None:
     """LP = (WB - side x q x EP) / (q x MMR - side x q), side = -1, evaluated here in its published form."""
     balance, quantity, entry, rate = 33_166.67, 1.326, 50_000.0, 0.05
@@ -89,6 +106,21 @@ def test_indices_accrue_as_aave_accrues_them(rate: str, elapsed: int) -> None:
 def test_a_year_of_borrowing_is_e_to_the_rate() -> None:
     assert accrued_borrow_index(1.0, 1.0, YEAR) == pytest.approx(math.e)
     assert accrued_liquidity_index(1.0, 0.05, YEAR) == pytest.approx(1.05)
+
+
+def test_indices_and_health_factors_of_the_protocols_own_test_suite() -> None:
+    """Figures of https://github.com/aave/aave-utilities, packages/math-utils/src: pool-math.test.ts and the test of
+    calculateCompoundedInterest.
+
+    YFI suppliers of block 11581421: 0.161316503206059870 scaled at a rate of 2.2461916953% for 1,918 seconds; one
+    second of borrowing at 10.928%; a collateral of .1 against .05 and .03 at a threshold of 50%.
+    """
+    index = accrued_liquidity_index(1.001723339432542553527150680, 0.022461916953455574582370088, 1_918 * 1_000_000)
+    assert 0.161316503206059870 * index == pytest.approx(0.161594727054623229, rel=1e-15)
+    second = accrued_borrow_index(1.0, 0.109284236984257451326752610, 1_000_000)
+    assert second - 1.0 == pytest.approx(3.465380421875236280e-9, rel=1e-6)
+    assert health_factor(0.1 * 0.5, 0.05) == pytest.approx(1.0)
+    assert health_factor(0.1 * 0.5, 0.03) == pytest.approx(1.66666666666666666667)
 
 
 def test_health_factor_of_the_worked_example() -> None:  # M3

@@ -2,8 +2,8 @@
 
 A stack that nobody manages, with loan to value l at its entry, grows as (r s - l b) / (1 - l): r, s, b are the end over
 start quotients of the LST ratio, of the collateral's liquidity index and of the WETH borrow index. Dead-bands are wide
-open, the reserve is zero, equity counts in ETH; what the entry cost is stated in gas. All between 00:00 stamps, because
-ratios and indices are observed at midnight.
+open, carry gate, rewards and reserve off, equity counts in ETH; what the entry cost is stated in gas. All between 00:00
+stamps, because ratios and indices are observed at midnight.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ def test_off_the_peg_nothing_is_staked_and_nothing_staked_is_sold(
     assert cell.said("suspended: staked tokens sell at a discount")
     assert not cell.said("exit_")
     waited = experiments.execute(
-        "select count(*) filter (operation in ('swap', 'atomic_delever') and action <> 'sell_dust'), "
-        "min(timestamp) filter (action <> 'sell_dust') "
+        "select count(*) filter (operation = 'atomic_delever' or operation = 'swap' and position_key like '%:LST:%'), "
+        "min(timestamp) filter (operation in ('stake', 'atomic_lever')) "
         f"from experiments.orders where mode = '{mode}' and month = '2024-05'"
     ).fetchall()[0]
     assert waited[0] == 0

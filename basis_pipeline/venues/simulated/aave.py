@@ -39,7 +39,8 @@ class SimulatedAave(SimulatedVenue):
 def _liquidate(account: LendingAccount, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
     """Repay part of the debt, seize collateral worth it plus the bonus, until health >= 1 (domain E2).
 
-    Debt that no collateral is left for is written off, as the protocol does since V3.3 (its `deficit`).
+    Debt that no collateral is left for is written off, as the protocol does since V3.3 (bad debt
+    management, https://github.com/aave-dao/aave-v3-origin, docs/3.3/Aave-v3.3-features.md).
     """
     collateral, debt = account.collateral_slots[0], account.debt_slots[0]
     quantities = list(positions.quantities)
