@@ -138,7 +138,7 @@ def summaries(records: Iterable[RecordSummary]) -> None:
             f"[red]{gates.failed}[/]" if gates.failed else "0",
         )
         if record.stale:
-            say(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
+            complain(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
     _OUT.print(table)
 
 
@@ -184,7 +184,8 @@ def modes(described: Iterable[ModeDescription]) -> None:
             mode.step,
             f"{mode.initial_capital:,.10g}",
             f"{covered.first_full} … {covered.last_any}" if covered.first_full else "[yellow]not ingested[/]",
-            f"{published[0]} … {published[-1]}" if published else "–",
+            (f"{published[0]} … {published[-1]}" if published else "–")
+            + (f" [yellow]stale from {mode.stale[0]}[/]" if mode.stale else ""),
             mode.description,
         )
     _OUT.print(table)

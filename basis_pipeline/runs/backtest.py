@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
-from basis_pipeline.results.store import MonthManifest, PublishedMonth
+from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -70,7 +70,7 @@ class Backtest:
     """A planned run of one mode: what is wired, which months, which record they belong to.
 
     Attributes:
-        replaces: months of the record outside the range are dropped once all of the range is published.
+        replaces: the range becomes the whole record. What is published stays until all of the range has been run.
     """
 
     workspace: Workspace
@@ -89,25 +89,47 @@ class Backtest:
     def run(self, progress: ProgressCallback | None = None) -> Iterator[MonthOutcome]:
         """Run the months in order and yield each one after it is published.
 
+        Months that replace a published record are run aside first, so that a run that fails leaves that record whole.
+
         Raises:
-            MonthRejectedError: a gate failed; earlier months stay published, later ones are not run.
+            MonthRejectedError: a gate failed; later months are not run. Earlier ones stay published, or are dropped
+                where they would have replaced a record.
             StateError: the month before is missing, incomplete, or of another configuration.
             DataError, DataGapError: market data are missing.
         """
+        results, name = self.workspace.results, self.wired.name
         with self.lock():
-            for done, month in enumerate(self.range.months):
-                if progress:
-                    progress(f"{self.wired.name} {month}", done, len(self.range.months))
-                yield self._run_month(month)
-            if self.replaces:
-                self._drop_months_outside()
+            if self.replaces and results.months(name, self.experiment):
+                yield from self._replace(progress)
+            else:
+                yield from self._run_months(results, progress)
         if progress:
-            progress(self.wired.name, len(self.range.months), len(self.range.months))
+            progress(name, len(self.range.months), len(self.range.months))
 
-    def _run_month(self, month: str) -> MonthOutcome:
-        before, state = predecessor(
-            self.workspace.results, self.wired.name, month, self.range.opening_month, self.experiment
-        )
+    def _run_months(self, target: ResultsStore, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
+        for done, month in enumerate(self.range.months):
+            if progress:
+                progress(f"{self.wired.name} {month}", done, len(self.range.months))
+            yield self._run_month(month, target)
+
+    def _replace(self, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
+        """Run the whole range aside, then put it in the place of the record."""
+        results, name, experiment = self.workspace.results, self.wired.name, self.experiment
+        aside = results.replacement
+        aside.withdraw(name, aside.months(name, experiment), experiment)
+        try:
+            outcomes = list(self._run_months(aside, progress))
+            for outcome in outcomes:
+                state = aside.checkpoint(name, outcome.month, experiment)
+                published = results.publish_month(outcome.published.manifest, outcome.tables, state)
+                yield replace(outcome, published=published)
+            outside = sorted(set(results.months(name, experiment)) - set(self.range.months))
+            results.withdraw(name, outside, experiment)
+        finally:
+            aside.withdraw(name, aside.months(name, experiment), experiment)
+
+    def _run_month(self, month: str, target: ResultsStore) -> MonthOutcome:
+        before, state = predecessor(target, self.wired.name, month, self.range.opening_month, self.experiment)
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
@@ -132,7 +154,7 @@ class Backtest:
             )
         )
         manifest = self._manifest(month, frame, gates, before, log.phase_seconds)
-        return self._publish(manifest, tables, after, metrics)
+        return self._publish(target, manifest, tables, after, metrics)
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
@@ -186,15 +208,16 @@ class Backtest:
 
     def _publish(
         self,
+        target: ResultsStore,
         manifest: MonthManifest,
         tables: dict[str, pa.Table],
         state: EngineState,
         metrics: tuple[Metric, ...],
     ) -> MonthOutcome:
-        results = self.workspace.results
         failure = first_failure(manifest.gates)
         if failure is None:
-            return MonthOutcome(results.publish_month(manifest, tables, state), metrics, tables)
+            return MonthOutcome(target.publish_month(manifest, tables, state), metrics, tables)
+        results = self.workspace.results
         rejected = results.publish_rejected(manifest, tables, state)
         error = MonthRejectedError(
             f"{manifest.mode} {manifest.month}: gate {failure.gate} failed: {failure.message} ({failure.threshold}).",
@@ -202,14 +225,6 @@ class Backtest:
         )
         error.outcome = MonthOutcome(rejected, metrics, tables)
         raise error
-
-    def _drop_months_outside(self) -> None:
-        """A reopened record, or an experiment run again, loses its other months once the new ones are there."""
-        results = self.workspace.results
-        for month in results.months(self.wired.name, self.experiment):
-            if month not in self.range.months:
-                partition = results.get(self.wired.name, month, self.experiment).publication.partition
-                results.publications.withdraw(partition)
 
 
 def plan_backtest(

@@ -28,6 +28,7 @@ __all__ = [
     "gate_descriptions",
     "gate_verdicts",
     "query",
+    "stale",
     "summarise",
     "write_rejected_report",
     "write_reports",
@@ -46,7 +47,7 @@ class RecordSummary:
         first, last, months: the months it covers.
         metrics: all figures of the whole range by name (see results.metrics).
         gates: passed, warned and failed over all months.
-        stale: months whose predecessor was replaced after they were run.
+        stale: months that do not continue the published month before them.
         share_class: currency of the figures.
     """
 
@@ -95,7 +96,7 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
         months=len(months),
         metrics={metric.metric: metric.value for metric in metrics},
         gates=summary(gates),
-        stale=() if experiment else tuple(stale_months(results, mode)),
+        stale=tuple(stale_months(results, mode, experiment)),
         share_class=manifests[-1].share_class,
     )
 
@@ -124,6 +125,11 @@ def export(
     """Write every table of a record as CSV, with a description of the columns; return the folder or the zip."""
     folder = out or workspace.root.results / "exports"
     return export_csv(workspace.results, mode, out=folder, zipped=zipped, experiment=experiment)
+
+
+def stale(workspace: Workspace, mode: str) -> list[str]:
+    """Published months of the standing record that have to be run again."""
+    return stale_months(workspace.results, mode)
 
 
 @dataclass(frozen=True)
