@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
-from basis_pipeline.domain.errors import GateError, StateError
+from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
@@ -27,6 +27,7 @@ from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
+from basis_pipeline.runs.admission import check_configuration, check_error_policy
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -249,30 +250,14 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
+    check_error_policy(wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
     if not reopen:
-        _check_configuration(workspace, wired)
+        check_configuration(workspace, wired)
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)
-
-
-def _check_configuration(workspace: Workspace, wired: WiredMode) -> None:
-    """A record is of one configuration; another one needs --reopen, and the message says which keys differ."""
-    published = workspace.results.months(wired.name)
-    if not published:
-        return
-    manifest = workspace.results.manifest(wired.name, published[0])
-    if manifest.config_digest == wired.settings.config_digest:
-        return
-    before, now = manifest.config.get("behaviour", {}), wired.settings.behaviour
-    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    raise StateError(
-        f"{wired.name} was published with another configuration; these keys differ: {', '.join(keys)}.",
-        code="STATE-003",
-        remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
-    )
 
 
 def _data_version(config_digest: str, frame: Frame, before: PublishedMonth | None) -> str:

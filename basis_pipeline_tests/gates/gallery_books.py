@@ -35,6 +35,7 @@ def capital_exhibits() -> list[Exhibit]:
     all_failed = in_table("orders", where(lambda _: True, status="failure"))
     nothing = both(in_table("deltas", none), in_part("profile", initial_capital=0.0))
     failed_entry = in_table("orders", where(lambda row: row["operation_id"] <= 3, status="failure"))
+    only_moved = in_table("orders", where(lambda row: row["operation"] != "transfer", timestamp=moment(1)))
     return [
         Exhibit(gate, "no capital", "opening", in_table("deltas", without(0))),
         Exhibit(gate, "other capital", "opening", in_table("deltas", add(0, delta_amount=1e-3))),
@@ -44,6 +45,9 @@ def capital_exhibits() -> list[Exhibit]:
         Exhibit(gate, "null", "opening", in_table("deltas", at(0, delta_amount=float("nan")))),
         Exhibit("first_loop_action", "entry failed", "opening", failed_entry),
         Exhibit("first_loop_action", "an hour late", "opening", late_entry),
+        Exhibit("first_loop_action", "only funds moved", "opening", only_moved),
+        Exhibit("orders_succeed", "trade failed", "opening", in_table("orders", at(1, status="failure"))),
+        Exhibit("orders_succeed", "order skipped", "following", in_table("orders", at(-1, status="skipped"))),
         Exhibit("no_order_in_month", "no order", "following", in_table("orders", lambda _: [])),
         Exhibit("no_order_in_month", "all failed", "following", all_failed),
     ]

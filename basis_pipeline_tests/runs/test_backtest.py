@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError, DataError, StateError, StorageError
+from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.months import stale_months
@@ -133,6 +134,25 @@ def test_another_configuration_is_refused_and_the_keys_are_named(
     other = open_workspace(sample_validated, config_dir=changed)
     with pytest.raises(StateError, match=r"these keys differ: initial_capital\..*--reopen"):
         plan_backtest(other, "pure_lending_usdt", first="2024-02", last="2024-02")
+
+
+@pytest.mark.parametrize(("policy", "experiment"), [("replan", None), ("retry", None), ("retry", "try")])
+def test_a_policy_that_goes_on_after_failed_orders_is_refused(
+    policy: str, experiment: str | None, sample_validated: Path, open_workspace: OpenWorkspace, tmp_path: Path
+) -> None:
+    lenient = _copied_configs(tmp_path, "btc_basis", "share_class:", f"error_policy: {policy}\nshare_class:")
+    workspace = open_workspace(sample_validated, config_dir=lenient)
+    with pytest.raises(ConfigError, match=rf"btc_basis: key `error_policy`: {policy} .*use fail_fast"):
+        plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", experiment=experiment)
+
+
+def test_an_experiment_may_plan_again_after_failed_orders(
+    sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    plan = plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", overrides={"error_policy": "replan"})
+    (month,) = plan.run()
+    assert {gate.gate: gate.status for gate in month.gates}["orders_succeed"] is GateStatus.PASSED
 
 
 def test_two_runs_of_one_mode_never_overlap(sample_validated: Path, open_workspace: OpenWorkspace) -> None:

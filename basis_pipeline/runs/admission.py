@@ -1,0 +1,40 @@
+"""Which modes may be run into which records."""
+
+from __future__ import annotations
+
+from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.settings import ErrorPolicyName
+from basis_pipeline.runs.workspace import Workspace
+
+
+def check_error_policy(wired: WiredMode, experiment: str | None) -> None:
+    """A standing record stops at the first failed order; simulated venues have nothing to wait for."""
+    policy = wired.settings.error_policy
+    if policy is ErrorPolicyName.RETRY:
+        raise ConfigError(
+            f"{wired.name}: key `error_policy`: retry waits for real venues and is not for backtests.",
+            remedy="use fail_fast, or replan in an experiment.",
+        )
+    if policy is not ErrorPolicyName.FAIL_FAST and not experiment:
+        raise ConfigError(
+            f"{wired.name}: key `error_policy`: {policy} goes on after failed orders and is not for a standing record.",
+            remedy="use fail_fast, or --experiment NAME.",
+        )
+
+
+def check_configuration(workspace: Workspace, wired: WiredMode) -> None:
+    """A record is of one configuration; another one needs --reopen, and the message says which keys differ."""
+    published = workspace.results.months(wired.name)
+    if not published:
+        return
+    manifest = workspace.results.manifest(wired.name, published[0])
+    if manifest.config_digest == wired.settings.config_digest:
+        return
+    before, now = manifest.config.get("behaviour", {}), wired.settings.behaviour
+    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    raise StateError(
+        f"{wired.name} was published with another configuration; these keys differ: {', '.join(keys)}.",
+        code="STATE-003",
+        remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
+    )
