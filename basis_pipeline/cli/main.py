@@ -163,7 +163,7 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
     screens.gate_table(verdicts)
     stale = records.stale(workspace, mode)
     if stale:
-        screens.complain(f"{mode}: months from {stale[0]} were run on an earlier state; run them again")
+        screens.stale_months(mode, stale)
     if check and (stale or any(verdict.failed for verdict in verdicts)):
         raise SystemExit(1)
 

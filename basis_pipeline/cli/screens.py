@@ -138,8 +138,12 @@ def summaries(records: Iterable[RecordSummary]) -> None:
             f"[red]{gates.failed}[/]" if gates.failed else "0",
         )
         if record.stale:
-            complain(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
+            stale_months(record.mode, record.stale)
     _OUT.print(table)
+
+
+def stale_months(mode: str, months: Sequence[str]) -> None:
+    complain(f"{mode}: {months[0]} and later are stale (state, data or configuration changed); run them again")
 
 
 def gates(results: Iterable[GateResult]) -> None:

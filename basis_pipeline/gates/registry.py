@@ -181,7 +181,7 @@ GATES: tuple[Gate, ...] = (
         title="The month can be reproduced",
         protects_from="results that depend on anything but configuration, data and the previous checkpoint",
         computed="configuration digest of the checkpoint against the run's; content digest against that of a second "
-        "run where there was one",
+        "run",
         threshold="equal digests",
         check=continuity.determinism_digest,
     ),

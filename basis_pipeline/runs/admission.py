@@ -5,6 +5,7 @@ from __future__ import annotations
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.settings import ErrorPolicyName
+from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
 
 
@@ -38,3 +39,14 @@ def check_configuration(workspace: Workspace, wired: WiredMode) -> None:
         code="STATE-003",
         remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
     )
+
+
+def check_predecessors(workspace: Workspace, wired: WiredMode, first: str) -> None:
+    """StateError where a run from `first` would build on months that would come out differently today."""
+    outdated = outdated_months(workspace, wired)
+    if outdated and first > outdated[0]:
+        raise StateError(
+            f"{wired.name} {first} cannot start: {outdated[0]} does not continue the published month before it, or its "
+            "data, configuration or engine changed since it was run.",
+            remedy=f"run {wired.name} from {outdated[0]}, or all of it with --reopen.",
+        )

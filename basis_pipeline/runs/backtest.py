@@ -1,6 +1,6 @@
 """The use case `backtest`: a mode over months, each judged by its gates and published at once.
 
-Per month: frame -> engine from the previous checkpoint -> tables -> gates -> publish (or keep as rejected and stop).
+Per month: frame -> engine from the previous checkpoint, twice -> tables -> gates -> publish (or keep rejected, stop).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,13 +21,14 @@ from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.gates.evidence import MonthEvidence, content_digest
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.admission import check_configuration, check_error_policy
+from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_predecessors
+from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -64,6 +65,15 @@ class MonthRejectedError(GateError):
     """
 
     outcome: MonthOutcome
+
+
+class _Simulation(NamedTuple):
+    """What one pass of the engine over a month leaves."""
+
+    tables: dict[str, pa.Table]
+    metrics: tuple[Metric, ...]
+    state: EngineState
+    phase_seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -134,28 +144,30 @@ class Backtest:
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
+        run, second = self._simulate(frame, state), self._simulate(frame, state)
+        evidence = MonthEvidence(
+            month=month,
+            opening=state is None,
+            profile=self.wired.profile,
+            universe=self.wired.settings.universe,
+            tables=run.tables,
+            usage=frame.usage,
+            state=run.state,
+            previous=state,
+            allow_open=last,
+            experiment=self.experiment is not None,
+            second_digest=content_digest(second.tables, second.state),
+        )
+        manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
+        return self._publish(target, manifest, run.tables, run.state, run.metrics)
+
+    def _simulate(self, frame: Frame, state: EngineState | None) -> _Simulation:
         engine = self._engine(frame, state)
         log = engine.run(frame.timestamps)
         tables = self._tables(engine)
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
-        after = engine.state()
-        gates = evaluate(
-            MonthEvidence(
-                month=month,
-                opening=state is None,
-                profile=self.wired.profile,
-                universe=self.wired.settings.universe,
-                tables=tables,
-                usage=frame.usage,
-                state=after,
-                previous=state,
-                allow_open=last,
-                experiment=self.experiment is not None,
-            )
-        )
-        manifest = self._manifest(month, frame, gates, before, log.phase_seconds)
-        return self._publish(target, manifest, tables, after, metrics)
+        return _Simulation(tables, metrics, engine.state(), log.phase_seconds)
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
@@ -199,7 +211,9 @@ class Backtest:
             config_digest=settings.config_digest,
             config=self.wired.resolved,
             engine_version=__version__,
-            data_version=_data_version(settings.config_digest, frame, before),
+            data_version=data_version(
+                settings.config_digest, frame.usage, predecessor=before.generation if before else None
+            ),
             predecessor=before.generation if before else None,
             data_usage=frame.usage,
             gates=gates,
@@ -257,14 +271,5 @@ def plan_backtest(
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
     if not reopen:
         check_configuration(workspace, wired)
+        check_predecessors(workspace, wired, months.months[0])
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)
-
-
-def _data_version(config_digest: str, frame: Frame, before: PublishedMonth | None) -> str:
-    """Digest of everything a month is a function of: configuration, data slices, engine, predecessor."""
-    slices = [
-        f"{series.name}@{month}={generation}"
-        for series in frame.usage.series
-        for month, generation in sorted(series.generations.items())
-    ]
-    return text_digest(config_digest, __version__, before.generation if before else "", *slices)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.market_data.frame_coverage import CoveredMonths, coverage
-from basis_pipeline.runs.months import stale_months
+from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
 
 
@@ -40,7 +40,7 @@ def describe_modes(workspace: Workspace) -> list[ModeDescription]:
                 required_series=wired.profile.required_series,
                 covered=coverage(workspace.validated, wired.frame_spec),
                 published=tuple(workspace.results.months(name)),
-                stale=tuple(stale_months(workspace.results, name)),
+                stale=tuple(outdated_months(workspace, wired)),
             )
         )
     return described

@@ -63,7 +63,6 @@ def standing_range(
             f"{wired.name} is published to {published[-1]}; starting in {first} would leave a gap.",
             remedy=f"start in {shift_month(published[-1], 1)}, or use --reopen to open a new record in {first}.",
         )
-    _check_rests_on_record(results, wired.name, first)
     return MonthRange(_months(first, last), opening)
 
 
@@ -107,16 +106,6 @@ def stale_months(results: ResultsStore, mode: str, experiment: str | None = None
     if months and months[0].manifest.predecessor is not None:
         return [month.manifest.month for month in months]
     return broken_months(months)
-
-
-def _check_rests_on_record(results: ResultsStore, mode: str, first: str) -> None:
-    stale = stale_months(results, mode)
-    if stale and first > stale[0]:
-        raise StateError(
-            f"{mode} {first} cannot start: {stale[0]} does not continue the published month before it, so months from "
-            "there on rest on another state.",
-            remedy=f"run {mode} from {stale[0]}, or all of it with --reopen.",
-        )
 
 
 def _months(first: str, last: str) -> tuple[str, ...]:

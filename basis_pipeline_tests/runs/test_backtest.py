@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError, DataError, StateError, StorageError
 from basis_pipeline.domain.evidence import GateStatus
+from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
 from basis_pipeline.results.store import month_digest
-from basis_pipeline.runs.backtest import plan_backtest
+from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
@@ -50,6 +53,43 @@ def test_running_again_leaves_the_same_files(sample_validated: Path, open_worksp
     run(workspace, "btc_basis", "2024-01", "2024-03")
     assert sorted(path for path in workspace.results.base.rglob("*.parquet")) == before
     assert stale_months(workspace.results, "btc_basis") == []
+
+
+def test_every_month_is_run_twice_and_compared(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
+    workspace = open_workspace(sample_validated)
+    run(workspace, "btc_basis", "2024-01", "2024-02")
+    for month in workspace.results.months("btc_basis"):
+        gates = {gate.gate: gate for gate in workspace.results.manifest("btc_basis", month).gates}
+        assert gates["determinism_digest"].message == "run twice with equal digests"
+
+
+def test_a_month_that_comes_out_differently_the_second_time_is_rejected(
+    sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    plan = plan_backtest(workspace, "pure_lending_usdt", first="2024-01", last="2024-01")
+    drifting = replace(plan, wired=replace(plan.wired, strategy=_Drifting(plan.wired.strategy)))
+    with pytest.raises(MonthRejectedError, match="gate determinism_digest failed: run again, 2024-01 has digest"):
+        list(drifting.run())
+
+
+class _Drifting:
+    """A strategy that remembers what no checkpoint holds: it supplies a little less every time it is asked."""
+
+    hedge = None
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy, self._asked = strategy, 0
+        self.steering = strategy.steering
+
+    def targets(self, view: StrategyView) -> Targets:
+        self._asked += 1
+        targets = self._strategy.targets(view)
+        less = {slot: quantity * (1.0 - 1e-3 * self._asked) for slot, quantity in targets.quantities.items()}
+        return msgspec.structs.replace(targets, quantities=less)
+
+    def flat(self, view: StrategyView) -> Targets:
+        return self._strategy.flat(view)
 
 
 def test_a_later_start_continues_from_the_checkpoint(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
