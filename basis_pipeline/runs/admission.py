@@ -8,6 +8,8 @@ from basis_pipeline.domain.settings import ErrorPolicyName
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
 
+_KEYS_LISTED = 8
+
 
 def check_error_policy(wired: WiredMode, experiment: str | None) -> None:
     """A standing record stops at the first failed order; simulated venues have nothing to wait for."""
@@ -35,10 +37,15 @@ def check_configuration(workspace: Workspace, wired: WiredMode) -> None:
     before, now = manifest.config.get("behaviour", {}), wired.settings.behaviour
     keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     raise StateError(
-        f"{wired.name} was published with another configuration; these keys differ: {', '.join(keys)}.",
+        f"{wired.name} was published with another configuration; these keys differ: {_listed(keys)}.",
         code="STATE-003",
         remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
     )
+
+
+def _listed(keys: list[str]) -> str:
+    more = f" and {len(keys) - _KEYS_LISTED} more" if len(keys) > _KEYS_LISTED else ""
+    return ", ".join(keys[:_KEYS_LISTED]) + more
 
 
 def check_predecessors(workspace: Workspace, wired: WiredMode, first: str) -> None:

@@ -50,6 +50,7 @@ def standing_range(
     published = results.months(wired.name)
     if not published or reopen:
         opening = first or opening_month(wired, validated)
+        _check_reached(opening, last_month(wired, validated))
         return MonthRange(_months(opening, last), opening)
     opening = results.manifest(wired.name, published[0]).opening_month
     first = first or opening
@@ -63,6 +64,7 @@ def standing_range(
             f"{wired.name} is published to {published[-1]}; starting in {first} would leave a gap.",
             remedy=f"start in {shift_month(published[-1], 1)}, or use --reopen to open a new record in {first}.",
         )
+    _check_reached(first, last_month(wired, validated))
     return MonthRange(_months(first, last), opening)
 
 
@@ -106,6 +108,11 @@ def stale_months(results: ResultsStore, mode: str, experiment: str | None = None
     if months and months[0].manifest.predecessor is not None:
         return [month.manifest.month for month in months]
     return broken_months(months)
+
+
+def _check_reached(first: str, end: str) -> None:
+    if first > end:
+        raise ConfigError(f"--from {first} is past the end of the data, {end}.", remedy="ingest later months first.")
 
 
 def _months(first: str, last: str) -> tuple[str, ...]:

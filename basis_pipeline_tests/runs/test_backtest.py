@@ -110,6 +110,11 @@ def test_a_gap_is_an_error_that_names_the_month_to_start_from(
         plan_backtest(workspace, "pure_lending_usdt", first="2024-03", last="2024-03")
 
 
+def test_a_start_past_the_data_names_their_end(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
+    with pytest.raises(ConfigError, match=r"--from 2025-07 is past the end of the data, 202[45]-\d\d"):
+        plan_backtest(open_workspace(sample_validated), "pure_lending_usdt", first="2025-07")
+
+
 def test_an_earlier_start_needs_reopen_and_then_replaces_the_record(
     sample_validated: Path, open_workspace: OpenWorkspace
 ) -> None:
@@ -210,6 +215,25 @@ def test_a_month_without_data_is_an_error_that_names_the_series(
     with pytest.raises(DataError, match=r"2019-05"):
         next(plan.run())
     assert workspace.results.months("pure_lending_usdt") == []
+
+
+def test_many_keys_that_differ_are_counted(
+    sample_validated: Path, open_workspace: OpenWorkspace, tmp_path: Path
+) -> None:
+    workspace = open_workspace(sample_validated)
+    run(workspace, "pure_lending_usdt", "2024-01", "2024-01")
+    results = workspace.results
+    month = results.get("pure_lending_usdt", "2024-01")
+    tables = {
+        file.table: results.publications.read(month.publication, file.table)
+        for file in month.publication.files
+        if file.path.endswith(".parquet")
+    }
+    other = {"behaviour": {f"key_{number:02d}": "1" for number in range(50)}}
+    older = msgspec.structs.replace(month.manifest, config=other, config_digest="c0ffee")
+    results.publish_month(older, tables, results.checkpoint("pure_lending_usdt", "2024-01"))
+    with pytest.raises(StateError, match=r"these keys differ: (\w|\.)+(, [\w.]+){7} and \d+ more\."):
+        plan_backtest(workspace, "pure_lending_usdt", first="2024-02", last="2024-02")
 
 
 def _copied_configs(folder: Path, mode: str, old: str, new: str) -> Path:
