@@ -179,7 +179,7 @@ def export(workspace: Workspace, mode: str, out: Path | None, zipped: bool, expe
 
 @cli.command()
 @click.argument("mode", required=False)
-@click.option("--check", is_flag=True, help="Exit 1 if a published or rejected month of MODE has a failed gate.")
+@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate or is stale.")
 @pass_workspace
 def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
     """Describe all gates, or show the verdicts on the months of MODE."""
@@ -188,7 +188,10 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
         return
     verdicts = records.gate_verdicts(workspace, mode)
     screens.gate_table(verdicts)
-    if check and any(verdict.failed for verdict in verdicts):
+    stale = records.stale(workspace, mode)
+    if stale:
+        screens.stale_months(mode, stale)
+    if check and (stale or any(verdict.failed for verdict in verdicts)):
         raise SystemExit(1)
 
 

@@ -151,7 +151,7 @@ def summaries(records: Iterable[RecordSummary]) -> None:
             f"[red]{gates.failed}[/]" if gates.failed else "0",
         )
         if record.stale:
-            say(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
+            stale_months(record.mode, record.stale)
     _OUT.print(table)
 
 
@@ -161,6 +161,10 @@ def _returns(metrics: Mapping[str, float | None]) -> str:
     if not metrics["flows_since_start"]:
         return shown
     return f"{shown} ({_percent(metrics['money_weighted_return'])} money-weighted)"
+
+
+def stale_months(mode: str, months: Sequence[str]) -> None:
+    complain(f"{mode}: {months[0]} and later are stale (state, data or configuration changed); run them again")
 
 
 def gates(results: Iterable[GateResult]) -> None:
@@ -205,7 +209,8 @@ def modes(described: Iterable[ModeDescription]) -> None:
             mode.step,
             f"{mode.initial_capital:,.10g}",
             f"{covered.first_full} … {covered.last_any}" if covered.first_full else "[yellow]not ingested[/]",
-            f"{published[0]} … {published[-1]}" if published else "–",
+            (f"{published[0]} … {published[-1]}" if published else "–")
+            + (f" [yellow]stale from {mode.stale[0]}[/]" if mode.stale else ""),
             mode.description,
         )
     _OUT.print(table)

@@ -14,15 +14,13 @@ VARIABLES = {
     "BASIS_DATA_DIR": "data root: one folder for one source of data (default data/sample)",
     "BASIS_RAW_DIR": "folder of vendor files to ingest (default <data root>/raw)",
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
-    "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions",
-    "BASIS_EXECUTION_MODE": "backtest or live",
-    "BASIS_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
+    "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
+    "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
 }
 _PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
 _CHOICES = {
     "BASIS_ENVIRONMENT": ("dev", "staging", "prod"),
     "BASIS_EXECUTION_MODE": ("backtest", "live"),
-    "BASIS_LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
 }
 
 
@@ -35,7 +33,6 @@ class Environment:
     config_dir: Path
     environment: str = "dev"
     execution_mode: str = "backtest"
-    log_level: str = "INFO"
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -56,5 +53,4 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         config_dir=Path(given.get("BASIS_CONFIG_DIR", "configs")),
         environment=given.get("BASIS_ENVIRONMENT", "dev"),
         execution_mode=given.get("BASIS_EXECUTION_MODE", "backtest"),
-        log_level=given.get("BASIS_LOG_LEVEL", "INFO"),
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from basis_pipeline.domain.protocols import Hedge
+from collections.abc import Iterator
+
+from basis_pipeline.domain.accounting import unscale
+from basis_pipeline.domain.protocols import Hedge, Targets
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings, SteeringLimits
 from basis_pipeline.domain.state import StrategyState
@@ -33,3 +36,11 @@ def declined_recently(state: StrategyState, limits: SteeringLimits, price: float
         return False
     moved = abs(price / state.declined_price - 1.0)
     return timestamp - state.declined_at < limits.retry_after and moved < limits.retry_move
+
+
+def leg_gaps(targets: Targets, snapshot: ChainSnapshot) -> Iterator[tuple[int, float, float]]:
+    """By slot of a target: target - actual in underlying units, and what that is worth in USDT."""
+    market, quantities = snapshot.market, snapshot.positions.quantities
+    for slot, target in targets.quantities.items():
+        gap = target - unscale(quantities[slot], market.index[slot])
+        yield slot, gap, abs(gap * market.value[slot]) / market.index[slot]

@@ -6,18 +6,28 @@ worth repaying is a matter of carry, not of one day. Each function answers with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.quotes_chain import gas_of
-from basis_pipeline.domain.records import ChainSnapshot, RiskLevel
+from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings
 
 _SUSPENDING = {
     "peg_discount": "staked tokens sell at a discount of {value:.2%}",
     "borrow_apr": "borrowing costs {value:.2%} a year",
 }
+_RESTORED = {
+    "health_factor": "health factor {value:.4f} below {limit:g}",
+    "loan_to_value": "loan to value {value:.4f} above {limit:g}",
+    "delta_drift": "delta drift {value:.2%} of equity",
+}
+
+
+def mended_by_resizing(finding: RiskFinding) -> str:
+    """In words, a breach that is mended by going back to the targets; empty for others."""
+    return _RESTORED.get(finding.dimension, "").format(value=finding.value, limit=finding.limit)
 
 
 def suspension(snapshot: ChainSnapshot) -> str:
@@ -40,3 +50,14 @@ def dear_gas(orders: Iterable[Order], market: MarketSnapshot, settings: EngineSe
     return (
         f"gas of {gas:.2f} USDT is {gas / moved:.2%} of what is moved, above {limit:.2%}" if gas > limit * moved else ""
     )
+
+
+def extrapolated(
+    orders: Iterable[Order], market: MarketSnapshot, settings: EngineSettings
+) -> Iterator[tuple[Order, float, float]]:
+    """Orders larger than any size their slippage was stated for, their notional in USD, and that largest size."""
+    for order in orders:
+        rules = settings.rules_of(order.venue).trades.get(order.slot)
+        notional = order.quantity * market.last[order.slot] * market.usd
+        if rules is not None and rules.slippage.extrapolates(notional):
+            yield order, notional, rules.slippage.sizes[-1]

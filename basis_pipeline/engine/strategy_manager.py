@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from basis_pipeline.domain.accounting import unscale
-from basis_pipeline.domain.orders import Action, Order
+from basis_pipeline.domain.orders import Action
 from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, StrategyState
 from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift
+from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, leg_gaps
 from basis_pipeline.engine.dust_planner import all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
 from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
-from basis_pipeline.engine.restraint import dear_gas, suspension
+from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
 
@@ -35,12 +34,6 @@ EMPTIED = 1e-9
 """A book is empty when withdrawals have left less than this fraction of it."""
 
 _STOPS = ("liquidation", "drawdown", "health_factor")
-_RESTORED = {
-    "health_factor": "health factor {value:.4f} below {limit:g}",
-    "loan_to_value": "loan to value {value:.4f} above {limit:g}",
-    "delta_drift": "delta drift {value:.2%} of equity",
-}
-"""Breaches that are mended by going back to the targets, and how each is worded."""
 
 
 class StrategyManager:
@@ -96,7 +89,8 @@ class StrategyManager:
             return None
         orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
-        self._report_extrapolation(timestamp, orders, snapshot)
+        for order, notional, largest in extrapolated(orders, snapshot.market, self._settings):
+            self._event_logger.slippage_extrapolated(timestamp, order, notional, largest)
         return Decision(intent.action, intent.reason, orders, plan.awaits_funds, intent.exposure)
 
     def _may_act(self, intent: Intent, timestamp: int, snapshot: ChainSnapshot) -> bool:
@@ -146,14 +140,6 @@ class StrategyManager:
         self._event_logger.decision(timestamp, intent.action, reason, 0)
         self.state = StrategyState(halted=self.state.halted)
 
-    def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
-        """Say so where an order is larger than any size its slippage was stated for."""
-        for order in orders:
-            rules = self._settings.rules_of(order.venue).trades.get(order.slot)
-            notional = order.quantity * snapshot.market.last[order.slot] * snapshot.market.usd
-            if rules is not None and rules.slippage.extrapolates(notional):
-                self._event_logger.slippage_extrapolated(timestamp, order, notional, rules.slippage.sizes[-1])
-
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
         """Remember the equity a sizing ended with: later deviations are measured from it. Selling dust is no sizing."""
         if decision.awaits_funds:
@@ -197,8 +183,7 @@ class StrategyManager:
         for finding in snapshot.risk.findings:
             if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
                 return self._restore_margin(snapshot, finding)
-            if finding.level >= RiskLevel.BREACH and finding.dimension in _RESTORED:
-                reason = _RESTORED[finding.dimension].format(value=finding.value, limit=finding.limit)
+            if finding.level >= RiskLevel.BREACH and (reason := mended_by_resizing(finding)):
                 return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
             if finding.level >= RiskLevel.BREACH and finding.dimension == "funding_apr" and self.state.exposure == 1.0:
                 reason = f"funding {finding.value:.2%} a year over seven days, below {finding.limit:.2%}"
@@ -248,10 +233,8 @@ class StrategyManager:
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
         targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
-        market, quantities = snapshot.market, snapshot.positions.quantities
-        for slot, target in targets.quantities.items():
-            gap = target - unscale(quantities[slot], market.index[slot])
-            worth = abs(gap * market.value[slot]) / market.index[slot]
+        for slot, gap, worth in leg_gaps(targets, snapshot):
+            target = targets.quantities[slot]
             if abs(gap) > self._limits.leg_deviation * target and worth >= self._limits.min_trade:
                 action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
                 key = self._settings.universe.keys[slot]

@@ -108,6 +108,8 @@ def determinism_digest(evidence: MonthEvidence) -> Finding:
             f"the checkpoint of {iso(evidence.state.timestamp)} carries configuration "
             f"{evidence.state.config_digest}, the run had {evidence.profile.config_digest}"
         )
-    if evidence.second_digest not in (None, evidence.digest):
+    if evidence.second_digest is None:
+        problems.append(f"{evidence.month} was run once, so nothing shows that it can be reproduced")
+    elif evidence.second_digest != evidence.digest:
         problems.append(f"run again, {evidence.month} has digest {evidence.second_digest} instead of {evidence.digest}")
-    return from_problems(problems, "run once" if evidence.second_digest is None else "run twice with equal digests")
+    return from_problems(problems, "run twice with equal digests")

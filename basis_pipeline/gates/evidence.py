@@ -122,7 +122,7 @@ class MonthEvidence:
         usage: the market data that was used.
         state: the checkpoint after the last step.
         previous: the checkpoint the month started from; None at an opening.
-        second_digest: `digest` of the same month run again; None if it was run once.
+        second_digest: `digest` of the same month run again; None if it was run once, which no gate accepts.
 
     Raises:
         GateError: the month has no timestep, so there is nothing to judge.
@@ -208,6 +208,11 @@ class MonthEvidence:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the canonical content of all tables and the checkpoint."""
-        tables = (part for name in sorted(self.tables) for part in (name, table_digest(self.tables[name])))
-        return text_digest(*tables, self.state.to_json().decode())
+        """`content_digest` of the month."""
+        return content_digest(self.tables, self.state)
+
+
+def content_digest(tables: Mapping[str, pa.Table], state: EngineState) -> str:
+    """SHA-256 (hex) over the canonical content of all tables and the checkpoint."""
+    parts = (part for name in sorted(tables) for part in (name, table_digest(tables[name])))
+    return text_digest(*parts, state.to_json().decode())

@@ -7,11 +7,15 @@ import math
 import numpy as np
 
 from basis_pipeline.domain.deltas import DeltaSource
-from basis_pipeline.domain.orders import OrderState
+from basis_pipeline.domain.orders import Operation, OrderState
+from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.gates.columns import equal_to, integers, numbers
 from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline.gates.findings import Finding, not_applicable
+
+_PREPARATION = (Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP)
+"""Operations that change where or in what form funds are held, and earn nothing by themselves."""
 
 
 def initial_capital(evidence: MonthEvidence) -> Finding:
@@ -33,13 +37,33 @@ def initial_capital(evidence: MonthEvidence) -> Finding:
 
 
 def first_loop_action(evidence: MonthEvidence) -> Finding:
-    """At least one order succeeds at the first timestep of an opening."""
+    """At least one order succeeds at the first timestep of an opening that does more than move or wrap funds.
+
+    While funds are in transit after that step nothing can be done with them yet, and having sent them counts.
+    """
     if not evidence.opening:
         return not_applicable("the month continues an earlier one")
     orders = evidence.tables["orders"]
     first = int(evidence.timestamps[0])
-    count = int(np.sum(equal_to(orders, "status", OrderState.SUCCESS) & (integers(orders, "timestamp") == first)))
-    return Finding(violated=count == 0, message=f"{count} successful orders at {iso(first)}", value=float(count))
+    acted = equal_to(orders, "status", OrderState.SUCCESS) & (integers(orders, "timestamp") == first)
+    in_transit = list(evidence.universe.slots_of(PositionType.RECEIVABLE))
+    if not evidence.quantities[0, in_transit].any():
+        for operation in _PREPARATION:
+            acted &= ~equal_to(orders, "operation", operation)
+    count = int(acted.sum())
+    return Finding(violated=count == 0, message=f"{count} orders that acted at {iso(first)}", value=float(count))
+
+
+def orders_succeed(evidence: MonthEvidence) -> Finding:
+    """No order of the month failed or was skipped."""
+    orders = evidence.tables["orders"]
+    stamps = integers(orders, "timestamp")[~equal_to(orders, "status", OrderState.SUCCESS)]
+    first = f", the first at {iso(int(stamps[0]))}" if stamps.size else ""
+    return Finding(
+        violated=bool(stamps.size),
+        message=f"{stamps.size} of {orders.num_rows} orders failed or were skipped{first}",
+        value=float(stamps.size),
+    )
 
 
 def no_order_in_month(evidence: MonthEvidence) -> Finding:

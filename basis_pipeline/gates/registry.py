@@ -31,9 +31,20 @@ GATES: tuple[Gate, ...] = (
         severity=ERROR,
         title="The first timestep acts",
         protects_from="a strategy that is configured and does nothing",
-        computed="orders that succeeded at the first timestep of the opening month",
+        computed="orders that succeeded at the first timestep of the opening month, moving and wrapping funds excepted "
+        "unless they are in transit",
         threshold="at least 1",
         check=opening.first_loop_action,
+    ),
+    Gate(
+        name="orders_succeed",
+        severity=ERROR,
+        experiment_severity=WARN,
+        title="Every order is executed",
+        protects_from="a plan that cannot be carried out and is given up in silence; in an experiment it is a finding",
+        computed="orders of another status than success",
+        threshold="0 orders",
+        check=opening.orders_succeed,
     ),
     Gate(
         name="chain_integrity",
@@ -170,7 +181,7 @@ GATES: tuple[Gate, ...] = (
         title="The month can be reproduced",
         protects_from="results that depend on anything but configuration, data and the previous checkpoint",
         computed="configuration digest of the checkpoint against the run's; content digest against that of a second "
-        "run where there was one",
+        "run",
         threshold="equal digests",
         check=continuity.determinism_digest,
     ),

@@ -116,12 +116,17 @@ class LoadedSeries:
         )
 
 
+def months_read(ref: SeriesRef, window: Window) -> list[str]:
+    """The months that lookups in `window` may need of `ref`: its own, and as far back as a value may be used."""
+    first = window.start - maximum_age(ref.dataset, window.step) - cadence_of(ref.dataset)
+    return months_between(month_of(first), window.months[-1])
+
+
 def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries | None:
     """Read what lookups in `window` may need of `ref`; None if no month of the window is published."""
     cadence, limit = cadence_of(ref.dataset), maximum_age(ref.dataset, window.step)
     first = window.start - limit - cadence
-    months = months_between(month_of(first), window.months[-1])
-    generations = store.generations(ref.dataset, ref.venue, ref.symbol, months)
+    generations = store.generations(ref.dataset, ref.venue, ref.symbol, months_read(ref, window))
     if not set(window.months) & generations.keys():
         return None
     lookup = lookup_of(ref.dataset)

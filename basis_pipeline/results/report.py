@@ -20,7 +20,7 @@ from basis_pipeline.results.report_chart import BUCKETS, Panel
 from basis_pipeline.results.report_panels import panels_of
 from basis_pipeline.results.report_record import Record, load_record
 from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
-from basis_pipeline.results.store import ResultsStore
+from basis_pipeline.results.store import ResultsStore, broken_months
 from basis_pipeline.storage.files import put_bytes
 
 _ASSETS = files("basis_pipeline.results") / "assets"
@@ -98,9 +98,10 @@ def _banner(record: Record) -> Html:
             if gate.status is GateStatus.FAILED
         }
     )
-    if not failed:
-        return Html("")
-    return tag("p", f"Failed gates: {', '.join(failed)}. See the gates below for what was found.", class_="banner")
+    warnings = [f"Failed gates: {', '.join(failed)}. See the gates below for what was found."] if failed else []
+    if broken := broken_months(record.months):
+        warnings.append(f"Not one record: {broken[0]} and later do not continue the months before. Run them again.")
+    return joined(tag("p", warning, class_="banner") for warning in warnings)
 
 
 def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str, Html]]:

@@ -9,13 +9,16 @@
     results/reports/...html                                                      reports
     results/rejected/                                                            the same layout again: months a gate
                                                                                  rejected, never in the views
+    results/replacement/                                                         the same layout again: a record that is
+                                                                                 run anew, until all of it is there
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ import pyarrow as pa
 from basis_pipeline.domain.errors import ConfigError, StateError, StorageError
 from basis_pipeline.domain.evidence import DataUsage, GateResult
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import parse_month
+from basis_pipeline.domain.timeline import parse_month, shift_month
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.publications import Publication, PublicationStore
 
@@ -101,6 +104,11 @@ class ResultsStore:
         """The months a gate rejected, as a store of their own below this one."""
         return ResultsStore(self.base / "rejected", self.overview_path)
 
+    @property
+    def replacement(self) -> ResultsStore:
+        """The months of records that are being run anew, as a store of their own below this one."""
+        return ResultsStore(self.base / "replacement", self.overview_path)
+
     def publish_month(
         self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState
     ) -> PublishedMonth:
@@ -148,6 +156,11 @@ class ResultsStore:
             f"{record} has no published month {month} below {self.base}.",
             remedy=f"run that month first; published are: {', '.join(self.months(mode, experiment)) or 'none'}.",
         )
+
+    def withdraw(self, mode: str, months: Sequence[str], experiment: str | None = None) -> None:
+        """Remove published months from a record."""
+        for month in months:
+            self.publications.withdraw(month_path(mode, month, experiment))
 
     def manifest(self, mode: str, month: str, experiment: str | None = None) -> MonthManifest:
         """What the month says about itself; StateError if it is not published."""
@@ -216,6 +229,28 @@ def record_path(mode: str, experiment: str | None = None) -> str:
 def month_path(mode: str, month: str, experiment: str | None = None) -> str:
     """Hive path of a month; ConfigError for a name or month that cannot be one."""
     return f"{record_path(mode, experiment)}/month={parse_month(month)}"
+
+
+def broken_months(months: Sequence[PublishedMonth]) -> list[str]:
+    """Of `months` of one record, in order: those from the first on that does not continue the one before it.
+
+    A month continues another if it follows in the calendar, started from its published generation, and is of the same
+    opening and configuration. Two records spliced by an interrupted run break where they meet.
+    """
+    for number, (before, month) in enumerate(pairwise(months), start=1):
+        if not _continues(before, month):
+            return [broken.manifest.month for broken in months[number:]]
+    return []
+
+
+def _continues(before: PublishedMonth, month: PublishedMonth) -> bool:
+    earlier, later = before.manifest, month.manifest
+    return (
+        later.predecessor == before.generation
+        and later.month == shift_month(earlier.month, 1)
+        and later.opening_month == earlier.opening_month
+        and later.config_digest == earlier.config_digest
+    )
 
 
 def month_digest(published: PublishedMonth) -> str:

@@ -1,14 +1,14 @@
 """The use case `backtest`: a mode over months, each judged by its gates and published at once.
 
-Per month: frame -> engine from the previous checkpoint -> tables -> gates -> publish (or keep as rejected and stop).
+Per month: frame -> engine from the previous checkpoint, twice -> tables -> gates -> publish (or keep rejected, stop).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,19 +16,21 @@ import pyarrow.compute as pc
 from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
-from basis_pipeline.domain.errors import ConfigError, GateError, StateError
+from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.gates.evidence import MonthEvidence, content_digest
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
-from basis_pipeline.results.store import MonthManifest, PublishedMonth
+from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
+from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_experiment, check_predecessors
+from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -67,12 +69,21 @@ class MonthRejectedError(GateError):
     outcome: MonthOutcome
 
 
+class _Simulation(NamedTuple):
+    """What one pass of the engine over a month leaves."""
+
+    tables: dict[str, pa.Table]
+    metrics: tuple[Metric, ...]
+    state: EngineState
+    phase_seconds: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Backtest:
     """A planned run of one mode: what is wired, which months, which record they belong to.
 
     Attributes:
-        replaces: months of the record outside the range are dropped once all of the range is published.
+        replaces: the range becomes the whole record. What is published stays until all of the range has been run.
     """
 
     workspace: Workspace
@@ -98,50 +109,74 @@ class Backtest:
     def run(self, progress: ProgressCallback | None = None) -> Iterator[MonthOutcome]:
         """Run the months in order and yield each one after it is published.
 
+        Months that replace a published record are run aside first, so that a run that fails leaves that record whole.
+
         Raises:
-            MonthRejectedError: a gate failed; earlier months stay published, later ones are not run.
+            MonthRejectedError: a gate failed; later months are not run. Earlier ones stay published, or are dropped
+                where they would have replaced a record.
             StateError: the month before is missing, incomplete, or of another configuration.
             DataError, DataGapError: market data are missing.
         """
+        results, name = self.workspace.results, self.wired.name
         with self.lock():
-            for done, month in enumerate(self.range.months):
-                if progress:
-                    progress(f"{self.wired.name} {month}", done, len(self.range.months))
-                yield self._run_month(month)
-            if self.replaces:
-                self._drop_months_outside()
+            if self.replaces and results.months(name, self.experiment):
+                yield from self._replace(progress)
+            else:
+                yield from self._run_months(results, progress)
         if progress:
-            progress(self.wired.name, len(self.range.months), len(self.range.months))
+            progress(name, len(self.range.months), len(self.range.months))
 
-    def _run_month(self, month: str) -> MonthOutcome:
-        before, state = predecessor(
-            self.workspace.results, self.wired.name, month, self.range.opening_month, self.experiment
-        )
+    def _run_months(self, target: ResultsStore, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
+        for done, month in enumerate(self.range.months):
+            if progress:
+                progress(f"{self.wired.name} {month}", done, len(self.range.months))
+            yield self._run_month(month, target)
+
+    def _replace(self, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
+        """Run the whole range aside, then put it in the place of the record."""
+        results, name, experiment = self.workspace.results, self.wired.name, self.experiment
+        aside = results.replacement
+        aside.withdraw(name, aside.months(name, experiment), experiment)
+        try:
+            outcomes = list(self._run_months(aside, progress))
+            for outcome in outcomes:
+                state = aside.checkpoint(name, outcome.month, experiment)
+                published = results.publish_month(outcome.published.manifest, outcome.tables, state)
+                yield replace(outcome, published=published)
+            outside = sorted(set(results.months(name, experiment)) - set(self.range.months))
+            results.withdraw(name, outside, experiment)
+        finally:
+            aside.withdraw(name, aside.months(name, experiment), experiment)
+
+    def _run_month(self, month: str, target: ResultsStore) -> MonthOutcome:
+        before, state = predecessor(target, self.wired.name, month, self.range.opening_month, self.experiment)
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
+        run, second = self._simulate(frame, state), self._simulate(frame, state)
+        evidence = MonthEvidence(
+            month=month,
+            opening=state is None,
+            profile=self.wired.profile,
+            universe=self.wired.settings.universe,
+            tables=run.tables,
+            usage=frame.usage,
+            state=run.state,
+            previous=state,
+            allow_open=last,
+            experiment=self.experiment is not None,
+            second_digest=content_digest(second.tables, second.state),
+        )
+        manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
+        return self._publish(target, manifest, run.tables, run.state, run.metrics)
+
+    def _simulate(self, frame: Frame, state: EngineState | None) -> _Simulation:
         engine = self._engine(frame, state)
         log = engine.run(frame.timestamps)
         tables = self._tables(engine)
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
-        after = engine.state()
-        gates = evaluate(
-            MonthEvidence(
-                month=month,
-                opening=state is None,
-                profile=self.wired.profile,
-                universe=self.wired.settings.universe,
-                tables=tables,
-                usage=frame.usage,
-                state=after,
-                previous=state,
-                allow_open=last,
-                experiment=self.experiment is not None,
-            )
-        )
-        manifest = self._manifest(month, frame, gates, before, log.phase_seconds)
-        return self._publish(manifest, tables, after, metrics)
+        return _Simulation(tables, metrics, engine.state(), log.phase_seconds)
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
@@ -185,7 +220,9 @@ class Backtest:
             config_digest=settings.config_digest,
             config=self.wired.resolved,
             engine_version=__version__,
-            data_version=_data_version(settings.config_digest, frame, before),
+            data_version=data_version(
+                settings.config_digest, frame.usage, predecessor=before.generation if before else None
+            ),
             predecessor=before.generation if before else None,
             data_usage=frame.usage,
             gates=gates,
@@ -195,15 +232,16 @@ class Backtest:
 
     def _publish(
         self,
+        target: ResultsStore,
         manifest: MonthManifest,
         tables: dict[str, pa.Table],
         state: EngineState,
         metrics: tuple[Metric, ...],
     ) -> MonthOutcome:
-        results = self.workspace.results
         failure = first_failure(manifest.gates)
         if failure is None:
-            return MonthOutcome(results.publish_month(manifest, tables, state), metrics, tables)
+            return MonthOutcome(target.publish_month(manifest, tables, state), metrics, tables)
+        results = self.workspace.results
         rejected = results.publish_rejected(manifest, tables, state)
         error = MonthRejectedError(
             f"{manifest.mode} {manifest.month}: gate {failure.gate} failed: {failure.message} ({failure.threshold}).",
@@ -211,14 +249,6 @@ class Backtest:
         )
         error.outcome = MonthOutcome(rejected, metrics, tables)
         raise error
-
-    def _drop_months_outside(self) -> None:
-        """A reopened record, or an experiment run again, loses its other months once the new ones are there."""
-        results = self.workspace.results
-        for month in results.months(self.wired.name, self.experiment):
-            if month not in self.range.months:
-                partition = results.get(self.wired.name, month, self.experiment).publication.partition
-                results.publications.withdraw(partition)
 
 
 def plan_backtest(
@@ -245,58 +275,14 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
+    check_error_policy(wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
         if not replace:
-            _check_experiment(workspace, wired, experiment, months)
+            check_experiment(workspace, wired, experiment, months.months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
     if not reopen:
-        _check_configuration(workspace, wired)
+        check_configuration(workspace, wired)
+        check_predecessors(workspace, wired, months.months[0])
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)
-
-
-def _check_configuration(workspace: Workspace, wired: WiredMode) -> None:
-    """A record is of one configuration; another one needs --reopen, and the message says which keys differ."""
-    published = workspace.results.months(wired.name)
-    if not published:
-        return
-    manifest = workspace.results.manifest(wired.name, published[0])
-    if manifest.config_digest == wired.settings.config_digest:
-        return
-    differing = ", ".join(_differing_keys(manifest, wired))
-    raise StateError(
-        f"{wired.name} was published with another configuration; these keys differ: {differing}.",
-        code="STATE-003",
-        remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
-    )
-
-
-def _check_experiment(workspace: Workspace, wired: WiredMode, experiment: str, months: MonthRange) -> None:
-    """An experiment keeps its name's promise: the same keys, and no month that would be dropped."""
-    published = workspace.results.months(wired.name, experiment)
-    if not published:
-        return
-    differing = _differing_keys(workspace.results.manifest(wired.name, published[0], experiment), wired)
-    if list(months.months[: len(published)]) != published:
-        differing.append(f"months (published are {published[0]} to {published[-1]})")
-    if differing:
-        raise ConfigError(
-            f"experiment {experiment} of {wired.name} is there already; these differ: {', '.join(differing)}.",
-            remedy="choose another name with --experiment, or --replace it.",
-        )
-
-
-def _differing_keys(manifest: MonthManifest, wired: WiredMode) -> list[str]:
-    before, now = manifest.config.get("behaviour", {}), wired.settings.behaviour
-    return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-
-
-def _data_version(config_digest: str, frame: Frame, before: PublishedMonth | None) -> str:
-    """Digest of everything a month is a function of: configuration, data slices, engine, predecessor."""
-    slices = [
-        f"{series.name}@{month}={generation}"
-        for series in frame.usage.series
-        for month, generation in sorted(series.generations.items())
-    ]
-    return text_digest(config_digest, __version__, before.generation if before else "", *slices)

@@ -11,7 +11,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.frame_coverage import CoveredMonths, coverage
 from basis_pipeline.market_data.requirements import requirements
-from basis_pipeline.runs.months import stale_months
+from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
 
 
@@ -49,7 +49,7 @@ def describe_modes(workspace: Workspace) -> tuple[list[ModeDescription], dict[st
                 required_series=wired.profile.required_series,
                 covered=coverage(workspace.validated, wired.frame_spec),
                 published=tuple(workspace.results.months(name)),
-                stale=tuple(stale_months(workspace.results, name)),
+                stale=tuple(outdated_months(workspace, wired)),
             )
         )
     return described, broken

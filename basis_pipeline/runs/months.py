@@ -10,7 +10,7 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import months_between, parse_month, shift_month
 from basis_pipeline.market_data.frame_coverage import coverage, first_full_month
 from basis_pipeline.market_data.validated import ValidatedStore
-from basis_pipeline.results.store import PublishedMonth, ResultsStore
+from basis_pipeline.results.store import PublishedMonth, ResultsStore, broken_months
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def standing_range(
     published = results.months(wired.name)
     if not published or reopen:
         opening = first or opening_month(wired, validated)
+        _check_reached(opening, last_month(wired, validated))
         return MonthRange(_months(opening, last), opening)
     opening = results.manifest(wired.name, published[0]).opening_month
     first = first or opening
@@ -63,6 +64,7 @@ def standing_range(
             f"{wired.name} is published to {published[-1]}; starting in {first} would leave a gap.",
             remedy=f"start in {shift_month(published[-1], 1)}, or use --reopen to open a new record in {first}.",
         )
+    _check_reached(first, last_month(wired, validated))
     return MonthRange(_months(first, last), opening)
 
 
@@ -97,17 +99,20 @@ def predecessor(
     return published, results.checkpoint(mode, before, experiment)
 
 
-def stale_months(results: ResultsStore, mode: str) -> list[str]:
-    """Published months whose predecessor has been replaced by another generation since they were run."""
-    stale: list[str] = []
-    before: PublishedMonth | None = None
-    for month in results.months(mode):
-        current = results.get(mode, month)
-        expected = before.generation if before and current.manifest.predecessor is not None else None
-        if stale or current.manifest.predecessor != expected:
-            stale.append(month)
-        before = current
-    return stale
+def stale_months(results: ResultsStore, mode: str, experiment: str | None = None) -> list[str]:
+    """Published months from the first one on that no longer rests on the published month before it.
+
+    All of them where the record does not begin with the month that opened it.
+    """
+    months = [results.get(mode, month, experiment) for month in results.months(mode, experiment)]
+    if months and months[0].manifest.predecessor is not None:
+        return [month.manifest.month for month in months]
+    return broken_months(months)
+
+
+def _check_reached(first: str, end: str) -> None:
+    if first > end:
+        raise ConfigError(f"--from {first} is past the end of the data, {end}.", remedy="ingest later months first.")
 
 
 def _months(first: str, last: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.gates.findings import GateDescription
@@ -17,6 +18,7 @@ from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import compute_metrics
 from basis_pipeline.results.overview import write_overview
 from basis_pipeline.results.report import write_report
+from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
 
@@ -28,6 +30,7 @@ __all__ = [
     "gate_descriptions",
     "gate_verdicts",
     "query",
+    "stale",
     "summarise",
     "write_rejected_report",
     "write_reports",
@@ -46,7 +49,7 @@ class RecordSummary:
         first, last, months: the months it covers.
         metrics: all figures of the whole range by name (see results.metrics).
         gates: passed, warned and failed over all months.
-        stale: months whose predecessor was replaced after they were run.
+        stale: months that do not continue the published month before them or, in a standing record, changed otherwise.
         share_class: currency of the figures.
     """
 
@@ -95,7 +98,7 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
         months=len(months),
         metrics={metric.metric: metric.value for metric in metrics},
         gates=summary(gates),
-        stale=() if experiment else tuple(stale_months(results, mode)),
+        stale=tuple(stale(workspace, mode, experiment)),
         share_class=manifests[-1].share_class,
     )
 
@@ -126,6 +129,13 @@ def export(
     _check_names(workspace, mode, experiment)
     folder = out or workspace.root.results / "exports"
     return export_csv(workspace.results, mode, out=folder, zipped=zipped, experiment=experiment)
+
+
+def stale(workspace: Workspace, mode: str, experiment: str | None = None) -> list[str]:
+    """Published months that have to be run again. Of experiments and modes without a file only the chain is checked."""
+    if experiment or mode not in workspace.config.modes():
+        return stale_months(workspace.results, mode, experiment)
+    return outdated_months(workspace, wire_mode(workspace.config, mode))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.domain.evidence import SeriesUsage
 from basis_pipeline.domain.timeline import months_between, shift_month
-from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import Backtest, plan_backtest
-from basis_pipeline.runs.months import last_month, opening_month, stale_months
+from basis_pipeline.runs.freshness import outdated_months
+from basis_pipeline.runs.months import last_month, opening_month
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 
@@ -59,7 +58,7 @@ def plan_months(workspace: Workspace, mode: str, months: Sequence[str], *, run_i
 
 
 def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
-    """Months from the first one that is new, or whose data or predecessor changed, up to `until` or the end of data.
+    """Months from the first one that is new, or would come out differently today, up to `until` or the end of data.
 
     Raises:
         DataError: there are no data to open with.
@@ -70,8 +69,11 @@ def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     if not published:
         opening = opening_month(wired, workspace.validated)
         return DueMonths(tuple(months_between(opening, last)), f"{mode} has not been run yet")
-    if changed := _first_changed(workspace, mode, published):
-        return DueMonths(tuple(months_between(changed, last)), f"data or predecessor of {changed} changed")
+    if outdated := outdated_months(workspace, wired):
+        changed = outdated[0]
+        return DueMonths(
+            tuple(months_between(changed, last)), f"data, configuration, engine or predecessor of {changed} changed"
+        )
     due = tuple(months_between(shift_month(published[-1], 1), last))
     if due and workspace.results.manifest(mode, published[-1]).complete:
         return DueMonths(due, f"{due[0]} is new")
@@ -95,17 +97,3 @@ def _opening(workspace: Workspace, mode: str, published: Sequence[str]) -> str:
         return workspace.results.manifest(mode, published[0]).opening_month
     wired: WiredMode = wire_mode(workspace.config, mode)
     return opening_month(wired, workspace.validated)
-
-
-def _first_changed(workspace: Workspace, mode: str, published: Sequence[str]) -> str | None:
-    stale = stale_months(workspace.results, mode)
-    for month in published:
-        usage = workspace.results.manifest(mode, month).data_usage
-        if month in stale or not all(_is_current(workspace.validated, series) for series in usage.series):
-            return month
-    return None
-
-
-def _is_current(validated: ValidatedStore, series: SeriesUsage) -> bool:
-    now = validated.generations(series.dataset, series.venue, series.symbol, series.generations)
-    return now == series.generations

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from basis_pipeline.config.environment import VARIABLES, read_environment
 from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.data_root import DataRoot
@@ -26,8 +28,14 @@ class Workspace:
 
     @classmethod
     def from_environment(cls) -> Workspace:
-        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable or a bad value."""
+        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable, a bad value, or live."""
         environment = read_environment()
+        if environment.execution_mode != ExecutionMode.BACKTEST:
+            raise ConfigError(
+                f"BASIS_EXECUTION_MODE={environment.execution_mode} is not possible here: every command works on "
+                "backtests and simulated venues.",
+                remedy="unset it, or set it to backtest.",
+            )
         return cls(environment.data_dir, environment.config_dir, environment.raw_dir)
 
     @property

@@ -165,12 +165,13 @@ class PublicationStore:
         return self._manifests / f"{partition}.json"
 
     def _delete_leftovers(self, publication: Publication) -> None:
-        """Remove what a writer of this partition left half written when it was killed."""
-        folders = {(self.base / entry.path).parent for entry in publication.files}
-        for folder in (*folders, self._manifest_path(publication.partition).parent):
-            for leftover in folder.glob(".*.tmp"):
-                with storage_errors(leftover):
-                    leftover.unlink(missing_ok=True)
+        """Remove what killed writers of this partition left: files half written, and whole ones that nothing names."""
+        named = {self.base / entry.path for entry in publication.files}
+        found = {path for folder in {path.parent for path in named} for path in folder.iterdir() if path.is_file()}
+        half_written = self._manifest_path(publication.partition).parent.glob(".*.tmp")
+        for leftover in (*(found - named), *half_written):
+            with storage_errors(leftover):
+                leftover.unlink(missing_ok=True)
 
     def _delete_superseded(self, previous: Publication, keep: set[str]) -> None:
         for entry in previous.files:

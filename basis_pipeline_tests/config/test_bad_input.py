@@ -242,7 +242,7 @@ def test_an_override_that_is_no_pair_is_a_config_error(text: str) -> None:
         ({"BASIS_FOO": "x"}, "BASIS_FOO is not known"),
         ({"BASIS_ENVIRONMENT": "production"}, "BASIS_ENVIRONMENT='production' is not one of dev, staging, prod"),
         ({"BASIS_EXECUTION_MODE": "paper"}, "BASIS_EXECUTION_MODE='paper'"),
-        ({"BASIS_LOG_LEVEL": "loud"}, "BASIS_LOG_LEVEL='loud'"),
+        ({"BASIS_LOG_LEVEL": "INFO"}, "BASIS_LOG_LEVEL is not known"),
     ],
 )
 def test_an_unknown_or_wrong_variable_is_a_config_error(variables: dict[str, str], says: str) -> None:  # R80

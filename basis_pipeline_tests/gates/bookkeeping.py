@@ -109,12 +109,13 @@ class Book:
         """The order whose deltas have just been applied, and the commit that follows it."""
         self.operation_id += 1
         self.commit("execution_manager")
-        names = ("venue", "operation", "action", "side", "counter_position_key", "trail", "tag", "reason", "error_code")
+        operation = {WALLET: "transfer", SUPPLIED: "supply", PERP: "perp_trade"}.get(key, "spot_trade")
+        names = ("venue", "action", "side", "counter_position_key", "trail", "tag", "reason", "error_code")
         self.rows["orders"].append(
             dict.fromkeys(names, "") | dict.fromkeys(("fee", "slippage", "gas"), 0.0)
             | {"sequence": self.sequence, "timestamp": self.timestamp, "operation_id": self.operation_id,
-               "position_key": key, "quantity": quantity, "filled": quantity, "status": "success",
-               "reduce_only": False, "error_message": ""}
+               "operation": operation, "position_key": key, "quantity": quantity, "filled": quantity,
+               "status": "success", "reduce_only": False, "error_message": ""}
         )  # fmt: skip
 
     def commit(self, trigger: str) -> None:

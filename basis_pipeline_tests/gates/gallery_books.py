@@ -36,6 +36,7 @@ def capital_exhibits() -> list[Exhibit]:
     no_orders, directional = in_table("orders", lambda _: []), in_part("profile", market_neutral=False)
     nothing = both(in_table("deltas", none), in_part("profile", initial_capital=0.0))
     failed_entry = in_table("orders", where(lambda row: row["operation_id"] <= 3, status="failure"))
+    only_moved = in_table("orders", where(lambda row: row["operation"] != "transfer", timestamp=moment(1)))
     return [
         Exhibit(gate, "no capital", "opening", in_table("deltas", without(0))),
         Exhibit(gate, "other capital", "opening", in_table("deltas", add(0, delta_amount=1e-3))),
@@ -47,6 +48,9 @@ def capital_exhibits() -> list[Exhibit]:
         Exhibit("first_loop_action", "an hour late", "opening", late_entry),
         Exhibit("no_order_in_month", "no order", "following", both(no_orders, directional)),
         Exhibit("no_order_in_month", "all failed", "following", both(all_failed, directional)),
+        Exhibit("first_loop_action", "only funds moved", "opening", only_moved),
+        Exhibit("orders_succeed", "trade failed", "opening", in_table("orders", at(1, status="failure"))),
+        Exhibit("orders_succeed", "order skipped", "following", in_table("orders", at(-1, status="skipped"))),
     ]
 
 

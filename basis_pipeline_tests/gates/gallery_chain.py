@@ -93,5 +93,6 @@ def continuity_exhibits() -> list[Exhibit]:
         *(Exhibit(gate, says, "following", defect, says) for says, defect in before.items()),
         *(Exhibit(gate, says, "opening", defect, says) for says, defect in after.items()),
         Exhibit("determinism_digest", "other configuration", "opening", in_part("state", config_digest="decaf")),
+        Exhibit("determinism_digest", "run once", "opening", in_evidence(second_digest=None), "was run once"),
         Exhibit("determinism_digest", "second run differs", "opening", in_evidence(second_digest="0" * 64)),
     ]

@@ -7,6 +7,7 @@ from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.gates.evidence import ModeProfile, MonthEvidence
 from basis_pipeline_tests.gates.bookkeeping import BASIS, CAPITAL, LENDING
 from basis_pipeline_tests.gates.books import BasisBook, LendingBook
+from basis_pipeline_tests.gates.defects import run_again
 
 SERIES = ("candles_1h/binance/BTCUSDT", "funding_8h/binance/BTCUSDT")
 
@@ -28,10 +29,10 @@ def basis_months(kind: type[BasisBook] = BasisBook) -> tuple[MonthEvidence, Mont
         tables = book.run(month)
         state = book.state()
         found.append(
-            MonthEvidence(
+            run_again(MonthEvidence(
                 month=month, opening=previous is None, profile=_profile(market_neutral=True), universe=BASIS,
                 tables=tables, usage=_usage(), state=state, previous=previous,
-            )
+            ))
         )  # fmt: skip
         previous = state
     opening, following = found
@@ -42,7 +43,7 @@ def lending_month(kind: type[LendingBook] = LendingBook, hours: int | None = Non
     """The opening month of a lending book, or its first `hours`."""
     book = kind(LENDING, "pure_lending_usdt", "2024-01")
     tables = book.run("2024-01", hours)
-    return MonthEvidence(
+    return run_again(MonthEvidence(
         month="2024-01", opening=True, profile=_profile(supplied_fraction=1.0), universe=LENDING, tables=tables,
         usage=_usage(complete=hours is None), state=book.state(), previous=None, allow_open=hours is not None,
-    )  # fmt: skip
+    ))  # fmt: skip

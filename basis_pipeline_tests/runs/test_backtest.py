@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError, DataError, StateError, StorageError
+from basis_pipeline.domain.evidence import GateStatus
+from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
 from basis_pipeline.results.store import month_digest
-from basis_pipeline.runs.backtest import plan_backtest
+from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
@@ -51,6 +55,43 @@ def test_running_again_leaves_the_same_files(sample_validated: Path, open_worksp
     assert stale_months(workspace.results, "btc_basis") == []
 
 
+def test_every_month_is_run_twice_and_compared(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
+    workspace = open_workspace(sample_validated)
+    run(workspace, "btc_basis", "2024-01", "2024-02")
+    for month in workspace.results.months("btc_basis"):
+        gates = {gate.gate: gate for gate in workspace.results.manifest("btc_basis", month).gates}
+        assert gates["determinism_digest"].message == "run twice with equal digests"
+
+
+def test_a_month_that_comes_out_differently_the_second_time_is_rejected(
+    sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    plan = plan_backtest(workspace, "pure_lending_usdt", first="2024-01", last="2024-01")
+    drifting = replace(plan, wired=replace(plan.wired, strategy=_Drifting(plan.wired.strategy)))
+    with pytest.raises(MonthRejectedError, match="gate determinism_digest failed: run again, 2024-01 has digest"):
+        list(drifting.run())
+
+
+class _Drifting:
+    """A strategy that remembers what no checkpoint holds: it supplies a little less every time it is asked."""
+
+    hedge = None
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy, self._asked = strategy, 0
+        self.steering = strategy.steering
+
+    def targets(self, view: StrategyView) -> Targets:
+        self._asked += 1
+        targets = self._strategy.targets(view)
+        less = {slot: quantity * (1.0 - 1e-3 * self._asked) for slot, quantity in targets.quantities.items()}
+        return msgspec.structs.replace(targets, quantities=less)
+
+    def flat(self, view: StrategyView) -> Targets:
+        return self._strategy.flat(view)
+
+
 def test_a_later_start_continues_from_the_checkpoint(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
     workspace = open_workspace(sample_validated)
     run(workspace, "pure_lending_usdt", "2024-01", "2024-01")
@@ -79,6 +120,11 @@ def test_a_gap_is_an_error_that_names_the_month_to_start_from(
     run(workspace, "pure_lending_usdt", "2024-01", "2024-01")
     with pytest.raises(ConfigError, match=r"published to 2024-01.*gap.*start in 2024-02.*--reopen"):
         plan_backtest(workspace, "pure_lending_usdt", first="2024-03", last="2024-03")
+
+
+def test_a_start_past_the_data_names_their_end(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
+    with pytest.raises(ConfigError, match=r"--from 2025-07 is past the end of the data, 202[45]-\d\d"):
+        plan_backtest(open_workspace(sample_validated), "pure_lending_usdt", first="2025-07")
 
 
 def test_an_earlier_start_needs_reopen_and_then_replaces_the_record(
@@ -147,6 +193,25 @@ def test_another_configuration_is_refused_and_the_keys_are_named(
         plan_backtest(other, "pure_lending_usdt", first="2024-02", last="2024-02")
 
 
+@pytest.mark.parametrize(("policy", "experiment"), [("replan", None), ("retry", None), ("retry", "try")])
+def test_a_policy_that_goes_on_after_failed_orders_is_refused(
+    policy: str, experiment: str | None, sample_validated: Path, open_workspace: OpenWorkspace, tmp_path: Path
+) -> None:
+    lenient = _copied_configs(tmp_path, "btc_basis", "share_class:", f"error_policy: {policy}\nshare_class:")
+    workspace = open_workspace(sample_validated, config_dir=lenient)
+    with pytest.raises(ConfigError, match=rf"btc_basis: key `error_policy`: {policy} .*use fail_fast"):
+        plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", experiment=experiment)
+
+
+def test_an_experiment_may_plan_again_after_failed_orders(
+    sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    plan = plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", overrides={"error_policy": "replan"})
+    (month,) = plan.run()
+    assert {gate.gate: gate.status for gate in month.gates}["orders_succeed"] is GateStatus.PASSED
+
+
 def test_two_runs_of_one_mode_never_overlap(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
     workspace = open_workspace(sample_validated)
     plan = plan_backtest(workspace, "pure_lending_usdt", first="2024-01", last="2024-01")
@@ -162,6 +227,25 @@ def test_a_month_without_data_is_an_error_that_names_the_series(
     with pytest.raises(DataError, match=r"2019-05"):
         next(plan.run())
     assert workspace.results.months("pure_lending_usdt") == []
+
+
+def test_many_keys_that_differ_are_counted(
+    sample_validated: Path, open_workspace: OpenWorkspace, tmp_path: Path
+) -> None:
+    workspace = open_workspace(sample_validated)
+    run(workspace, "pure_lending_usdt", "2024-01", "2024-01")
+    results = workspace.results
+    month = results.get("pure_lending_usdt", "2024-01")
+    tables = {
+        file.table: results.publications.read(month.publication, file.table)
+        for file in month.publication.files
+        if file.path.endswith(".parquet")
+    }
+    other = {"behaviour": {f"key_{number:02d}": "1" for number in range(50)}}
+    older = msgspec.structs.replace(month.manifest, config=other, config_digest="c0ffee")
+    results.publish_month(older, tables, results.checkpoint("pure_lending_usdt", "2024-01"))
+    with pytest.raises(StateError, match=r"these keys differ: (\w|\.)+(, [\w.]+){7} and \d+ more\."):
+        plan_backtest(workspace, "pure_lending_usdt", first="2024-02", last="2024-02")
 
 
 def _copied_configs(folder: Path, mode: str, old: str, new: str) -> Path:

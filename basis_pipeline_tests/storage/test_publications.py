@@ -85,11 +85,37 @@ def test_a_writer_that_is_killed_before_the_manifest_changes_nothing(store: Publ
         new = pa.table({{"value": pa.array([2.0])}})
         publications.PublicationStore(Path({str(store.base)!r})).publish({PARTITION!r}, {{"risk": new}}, {{}})
     """
-    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, capture_output=True)
-    assert ended.returncode == -9
+    _run_until_killed(script)
     assert len([name for name in files(store) if name.endswith(".parquet")]) == 2, "the new table was there already"
     assert store.find(PARTITION) == old
     assert store.read(old, "risk").equals(table(1.0))
+
+
+def test_what_a_writer_left_that_was_killed_after_the_manifest_goes_with_the_next_generation(
+    store: PublicationStore,
+) -> None:
+    """The process dies after it put the manifest, before it deletes the earlier generation."""
+    store.publish(PARTITION, {"risk": table(1.0)}, {}, {"state": b"{}"})
+    below = store.publish(f"{PARTITION}/part=1", {"risk": table(7.0)}, {})
+    script = f"""
+        import os, signal
+        import pyarrow as pa
+        from pathlib import Path
+        from basis_pipeline.storage.publications import PublicationStore
+        PublicationStore._delete_superseded = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        new = pa.table({{"value": pa.array([2.0])}})
+        PublicationStore(Path({str(store.base)!r})).publish({PARTITION!r}, {{"risk": new}}, {{}}, {{"state": b"[]"}})
+    """
+    _run_until_killed(script)
+    assert len(files(store)) == 7, "both generations of a table and a document, and a partition below"
+    last = store.publish(PARTITION, {"risk": table(3.0)}, {}, {"state": b"{}"})
+    named = {entry.path for entry in (*last.files, *below.files)}
+    assert {name for name in files(store) if not name.startswith("_manifests/")} == named
+
+
+def _run_until_killed(script: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, capture_output=True)
+    assert ended.returncode == -9
 
 
 def test_a_table_that_was_changed_is_noticed(store: PublicationStore) -> None:

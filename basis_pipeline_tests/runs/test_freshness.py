@@ -1,0 +1,77 @@
+"""A published month is current only while a run would give the same today."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.domain.errors import StateError
+from basis_pipeline.runs import freshness
+from basis_pipeline.runs.backtest import plan_backtest
+from basis_pipeline.runs.freshness import outdated_months
+from basis_pipeline.runs.modes import describe_modes
+from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.standing import due_months
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.runs.conftest import CONFIGS
+
+MODE = "btc_basis"
+
+
+@pytest.fixture
+def workspace(sample_validated: Path, open_workspace: Callable[..., Workspace], tmp_path: Path) -> Workspace:
+    """January to March are published; the configuration is a copy of this test's own."""
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    opened = open_workspace(sample_validated, config_dir=tmp_path / "configs")
+    assert len(list(plan_backtest(opened, MODE, first="2024-01", last="2024-03").run())) == 3
+    return opened
+
+
+def outdated(workspace: Workspace) -> list[str]:
+    return outdated_months(workspace, wire_mode(workspace.config, MODE))
+
+
+def test_what_has_just_been_run_is_current(workspace: Workspace) -> None:
+    assert outdated(workspace) == []
+    assert due_months(workspace, MODE, "2024-03").months == ()
+
+
+def test_a_changed_configuration_makes_every_month_stale_everywhere(workspace: Workspace) -> None:
+    file = workspace.config.path / "modes" / f"{MODE}.yaml"
+    file.write_text(file.read_text() + "\nmax_drawdown: 0.14\n")
+    months = ["2024-01", "2024-02", "2024-03"]
+    assert outdated(workspace) == months
+    assert list(due_months(workspace, MODE, "2024-03").months) == months
+    assert summarise(workspace, MODE).stale == tuple(months)
+    assert next(mode for mode in describe_modes(workspace) if mode.name == MODE).stale == tuple(months)
+
+
+def test_another_engine_makes_every_month_stale(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freshness, "__version__", "0.0.0")
+    assert outdated(workspace) == ["2024-01", "2024-02", "2024-03"]
+
+
+def test_a_series_that_comes_or_goes_makes_the_months_that_would_read_it_stale(
+    workspace: Workspace, sample_validated: Path
+) -> None:
+    """The manifest of February of a series goes, and comes back."""
+    link = workspace.root.path / "validated"
+    link.unlink()
+    shutil.copytree(sample_validated, link)
+    used = workspace.results.manifest(MODE, "2024-03").data_usage.series
+    series = next(found for found in used if found.dataset == "funding_rates")
+    store = workspace.validated.publications(series.dataset)
+    manifests = sorted((link / "_manifests" / series.dataset).rglob("month=2024-02.json"))
+    manifest = next(path for path in manifests if f"symbol={series.symbol}" in str(path) and series.venue in str(path))
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    assert store.find(f"venue={series.venue}/symbol={series.symbol}/month=2024-02") is None
+    assert outdated(workspace) == ["2024-02", "2024-03"]
+    with pytest.raises(StateError, match=r"2024-04 cannot start: 2024-02 .*from 2024-02"):
+        plan_backtest(workspace, MODE, first="2024-04", last="2024-04")
+    manifest.write_bytes(kept)
+    assert outdated(workspace) == []
