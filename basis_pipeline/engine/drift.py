@@ -10,6 +10,17 @@ from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings, SteeringLimits
 from basis_pipeline.domain.state import StrategyState
 
+EMPTIED = 1e-9
+"""A book is empty when withdrawals have left less than this fraction of it."""
+
+
+def reference_after_flow(reference: float | None, flow: float) -> float | None:
+    """The equity that later deviations are measured from, USDT; None when nothing is left and the next is an entry."""
+    if reference is None:
+        return None
+    after = reference + flow
+    return after if after > EMPTIED * reference else None
+
 
 def idle_cash(settings: EngineSettings, snapshot: ChainSnapshot) -> float:
     """USDT in the wallet beyond the reserve."""

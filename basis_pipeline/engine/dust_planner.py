@@ -98,3 +98,11 @@ def _gas_of_sale(settings: EngineSettings, rules: RewardRules, market: MarketSna
     if wrapped:
         gas += gas_in_slot(Operation.UNWRAP_REWARD, rules.issuer, market, settings)
     return gas * market.value[settings.gas_slot]
+
+
+def described(sale: DustSale, settings: EngineSettings, snapshot: ChainSnapshot) -> str:
+    """The tokens of a sale and what they are worth, in words."""
+    return ", ".join(
+        f"{settings.universe.instruments[slot].token} worth {snapshot.exposure.values[slot]:.2f} USDT"
+        for slot in sale.slots
+    )

@@ -46,6 +46,7 @@ class PositionUpdateHandler:
         last_sequence: int,
     ) -> None:
         self._settings = settings
+        self._unlisted = settings.rewards.token_slots if settings.rewards else ()
         self._position_monitor, self._exposure_monitor, self._risk_monitor, self._pnl_monitor = monitors
         self._settlements = settlements
         self._venues = venues
@@ -63,7 +64,7 @@ class PositionUpdateHandler:
         Raises:
             DataError: a value of the snapshot is not a number; nothing has changed then.
         """
-        check_market(market, self._settings.universe)
+        check_market(market, self._settings.universe, self._unlisted)
         memory = self._settlements.memory
         try:
             deltas = self._settlements.apply_due(timestamp, market)

@@ -53,23 +53,27 @@ def check_conservation(
         )
 
 
-def check_market(market: MarketSnapshot, universe: Universe) -> None:
+def check_market(market: MarketSnapshot, universe: Universe, unlisted: tuple[int, ...] = ()) -> None:
     """DataError DATA-005 where a price, mark, index or rate is NaN or infinite, or a price is not above zero.
 
     No comparison downstream would notice. Gas may be free; its prices are None where the mode does not know them.
+    The tokens at `unlisted` slots may have no price yet; holding one of them is then an error of the exposure.
     """
     priced = (market.price, market.mark, market.last, market.low, market.high)
     columns = (*priced, market.value, market.index, market.ratio, market.funding or ())
     single = (market.share_price, market.usd, 1.0 if market.gas_token_price is None else market.gas_token_price)
     total = sum(map(sum, columns)) + sum(single) + (market.gas_price or 0.0)
-    if math.isfinite(total) and min(*map(min, priced), *single) > 0.0 and (market.gas_price or 0.0) >= 0.0:
+    positive = min(*map(min, priced), *single) > 0.0
+    if math.isfinite(total) and positive and (market.gas_price or 0.0) >= 0.0:
         return
     bad = [
         key
         for slot, key in enumerate(universe.keys)
         if not all(math.isfinite(column[slot]) for column in columns if column)
-        or min(column[slot] for column in priced) <= 0.0
+        or (slot not in unlisted and min(column[slot] for column in priced) <= 0.0)
     ]
+    if not bad and unlisted and math.isfinite(total) and min(single) > 0.0 and (market.gas_price or 0.0) >= 0.0:
+        return
     raise DataError(
         f"the market at {iso(market.timestamp)} has no usable number for "
         f"{', '.join(bad) or 'the share price, USD per USDT or gas'}.",

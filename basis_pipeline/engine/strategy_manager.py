@@ -15,8 +15,8 @@ from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, StrategyState
 from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, leg_gaps
-from basis_pipeline.engine.dust_planner import all_dust, dust_above_threshold, dust_value
+from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, leg_gaps, reference_after_flow
+from basis_pipeline.engine.dust_planner import all_dust, described, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
 from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
@@ -29,9 +29,6 @@ EMERGENCY_MARGIN = 1.25
 
 REDUCED_EXPOSURE = 0.5
 """Of its full size a pair keeps while its funding is below the floor; all of it again once funding is received."""
-
-EMPTIED = 1e-9
-"""A book is empty when withdrawals have left less than this fraction of it."""
 
 _STOPS = ("liquidation", "drawdown", "health_factor")
 
@@ -260,11 +257,7 @@ class StrategyManager:
         sale = dust_above_threshold(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
         if not sale.slots:
             return None
-        worth = ", ".join(
-            f"{self._settings.universe.instruments[slot].token} worth {snapshot.exposure.values[slot]:.2f} USDT"
-            for slot in sale.slots
-        )
-        return Intent(Action.SELL_DUST, f"rewards: {worth}", None, dust=sale)
+        return Intent(Action.SELL_DUST, f"rewards: {described(sale, self._settings, snapshot)}", None, dust=sale)
 
     def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
         exposure = self.state.exposure if exposure is None else exposure
@@ -287,14 +280,9 @@ class StrategyManager:
         return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered, exposure)
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
-        """A flow changes equity without being a deviation, and may carry a plan that was declined before.
-
-        When nothing is left of the book, the next sizing is an entry again.
-        """
-        reference = self.state.reference_equity
-        if reference is not None:
-            after = reference + snapshot.pnl.flow * snapshot.market.share_price
-            reference = after if after > EMPTIED * reference else None
+        """A flow changes equity without being a deviation, and may carry a plan that was declined before."""
+        flow = snapshot.pnl.flow * snapshot.market.share_price
+        reference = reference_after_flow(self.state.reference_equity, flow)
         self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
