@@ -63,7 +63,7 @@ def check_market(market: MarketSnapshot, universe: Universe, unlisted: tuple[int
     columns = (*priced, market.value, market.index, market.ratio, market.funding or ())
     single = (market.share_price, market.usd, 1.0 if market.gas_token_price is None else market.gas_token_price)
     total = sum(map(sum, columns)) + sum(single) + (market.gas_price or 0.0)
-    positive = min(*map(min, priced), *single) > 0.0
+    positive = min(*map(min, priced), *single) > 0.0 or _listed_positive(priced, single, unlisted)
     if math.isfinite(total) and positive and (market.gas_price or 0.0) >= 0.0:
         return
     bad = [
@@ -72,14 +72,20 @@ def check_market(market: MarketSnapshot, universe: Universe, unlisted: tuple[int
         if not all(math.isfinite(column[slot]) for column in columns if column)
         or (slot not in unlisted and min(column[slot] for column in priced) <= 0.0)
     ]
-    if not bad and unlisted and math.isfinite(total) and min(single) > 0.0 and (market.gas_price or 0.0) >= 0.0:
-        return
     raise DataError(
         f"the market at {iso(market.timestamp)} has no usable number for "
         f"{', '.join(bad) or 'the share price, USD per USDT or gas'}.",
         code="DATA-005",
         remedy="the data provider must raise for a missing value instead of handing it on.",
     )
+
+
+def _listed_positive(priced: tuple[Floats, ...], single: tuple[float, ...], unlisted: tuple[int, ...]) -> bool:
+    """Whether every price is above zero but those of unlisted tokens, which are zero or above."""
+    if not unlisted or min(single) <= 0.0:
+        return False
+    lowest = list(map(min, zip(*priced, strict=True)))
+    return all(low > 0.0 or (slot in unlisted and low == 0.0) for slot, low in enumerate(lowest))
 
 
 def compare_positions(expected: Positions, real: Mapping[int, float], universe: Universe) -> tuple[Mismatch, ...]:
