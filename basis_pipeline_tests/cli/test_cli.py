@@ -130,7 +130,12 @@ def test_a_second_source_of_data_is_refused_and_both_are_named(basis: Shell, tmp
 
 
 def test_a_run_that_fails_exits_with_one(basis: Shell) -> None:
-    assert "2030-01" in basis("backtest", "btc_basis", "--from", "2030-01", "--to", "2030-01", code=1).stderr
+    months = ("--from", "2023-01", "--to", "2023-01")
+    assert "2023-01" in basis("backtest", "btc_basis", "--experiment", "early", *months, code=1).stderr
+
+
+def test_a_start_past_the_end_of_the_data_is_a_bad_argument(basis: Shell) -> None:
+    assert "past the end of the data, 2024-02" in basis("backtest", "btc_basis", "--from", "2030-01", code=2).stderr
 
 
 def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def test_a_spec_that_cannot_work_is_refused_where_it_is_made() -> None:
         ConfigError, match="perp_candles_1h of binance ETHUSDT, which is coarser than the step of 300 s"
     ):
         spec_of(ETH_PERP, step=5 * MINUTE)
-    with pytest.raises(ConfigError, match="a frame cannot read dataset 'lst_market_rates_1h'"):
-        spec_of(ETH_SPOT, sources={str(ETH_SPOT.key): SlotSources(last=SeriesRef("lst_market_rates_1h", "x", "y"))})
+    with pytest.raises(ConfigError, match="a frame cannot read dataset 'reward_periods'"):
+        spec_of(ETH_SPOT, sources={str(ETH_SPOT.key): SlotSources(last=SeriesRef("reward_periods", "x", "y"))})
     with pytest.raises(ConfigError, match="is coarser than the step of 300 s and no perp of ETH can stand in"):
         spec_of(ETH_SPOT, step=5 * MINUTE, sources={})
     assert len(Universe(EVERYTHING.universe)) == 8
