@@ -50,11 +50,22 @@ def _read(store: ValidatedStore, series: SeriesRef, window: Window) -> tuple[pa.
     key = (series.dataset, series.venue, series.symbol)
     if not store.months(*key):
         raise no_data(series, window)
-    first, end = window.start - window.step - DAY + 1, window.last_step - DAY + 1
-    generations = store.generations(*key, months_between(month_of(first), month_of(end - 1)))
+    first, end = _payouts(window)
+    generations = store.generations(*key, reward_months_read(window))
     if not generations:
         return None, {}
     return store.read(*key, first, end, [*_PERIOD, _RATES[series.dataset]], pinned=generations), generations
+
+
+def reward_months_read(window: Window) -> list[str]:
+    """The months whose payouts become known in `window`."""
+    first, end = _payouts(window)
+    return months_between(month_of(first), month_of(end - 1))
+
+
+def _payouts(window: Window) -> tuple[int, int]:
+    """Half-open range of payout stamps that become known, a day later, after the step before `window` to its last."""
+    return window.start - window.step - DAY + 1, window.last_step - DAY + 1
 
 
 def _distributions(

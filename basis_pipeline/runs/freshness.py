@@ -6,6 +6,7 @@ from basis_pipeline import __version__
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.evidence import DataUsage, SeriesUsage
 from basis_pipeline.domain.timeline import month_end, month_start
+from basis_pipeline.market_data.frame_rewards import reward_months_read
 from basis_pipeline.market_data.frame_series import Window, months_read
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.market_data.validated import ValidatedStore
@@ -39,10 +40,12 @@ def outdated_months(workspace: Workspace, wired: WiredMode) -> list[str]:
 
 def _usage_today(validated: ValidatedStore, wired: WiredMode, month: str) -> DataUsage:
     """What a run would read of every series today; one without this month is not read at all."""
-    window = Window(month_start(month), month_end(month), wired.frame_spec.step)
+    window, rewards = Window(month_start(month), month_end(month), wired.frame_spec.step), wired.frame_spec.rewards
     series = []
     for ref in (required.series for required in requirements(wired.frame_spec)):
-        found = validated.generations(ref.dataset, ref.venue, ref.symbol, months_read(ref, window))
-        if month in found:
+        paid = ref in rewards.values()
+        months = reward_months_read(window) if paid else months_read(ref, window)
+        found = validated.generations(ref.dataset, ref.venue, ref.symbol, months)
+        if month in found or paid:
             series.append(SeriesUsage(ref.dataset, ref.venue, ref.symbol, rows=0, generations=found))
     return DataUsage(tuple(series))

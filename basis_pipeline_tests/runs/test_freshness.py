@@ -76,3 +76,12 @@ def test_a_series_that_comes_or_goes_makes_the_months_that_would_read_it_stale(
         plan_backtest(workspace, MODE, first="2024-04", last="2024-04")
     manifest.write_bytes(kept)
     assert outdated(workspace) == []
+
+
+def test_a_mode_that_earns_rewards_is_current_when_nothing_changed(
+    sample_validated: Path, open_workspace: Callable[..., Workspace]
+) -> None:
+    workspace = open_workspace(sample_validated)
+    for _ in plan_backtest(workspace, "eth_staking_only", first="2024-06", last="2024-07").run():
+        pass
+    assert outdated_months(workspace, wire_mode(workspace.config, "eth_staking_only")) == []
