@@ -6,58 +6,24 @@ on top of the mode and make an experiment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.config.fields import (
+    KeyText,
+    Model,
+    Month,
+    NotNegative,
+    Positive,
+    Ratio,
+    Share,
+    SlippagePoints,
+    fraction,
+)
 from basis_pipeline.domain.orders import Operation
-from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.settings import ErrorPolicyName, RiskType
-from basis_pipeline.domain.timeline import parse_month
-
-
-def _fraction(value: Any) -> Any:
-    """`2/3` is a number in these files."""
-    try:
-        return float(Fraction(value)) if isinstance(value, str) and "/" in value else value
-    except ZeroDivisionError as error:
-        raise ValueError("divides by zero") from error
-
-
-def _key(value: Any) -> str:
-    return _parsed(lambda text: str(PositionKey.parse(text)), value)
-
-
-def _month(value: Any) -> str:
-    return _parsed(parse_month, value)
-
-
-def _parsed(parse: Callable[[str], str], value: Any) -> str:
-    """What `parse` makes of a text; its ConfigError becomes a finding at the key, so that file and key are named."""
-    if not isinstance(value, str):
-        raise ValueError("should be a text")  # noqa: TRY004 - pydantic takes only a ValueError for a finding
-    try:
-        return parse(value)
-    except ConfigError as error:
-        raise ValueError(f"{error.message.rstrip('.')} ({error.remedy})".replace(" ()", "")) from error
-
-
-Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
-Ratio = Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-KeyText = Annotated[str, BeforeValidator(_key)]
-Month = Annotated[str, BeforeValidator(_month)]
-SlippagePoints = Annotated[dict[Annotated[int, Field(gt=0)], NotNegative], Field(min_length=1)]
-"""Order notional in USD -> basis points."""
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class InstrumentFile(Model):
@@ -69,6 +35,7 @@ class InstrumentFile(Model):
     last_price: Literal["candles", "mark"] = Field(
         default="candles", description="`mark` where the venue has no candles of this perp: marks stand in for them"
     )
+    prices: str = Field(default="", description="symbol whose candles, marks and funding serve a perp without its own")
     ratio: str = Field(default="", description="oracle symbol of the protocol ratio of an LST, e.g. weETH_ETH")
     asset: str = Field(default="", description="what prices the token, where it is not the token itself: WETH -> ETH")
     lot: NotNegative = Field(default=0.0, description="quantity step; 0 is any quantity")
@@ -182,7 +149,7 @@ class BasisStrategy(Model):
 
     shape: Literal["basis"]
     spot_venue: str = "binance"
-    spot_fraction: Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, lt=1.0)] = 2 / 3
+    spot_fraction: Annotated[float, BeforeValidator(fraction), Field(gt=0.0, lt=1.0)] = 2 / 3
     hedge_allocation: Annotated[dict[str, Share], Field(min_length=1)]
     largest_move: Ratio | None = Field(
         default=None, description="largest adverse move over the action latency, fraction; known for BTC and ETH"
@@ -218,7 +185,7 @@ class HedgedStakingStrategy(StackFile):
 
     shape: Literal["hedged_staking"]
     spot_venue: str = "binance"
-    stake_allocation: Annotated[float, BeforeValidator(_fraction), Field(gt=0.0, lt=1.0)] = 0.6
+    stake_allocation: Annotated[float, BeforeValidator(fraction), Field(gt=0.0, lt=1.0)] = 0.6
     hedge_allocation: Annotated[dict[str, Share], Field(min_length=1)]
     largest_move: Ratio | None = None
     cash_floor: Share = 0.05
@@ -231,6 +198,31 @@ class HedgedStakingStrategy(StackFile):
     @model_validator(mode="after")
     def _weights(self) -> HedgedStakingStrategy:
         _check_weights(self.hedge_allocation)
+        return self
+
+
+class DirectionalStrategy(Model):
+    """Follow a model's signals with one perp: linear in a USDT share class, inverse in the coin's own."""
+
+    shape: Literal["directional"]
+    venue: str = "binance"
+    model: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    signal_threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.55
+    max_position_size: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+    stop_loss_sd: Positive = 2.0
+    take_profit_sd: Positive = 2.0
+    sd_floor_bp: Positive = 10.0
+    sd_cap_bp: Annotated[float, Field(gt=0.0, le=4_000.0)] = 1_000.0
+    minimum_edge: NotNegative = Field(default=1.0, description="take-profit distance / round-trip cost to open at all")
+    target_sd: Positive | None = Field(default=None, description="size x predicted sd is held at this; default full")
+    allow_flat_start: bool = Field(default=False, description="the first loop, or a month, may pass without an order")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> DirectionalStrategy:
+        if not self.sd_floor_bp < self.sd_cap_bp:
+            raise ValueError(f"sd_floor_bp {self.sd_floor_bp:g} must be below sd_cap_bp {self.sd_cap_bp:g}")
+        if self.sd_cap_bp * max(self.stop_loss_sd, self.take_profit_sd) >= 10_000.0:
+            raise ValueError("sd_cap_bp x stop_loss_sd or take_profit_sd reaches 100% of the price")
         return self
 
 
@@ -285,7 +277,8 @@ class ModeFile(Model):
     step: Literal["1h", "5min"] = "1h"
     opening_month: Month | None = None
     strategy: Annotated[
-        LendingStrategy | BasisStrategy | StakingStrategy | HedgedStakingStrategy, Field(discriminator="shape")
+        LendingStrategy | BasisStrategy | StakingStrategy | HedgedStakingStrategy | DirectionalStrategy,
+        Field(discriminator="shape"),
     ]
     reserve_fraction: Share | None = Field(
         default=None, description="of equity; default 0 for lending, 0.005 otherwise"

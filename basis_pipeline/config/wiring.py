@@ -11,6 +11,7 @@ from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.market import frame_spec
 from basis_pipeline.config.models import (
     BasisStrategy,
+    DirectionalStrategy,
     HedgedStakingStrategy,
     LendingStrategy,
     ModeFile,
@@ -21,7 +22,9 @@ from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
     Venues,
+    capital_key,
     derived_keys,
+    directional_perp,
     lending_account,
     margin_accounts,
     receivables,
@@ -30,7 +33,14 @@ from basis_pipeline.config.universe import (
     used_venues,
     venue_rules,
 )
-from basis_pipeline.config.validation import check_basis, check_lots, check_share_class, margin_limits
+from basis_pipeline.config.validation import (
+    check_basis,
+    check_directional,
+    check_lots,
+    check_share_class,
+    directional_limits,
+    margin_limits,
+)
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
@@ -49,6 +59,7 @@ from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
 from basis_pipeline.gates.evidence import GateThresholds, ModeProfile
 from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
 from basis_pipeline.strategies.basis import Basis, HedgeLeg
+from basis_pipeline.strategies.directional import Directional
 from basis_pipeline.strategies.hedged_staking import HedgedStaking
 from basis_pipeline.strategies.lending import Lending
 from basis_pipeline.strategies.staking import Stack, Staking
@@ -74,8 +85,9 @@ _SHAPE_RISKS = {
     "staking": (RiskType.HEALTH_FACTOR, RiskType.DRAWDOWN),
     "hedged_staking": tuple(RiskType),
     "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
+    "directional": (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN),
 }
-_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005}
+_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005, "directional": 0.0}
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     """Load, merge, validate and wire one mode; ConfigError names file and key of whatever is wrong."""
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
-    check_share_class(mode)
+    check_share_class(mode, share_class)
     names = used_venues(mode)
     if strangers := sorted(mode.venues.keys() - set(names)):
         raise ConfigError(
@@ -122,7 +134,8 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
     universe = venues.universe(derived_keys(mode))
     behaviour = behaviour_of(mode, venues, universe, share_class)
-    settings = _settings(mode, venues, universe, behaviour, market_neutral=share_class.market_neutral)
+    neutral = share_class.market_neutral and mode.strategy.shape != "directional"
+    settings = _settings(mode, venues, universe, behaviour, market_neutral=neutral)
     spec = frame_spec(mode, universe, venues)
     return WiredMode(
         file=mode,
@@ -147,8 +160,11 @@ def _settings(
     if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
         limits = margin_limits(mode, strategy)
         check_basis(mode, strategy, limits, accounts, venues)
+    elif isinstance(strategy, DirectionalStrategy):
+        limits = directional_limits(mode, strategy)
+        check_directional(mode, strategy, limits, accounts)
     enabled = mode.component_config.risk_monitor.enabled_risk_types
-    capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
+    capital = universe.slot(capital_key(mode))
     gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
     return EngineSettings(
         mode=mode.mode,
@@ -197,6 +213,8 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, StakingStrategy):
         return Staking(_stack(strategy, settings), settings.reserve_fraction)
+    if isinstance(strategy, DirectionalStrategy):
+        return _directional(mode, strategy, settings)
     spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
     stack = _stack(strategy, settings) if isinstance(strategy, HedgedStakingStrategy) else None
     legs = []
@@ -215,6 +233,22 @@ def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
     )
     return book if stack is None else HedgedStaking(book, stack)
+
+
+def _directional(mode: ModeFile, strategy: DirectionalStrategy, settings: EngineSettings) -> Directional:
+    perp = settings.universe.slot(directional_perp(mode, strategy))
+    return Directional(
+        perp_slot=perp,
+        rules=settings.venues[strategy.venue].trades[perp],
+        threshold=strategy.signal_threshold,
+        max_position_size=strategy.max_position_size,
+        stop_loss_sd=strategy.stop_loss_sd,
+        take_profit_sd=strategy.take_profit_sd,
+        sd_floor=strategy.sd_floor_bp * 1e-4,
+        sd_cap=strategy.sd_cap_bp * 1e-4,
+        minimum_edge=strategy.minimum_edge,
+        target_sd=strategy.target_sd,
+    )
 
 
 def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
@@ -246,6 +280,7 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
         optional_series=tuple(_series(r.series) for r in needed if r.optional),
         market_neutral=settings.market_neutral,
         coin_share_class=settings.coin_share_class,
+        flat_start_allowed=isinstance(mode.strategy, DirectionalStrategy) and mode.strategy.allow_flat_start,
         supplied_fraction=1.0 - settings.reserve_fraction if mode.strategy.shape == "lending" else None,
         thresholds=thresholds,
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from basis_pipeline.domain.accounting import fill_perp, unrealised_pnl
+from basis_pipeline.domain.accounting import INVERSE, LINEAR
+from basis_pipeline.domain.brackets import BracketDistances
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.position_keys import PositionType
@@ -31,7 +32,9 @@ class ProjectedBook:
 
     def __init__(self, settings: EngineSettings, positions: Positions, market: MarketSnapshot, action: Action) -> None:
         self._settings = settings
-        self._perps = frozenset(settings.universe.slots_of(PositionType.PERP))
+        universe = settings.universe
+        perps = universe.slots_of(PositionType.PERP)
+        self._contracts = {slot: INVERSE if universe.instruments[slot].inverse else LINEAR for slot in perps}
         self._accounts = {slot: account for account in settings.margin_accounts for slot in account.perp_slots}
         self.market = market
         self.quantities = list(positions.quantities)
@@ -39,7 +42,9 @@ class ProjectedBook:
         self.action = action
         self.orders: list[Order] = []
 
-    def trade(self, slot: int, quantity: float, side: Side, *, tag: str = "") -> None:
+    def trade(
+        self, slot: int, quantity: float, side: Side, *, tag: str = "", bracket: BracketDistances | None = None
+    ) -> None:
         """Buy or sell `quantity` base units of the spot token or perp at `slot`."""
         route = self._settings.routes[slot]
         held = self.quantities[slot]
@@ -56,6 +61,7 @@ class ProjectedBook:
                 side=side,
                 reduce_only=reduce_only,
                 tag=tag,
+                bracket=bracket,
             )
         )
         if route.operation is Operation.PERP_TRADE and not reduce_only:
@@ -98,12 +104,13 @@ class ProjectedBook:
 
     def unrealised(self, account: MarginAccount) -> float:
         return sum(
-            unrealised_pnl(self.quantities[slot], self.entries[slot], self.market.mark[slot])
+            account.contract.pnl(self.quantities[slot], self.entries[slot], self.market.mark[slot])
             for slot in account.perp_slots
         )
 
     def notional(self, account: MarginAccount) -> float:
-        return sum(abs(self.quantities[slot]) * self.market.mark[slot] for slot in account.perp_slots)
+        contract, mark = account.contract, self.market.mark
+        return sum(contract.notional(self.quantities[slot], mark[slot]) for slot in account.perp_slots)
 
     def withdrawable(self, account: MarginAccount) -> float:
         return withdrawable(
@@ -118,8 +125,9 @@ class ProjectedBook:
         for delta in quote.deltas:
             before = self.quantities[delta.slot]
             after = before + delta.amount
-            if delta.slot in self._perps and delta.price is not None:
-                fill = fill_perp(before, self.entries[delta.slot], delta.amount, delta.price)
+            contract = self._contracts.get(delta.slot)
+            if contract is not None and delta.price is not None:
+                fill = contract.fill(before, self.entries[delta.slot], delta.amount, delta.price)
                 self.entries[delta.slot] = fill.entry_price
             elif after < 0.0:
                 if after < -CASH_TOLERANCE * max(before, -delta.amount):
@@ -134,5 +142,5 @@ class ProjectedBook:
         balance, notional = self.margin_balance(account), self.notional(account)
         if balance <= account.initial_margin * notional:
             raise InfeasiblePlan(
-                f"{account.venue} would have {balance:.2f} USDT margin for {notional:.2f} USDT of positions"
+                f"{account.venue} would have a margin of {balance:.8g} for positions of {notional:.8g}"
             )

@@ -1,7 +1,8 @@
 """What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29, C16).
 
-Order of a refresh (decisions, The step): initial capital; liquidation in the bar that just ended; funding on what
-remains; arrivals; deposits; withdrawals up to free cash. Each (kind, venue) happens at most once per timestamp.
+Order of a refresh (decisions, The step): initial capital; in the bar that just ended liquidation, then stop-loss, then
+take-profit; funding on what remains; arrivals; deposits; withdrawals up to free cash. Each (kind, venue) happens at
+most once per timestamp.
 """
 
 from __future__ import annotations
@@ -14,13 +15,20 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.protocols import SettlementKind, Venue
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWithdrawal
+from basis_pipeline.domain.valuation import margin_of, withdrawable
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.position_monitor import PositionMonitor
 
 PAID_IN_FULL = 1e-9
 """A withdrawal is done when less than this fraction of it is open: float noise is no claim."""
 
-_VENUE_KINDS = (SettlementKind.LIQUIDATION, SettlementKind.FUNDING)
+_VENUE_KINDS = (
+    SettlementKind.LIQUIDATION,
+    SettlementKind.STOP_LOSS,
+    SettlementKind.TAKE_PROFIT,
+    SettlementKind.FUNDING,
+)
+_BRACKET_KINDS = frozenset({SettlementKind.STOP_LOSS, SettlementKind.TAKE_PROFIT})
 
 
 class SettlementMemory(NamedTuple):
@@ -48,7 +56,10 @@ class Settlements:
         self._position_monitor = position_monitor
         self._event_logger = event_logger
         venues = tuple(venues)
-        self._due_from = tuple((kind, venue) for kind in _VENUE_KINDS for venue in venues if kind in venue.settles)
+        self._due_bracketed = tuple((kind, venue) for kind in _VENUE_KINDS for venue in venues if kind in venue.settles)
+        self._due = tuple((kind, venue) for kind, venue in self._due_bracketed if kind not in _BRACKET_KINDS)
+        capital_slot = settings.capital_slot
+        self._capital_account = next((a for a in settings.margin_accounts if a.cash_slot == capital_slot), None)
         self.funded = state.funded if state else False
         self.settled: dict[str, int] = dict(state.settled) if state else {}
         self.arrivals: tuple[PendingArrival, ...] = state.arrivals if state else ()
@@ -76,7 +87,8 @@ class Settlements:
             self.funded = True
             capital = PositionDelta(self._settings.capital_slot, self._settings.initial_capital, DeltaSource.INITIAL)
             self._apply(timestamp, SettlementKind.INITIAL, (capital,), applied)
-        for kind, venue in self._due_from:
+        brackets = self._position_monitor.get_current_positions().brackets
+        for kind, venue in self._due_bracketed if brackets else self._due:
             if kind is SettlementKind.FUNDING and market.funding is None:
                 continue
             deltas = venue.settle(kind, self._position_monitor.get_current_positions(), market)
@@ -85,7 +97,7 @@ class Settlements:
         if self.arrivals:
             self._release_arrivals(timestamp, applied)
         if self._settings.flows or self.withdrawals:
-            self._apply_flows(timestamp, applied)
+            self._apply_flows(timestamp, market, applied)
         return tuple(applied)
 
     def expect_arrival(self, receivable_slot: int, target_slot: int, quantity: float, due: int) -> None:
@@ -120,7 +132,7 @@ class Settlements:
             )
             self._apply(timestamp, SettlementKind.ARRIVAL, deltas, applied)
 
-    def _apply_flows(self, timestamp: int, applied: list[PositionDelta]) -> None:
+    def _apply_flows(self, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]) -> None:
         capital_slot = self._settings.capital_slot
         for flow in self._settings.flows:
             if not self.flows_until < flow.timestamp <= timestamp:
@@ -131,14 +143,14 @@ class Settlements:
             else:
                 self.withdrawals += (PendingWithdrawal(flow.timestamp, -flow.amount),)
         self.flows_until = timestamp
-        self._pay_withdrawals(timestamp, capital_slot, applied)
+        self._pay_withdrawals(timestamp, market, applied)
 
-    def _pay_withdrawals(self, timestamp: int, capital_slot: int, applied: list[PositionDelta]) -> None:
-        """Pay pending withdrawals in order from free cash in the wallet; the rest waits for the unwinding."""
+    def _pay_withdrawals(self, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]) -> None:
+        """Pay pending withdrawals in order from free cash; the rest waits for the unwinding."""
+        capital_slot = self._settings.capital_slot
         remaining: list[PendingWithdrawal] = []
         for withdrawal in self.withdrawals:
-            held = self._position_monitor.get_current_positions().quantities[capital_slot]
-            paid = min(held - self._settings.gas_reserve, withdrawal.remaining)
+            paid = min(self._free_capital(market), withdrawal.remaining)
             if paid > 0.0:
                 delta = PositionDelta(capital_slot, -paid, DeltaSource.WITHDRAWAL)
                 self._apply(timestamp, SettlementKind.WITHDRAWAL, (delta,), applied)
@@ -146,3 +158,11 @@ class Settlements:
             if unpaid > PAID_IN_FULL * withdrawal.remaining:
                 remaining.append(PendingWithdrawal(withdrawal.requested, unpaid))
         self.withdrawals = tuple(remaining)
+
+    def _free_capital(self, market: MarketSnapshot) -> float:
+        """Tokens of the capital slot that may leave: all but the gas reserve, or what its margin account lets go of."""
+        positions, account = self._position_monitor.get_current_positions(), self._capital_account
+        held = positions.quantities[self._settings.capital_slot]
+        if account is None:
+            return held - self._settings.gas_reserve
+        return withdrawable(held, *margin_of(account, positions, market.mark), account.initial_margin)

@@ -1,7 +1,7 @@
 """The decision ladder and the five actions, generic for all modes (domain G0).
 
-Priority: critical risk > breach > withdrawal > entry > drift > nothing. The strategy says what it wants to hold; this
-component decides whether anything is done about it, and the planner how.
+Priority: critical risk > breach > withdrawal > entry or signal > drift > nothing. The strategy says what it wants to
+hold; this component decides whether anything is done about it, and the planner how.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.domain.valuation import order_notional
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
 from basis_pipeline.engine.order_planner import OrderPlanner
@@ -67,6 +68,7 @@ class StrategyManager:
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
+        self._priced_slot = _priced_slot(settings, strategy)
         self.state = state
 
     @property
@@ -102,7 +104,9 @@ class StrategyManager:
         """Say so where an order is larger than any size its slippage was stated for."""
         for order in orders:
             rules = self._settings.rules_of(order.venue).trades.get(order.slot)
-            notional = order.quantity * snapshot.market.last[order.slot] * snapshot.market.usd
+            instrument = self._settings.universe.instruments[order.slot]
+            notional = order_notional(instrument, order.quantity, snapshot.market.last[order.slot])
+            notional *= snapshot.market.usd
             if rules is not None and rules.slippage.extrapolates(notional):
                 self._event_logger.slippage_extrapolated(timestamp, order, notional, rules.slippage.sizes[-1])
 
@@ -122,6 +126,11 @@ class StrategyManager:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
         if self._settlements.withdrawals:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
+        return self._steer(snapshot)
+
+    def _steer(self, snapshot: ChainSnapshot) -> Intent | None:
+        if self._strategy.steering is Steering.SIGNAL:
+            return self._follow_signal(snapshot)
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
         if self._strategy.steering is Steering.PAIR:
@@ -188,6 +197,24 @@ class StrategyManager:
                 return Intent(action, f"{key} is {gap:.6g} from its target {target:.6g}", targets)
         return None
 
+    def _follow_signal(self, snapshot: ChainSnapshot) -> Intent | None:
+        """Trade where the side changes, and to the new size after a flow; the size is otherwise that of the entry.
+
+        Nothing is opened while a critical finding stands.
+        """
+        if snapshot.risk.level is RiskLevel.CRITICAL:
+            return None
+        targets = self._strategy.targets(self._view(snapshot))
+        for slot, target in targets.quantities.items():
+            held = snapshot.positions.quantities[slot]
+            if (held > 0.0) - (held < 0.0) != (target > 0.0) - (target < 0.0):
+                action = Action.ENTRY_FULL if target else Action.EXIT_FULL
+                return Intent(action, targets.reason, targets)
+            if held and snapshot.pnl.flow:
+                action = Action.ENTRY_PARTIAL if abs(target) > abs(held) else Action.EXIT_PARTIAL
+                return Intent(action, f"equity changed by a flow; {targets.reason}", targets)
+        return None
+
     def _idle_cash(self, snapshot: ChainSnapshot) -> float:
         """USDT in the wallet beyond the reserve."""
         slot = self._settings.capital_slot
@@ -235,5 +262,12 @@ class StrategyManager:
         self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
-        slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot
-        return snapshot.market.price[slot]
+        return snapshot.market.price[self._priced_slot]
+
+
+def _priced_slot(settings: EngineSettings, strategy: Strategy) -> int:
+    """Whose price tells whether the market has moved: the hedged asset's, the perp's, else the capital's."""
+    if strategy.hedge is not None:
+        return strategy.hedge.spot_slot
+    perps = [slot for account in settings.margin_accounts for slot in account.perp_slots]
+    return perps[0] if perps else settings.capital_slot

@@ -39,10 +39,17 @@ def first_loop_action(evidence: MonthEvidence) -> Finding:
     orders = evidence.tables["orders"]
     first = int(evidence.timestamps[0])
     count = int(np.sum(equal_to(orders, "status", OrderState.SUCCESS) & (integers(orders, "timestamp") == first)))
-    return Finding(violated=count == 0, message=f"{count} successful orders at {iso(first)}", value=float(count))
+    return _acted(evidence, count, f"{count} successful orders at {iso(first)}")
 
 
 def no_order_in_month(evidence: MonthEvidence) -> Finding:
     """At least one order succeeds in the month."""
     count = int(np.sum(equal_to(evidence.tables["orders"], "status", OrderState.SUCCESS)))
-    return Finding(violated=count == 0, message=f"{count} successful orders in {evidence.month}", value=float(count))
+    return _acted(evidence, count, f"{count} successful orders in {evidence.month}")
+
+
+def _acted(evidence: MonthEvidence, count: int, message: str) -> Finding:
+    """No order is a violation unless the configuration allows the mode to be flat (R56)."""
+    allowed = evidence.profile.flat_start_allowed
+    note = "; allow_flat_start: the mode may wait for a signal" if allowed and not count else ""
+    return Finding(violated=count == 0 and not allowed, message=message + note, value=float(count))

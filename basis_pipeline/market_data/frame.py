@@ -101,12 +101,15 @@ def _usage(spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], window: Wi
 def _snapshots(panel: Panel) -> list[MarketSnapshot]:
     """Transpose columns to snapshots; plain floats and tuples, once."""
     slots = zip(*(astuple(columns) for columns in panel.slots), strict=True)
-    by_field = [zip(*(column.tolist() for column in columns), strict=True) for columns in slots]
+    *by_field, opened = [zip(*(column.tolist() for column in columns), strict=True) for columns in slots]
     rates = zip(*(column.tolist() for column in panel.funding), strict=True)
     funding = [settled if settles else None for settled, settles in zip(rates, panel.settles.tolist(), strict=True)]
     rest = (funding, panel.usd.tolist(), panel.share_price.tolist())
     gas = (_optional(panel.gas_price, panel), _optional(panel.gas_token_price, panel))
-    return [MarketSnapshot(*row) for row in zip(panel.steps.tolist(), *by_field, *rest, *gas, strict=True)]
+    columns = (panel.steps.tolist(), *by_field, *rest, *gas)
+    if panel.signals is not None:
+        columns = (*columns, opened, panel.signals)
+    return [MarketSnapshot(*row) for row in zip(*columns, strict=True)]
 
 
 def _optional(column: Values | None, panel: Panel) -> list[float] | list[None]:

@@ -17,7 +17,7 @@ from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import GateError, StateError
-from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.evidence import GateResult, SignalEvidence
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -28,6 +28,7 @@ from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
+from basis_pipeline.runs.signals import signal_evidence
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
@@ -129,10 +130,15 @@ class Backtest:
                 previous=state,
                 allow_open=last,
                 experiment=self.experiment is not None,
+                signals=self._signals(month),
             )
         )
         manifest = self._manifest(month, frame, gates, before, log.phase_seconds)
         return self._publish(manifest, tables, after, metrics)
+
+    def _signals(self, month: str) -> SignalEvidence | None:
+        series = self.wired.frame_spec.signals
+        return signal_evidence(self.workspace.validated, series.venue, series.symbol, month) if series else None
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
