@@ -213,7 +213,7 @@ class DirectionalStrategy(Model):
     take_profit_sd: Positive = 2.0
     sd_floor_bp: Positive = 10.0
     sd_cap_bp: Annotated[float, Field(gt=0.0, le=4_000.0)] = 1_000.0
-    minimum_edge: NotNegative = Field(default=1.0, description="take-profit distance / round-trip cost to open at all")
+    minimum_edge: NotNegative = Field(default=1.0, description="expected gain / round-trip cost to open at all")
     target_sd: Positive | None = Field(default=None, description="size x predicted sd is held at this; default full")
     allow_flat_start: bool = Field(default=False, description="the first loop, or a month, may pass without an order")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from basis_pipeline.config.models import DirectionalStrategy
 from basis_pipeline.config.signal_models import SignalModelFile
-from basis_pipeline.domain.errors import ConfigError, DataError
+from basis_pipeline.domain.errors import ConfigError, DataError, StorageError
 from basis_pipeline.domain.evidence import SignalEvidence
 from basis_pipeline.domain.timeline import month_end, month_start, months_between, shift_month
 from basis_pipeline.market_data.checks.coverage import coverage_of
@@ -57,11 +58,27 @@ def model_of(workspace: Workspace, mode: str) -> str | None:
 
 
 def signal_evidence(store: ValidatedStore, model: str, symbol: str, month: str) -> SignalEvidence | None:
-    """What was published with a month of signals; None where they come from a file, or there are none."""
-    found = store.publications(ML_SIGNALS).find(month_path(model, symbol, month))
-    if found is None or _EVIDENCE not in found.body:
+    """What was published with a month of signals; None where they come from a file, or there are none.
+
+    Raises:
+        StorageError: it was published by a version that said less.
+    """
+    told = _told(store, model, symbol, month)
+    if told is None:
         return None
-    return msgspec.convert(found.body[_EVIDENCE], SignalEvidence)
+    try:
+        return msgspec.convert(told, SignalEvidence)
+    except msgspec.ValidationError as error:
+        raise StorageError(
+            f"the signals of {model} for {month} were published by another version: {error}.",
+            code="STORE-003",
+            remedy=f"train them again: basis signals {model}.",
+        ) from error
+
+
+def _told(store: ValidatedStore, model: str, symbol: str, month: str) -> dict[str, Any] | None:
+    found = store.publications(ML_SIGNALS).find(month_path(model, symbol, month))
+    return found.body.get(_EVIDENCE) if found else None
 
 
 def train_signals(workspace: Workspace, model: str, progress: Progress | None = None) -> list[SignalMonth]:
@@ -104,9 +121,9 @@ def _month(store: ValidatedStore, file: SignalModelFile, month: str, train: Trai
     fingerprint = text_digest(
         file.model_dump_json(), _code_digest(), *(f"{name}={generation}" for name, generation in sorted(seen.items()))
     )
-    before = signal_evidence(store, file.name, file.symbol, month)
-    if before is not None and before.fingerprint == fingerprint:
-        return SignalMonth(month, before, trained=False)
+    before = _told(store, file.name, file.symbol, month)
+    if before is not None and before.get("fingerprint") == fingerprint:
+        return SignalMonth(month, msgspec.convert(before, SignalEvidence), trained=False)
     candles = store.read(CANDLES, file.venue, file.symbol, month_start(min(seen)), month_end(month), pinned=seen)
     table, evidence = train(file, candles, month, fingerprint)
     body = _body(file, month, table).to_builtins() | {_EVIDENCE: msgspec.to_builtins(evidence)}
@@ -142,7 +159,11 @@ def _trainer() -> TrainMonth:
 
 @cache
 def _code_digest() -> str:
-    """Digest of what turns candles into signals, and of the library that learns."""
+    """Digest of what turns candles into signals and evidence, and of the library that learns."""
     package = Path(__file__).parents[1]
-    files = [*sorted((package / "ml").glob("*.py")), package / "runs" / "signal_training.py"]
+    files = [
+        *sorted((package / "ml").glob("*.py")),
+        package / "runs" / "signal_training.py",
+        package / "domain" / "evidence.py",
+    ]
     return text_digest(version("scikit-learn"), *(file.read_text(encoding="utf-8") for file in files))

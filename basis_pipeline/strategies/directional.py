@@ -28,7 +28,8 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
         max_position_size: notional / equity.
         stop_loss_sd, take_profit_sd: distances of the bracket in standard deviations.
         sd_floor, sd_cap: bounds of the standard deviation, fractions.
-        minimum_edge: a position is opened only if take_profit_sd x sd exceeds this multiple of its round-trip cost.
+        minimum_edge: a position is opened only if what it can expect, (2 confidence - 1) x take_profit_sd x sd,
+            exceeds this multiple of its round-trip cost.
         target_sd: scale the size down so that size x sd stays at this fraction of equity; None: full size.
     """
 
@@ -73,7 +74,8 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
     def _pays(self, signal: Signal, view: StrategyView) -> bool:
         slippage = self.rules.slippage.fraction(self.max_position_size * view.equity * view.snapshot.market.usd)
         round_trip = 2.0 * (self.rules.taker_fee + slippage)
-        return self.take_profit_sd * self._clipped(signal) > self.minimum_edge * round_trip
+        expected = (2.0 * signal.confidence - 1.0) * self.take_profit_sd * self._clipped(signal)
+        return expected > self.minimum_edge * round_trip
 
     def _size(self, view: StrategyView, sd: float) -> float:
         size = self.max_position_size if self.target_sd is None else min(self.max_position_size, self.target_sd / sd)
