@@ -8,7 +8,7 @@ import dagster as dg
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.defs.backtests import backtest_asset
-from basis_pipeline.defs.experiment import experiment_job
+from basis_pipeline.defs.experiment import experiment_jobs
 from basis_pipeline.defs.jobs import market_data_job, mode_job
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.partitions import monthly
@@ -36,7 +36,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             overview_asset(names),
             catalogue_asset(names),
         ],
-        jobs=[ingestion, *jobs.values(), experiment_job([mode.file for mode in wired])],
+        jobs=[ingestion, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
         schedules=[market_data_nightly(ingestion), *(mode_nightly(name, job) for name, job in jobs.items())],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,

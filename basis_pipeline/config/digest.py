@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from basis_pipeline.config.models import ModeFile, ShareClassFile
+from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.universe import Venues
+from basis_pipeline.config.venue_models import ShareClassFile
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.storage.digests import text_digest
 

@@ -1,4 +1,4 @@
-"""Types of the values in the YAML files: bounds, fractions written as 2/3, keys, months."""
+"""Types that configuration keys share: bounded numbers, fractions as `2/3`, months, position keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.timeline import parse_month
 
 
-def fraction(value: Any) -> Any:
+def as_fraction(value: Any) -> Any:
     """`2/3` is a number in these files."""
     try:
         return float(Fraction(value)) if isinstance(value, str) and "/" in value else value
@@ -39,8 +39,8 @@ def _parsed(parse: Callable[[str], str], value: Any) -> str:
         raise ValueError(f"{error.message.rstrip('.')} ({error.remedy})".replace(" ()", "")) from error
 
 
-Share = Annotated[float, BeforeValidator(fraction), Field(ge=0.0, le=1.0)]
-Ratio = Annotated[float, BeforeValidator(fraction), Field(gt=0.0, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(as_fraction), Field(ge=0.0, le=1.0)]
+Ratio = Annotated[float, BeforeValidator(as_fraction), Field(gt=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 KeyText = Annotated[str, BeforeValidator(_key)]

@@ -8,14 +8,12 @@ from basis_pipeline.config.models import (
     BasisStrategy,
     DirectionalStrategy,
     HedgedStakingStrategy,
-    InstrumentFile,
-    KindRules,
     LendingStrategy,
     ModeFile,
     StackFile,
     StakingStrategy,
-    VenueFile,
 )
+from basis_pipeline.config.venue_models import InstrumentFile, KindRules, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, PositionType, Universe

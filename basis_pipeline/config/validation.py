@@ -10,9 +10,9 @@ from basis_pipeline.config.models import (
     DirectionalStrategy,
     HedgedStakingStrategy,
     ModeFile,
-    ShareClassFile,
 )
 from basis_pipeline.config.universe import Venues
+from basis_pipeline.config.venue_models import ShareClassFile
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import MarginAccount, MarginLimits
 from basis_pipeline.domain.valuation import ratio_after_move

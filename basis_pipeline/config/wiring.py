@@ -13,18 +13,16 @@ from basis_pipeline.config.models import (
     BasisStrategy,
     DirectionalStrategy,
     HedgedStakingStrategy,
-    LendingStrategy,
     ModeFile,
     StackFile,
-    StakingStrategy,
 )
+from basis_pipeline.config.shapes import build_strategy
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
     Venues,
     capital_key,
     derived_keys,
-    directional_perp,
     lending_account,
     margin_accounts,
     receivables,
@@ -36,19 +34,19 @@ from basis_pipeline.config.universe import (
 from basis_pipeline.config.validation import (
     check_basis,
     check_directional,
-    check_lots,
     check_share_class,
     directional_limits,
     margin_limits,
 )
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
 from basis_pipeline.domain.settings import (
     DeltaLimits,
     EngineSettings,
     ExecutionMode,
     HealthLimits,
+    MarginLimits,
     RiskLimits,
     RiskType,
     ScheduledFlow,
@@ -58,11 +56,6 @@ from basis_pipeline.domain.timeline import STEPS, to_micros
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
 from basis_pipeline.gates.evidence import GateThresholds, ModeProfile
 from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
-from basis_pipeline.strategies.basis import Basis, HedgeLeg
-from basis_pipeline.strategies.directional import Directional
-from basis_pipeline.strategies.hedged_staking import HedgedStaking
-from basis_pipeline.strategies.lending import Lending
-from basis_pipeline.strategies.staking import Stack, Staking
 from basis_pipeline.venues.simulated.aave import SimulatedAave
 from basis_pipeline.venues.simulated.cex import SimulatedCex
 from basis_pipeline.venues.simulated.onchain import (
@@ -140,7 +133,7 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     return WiredMode(
         file=mode,
         settings=settings,
-        strategy=_strategy(mode, settings),
+        strategy=build_strategy(mode, settings),
         frame_spec=spec,
         profile=_profile(mode, settings, spec),
         tracked_assets=_tracked(mode, universe),
@@ -163,9 +156,7 @@ def _settings(
     elif isinstance(strategy, DirectionalStrategy):
         limits = directional_limits(mode, strategy)
         check_directional(mode, strategy, limits, accounts)
-    enabled = mode.component_config.risk_monitor.enabled_risk_types
     capital = universe.slot(capital_key(mode))
-    gas_slot = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
     return EngineSettings(
         mode=mode.mode,
         share_class=mode.share_class,
@@ -178,20 +169,13 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=RiskLimits(
-            enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
-            margin=limits,
-            health=_health(strategy) if isinstance(strategy, StackFile) else None,
-            delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-            max_drawdown=mode.max_drawdown,
-            funding_floor_apr=mode.funding_floor_apr,
-        ),
+        risk=_risk_limits(mode, limits),
         steering_limits=SteeringLimits(
             equity_deviation=mode.equity_deviation_threshold,
             leg_deviation=mode.position_deviation_threshold,
             min_trade=mode.min_trade_usd,
         ),
-        gas_slot=gas_slot if gas_slot is not None and mode.share_class == GAS_TOKEN else capital,
+        gas_slot=_gas_slot(mode, universe, capital),
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
@@ -206,55 +190,17 @@ def _settings(
     )
 
 
-def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
-    universe, strategy = settings.universe, mode.strategy
-    if isinstance(strategy, LendingStrategy):
-        (supplied,) = universe.slots_of(PositionType.A_TOKEN)
-        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
-    if isinstance(strategy, StakingStrategy):
-        return Staking(_stack(strategy, settings), settings.reserve_fraction)
-    if isinstance(strategy, DirectionalStrategy):
-        return _directional(mode, strategy, settings)
-    spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
-    stack = _stack(strategy, settings) if isinstance(strategy, HedgedStakingStrategy) else None
-    legs = []
-    for venue, weight in strategy.hedge_allocation.items():
-        perp = universe.slot(f"{venue}:Perp:{mode.asset}USDT")
-        lot = settings.venues[venue].trades[perp].lot
-        check_lots(mode, venue, lot, settings.venues[strategy.spot_venue].trades[spot].lot)
-        legs.append(HedgeLeg(perp, universe.slot(f"{venue}:BaseToken:USDT"), weight, lot))
-    book = Basis(
-        spot_slot=spot,
-        spot_rules=settings.venues[strategy.spot_venue].trades[spot],
-        legs=tuple(legs),
-        wallet_slot=settings.capital_slot,
-        spot_fraction=strategy.spot_fraction,
-        reserve_fraction=settings.reserve_fraction,
-        long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
+def _risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
+    """What the shape watches, unless the mode says what to watch."""
+    enabled = mode.component_config.risk_monitor.enabled_risk_types
+    return RiskLimits(
+        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
+        margin=margin,
+        health=_health(mode.strategy) if isinstance(mode.strategy, StackFile) else None,
+        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
+        max_drawdown=mode.max_drawdown,
+        funding_floor_apr=mode.funding_floor_apr,
     )
-    return book if stack is None else HedgedStaking(book, stack)
-
-
-def _directional(mode: ModeFile, strategy: DirectionalStrategy, settings: EngineSettings) -> Directional:
-    perp = settings.universe.slot(directional_perp(mode, strategy))
-    return Directional(
-        perp_slot=perp,
-        rules=settings.venues[strategy.venue].trades[perp],
-        threshold=strategy.signal_threshold,
-        max_position_size=strategy.max_position_size,
-        stop_loss_sd=strategy.stop_loss_sd,
-        take_profit_sd=strategy.take_profit_sd,
-        sd_floor=strategy.sd_floor_bp * 1e-4,
-        sd_cap=strategy.sd_cap_bp * 1e-4,
-        minimum_edge=strategy.minimum_edge,
-        target_sd=strategy.target_sd,
-    )
-
-
-def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
-    if settings.stack is None:
-        raise ConfigError(f"{settings.mode} has no way to stake.")
-    return Stack(settings.stack, strategy.target_ltv)
 
 
 def _health(strategy: StackFile) -> HealthLimits:
@@ -288,6 +234,12 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
 
 def _series(series: SeriesRef) -> str:
     return f"{series.dataset}/{series.venue}/{series.symbol}"
+
+
+def _gas_slot(mode: ModeFile, universe: Universe, capital: int) -> int:
+    """Gas is paid in ETH by books that hold it, else charged in the share class."""
+    eth = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
+    return capital if eth is None or mode.share_class != GAS_TOKEN else eth
 
 
 def _reserve(mode: ModeFile) -> float:

@@ -19,7 +19,7 @@ from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.runs.backtest import MonthRejectedError
 from basis_pipeline.runs.records import write_rejected_report
-from basis_pipeline.runs.standing import plan_months
+from basis_pipeline.runs.standing import plan_months, record_version
 from basis_pipeline.runs.workspace import Workspace
 
 Events = Iterator[dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult]
@@ -53,7 +53,7 @@ def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> 
             yield from _stopped(opened, wired.name, done, error)
         for month, metadata in done.items():
             context.add_asset_metadata(metadata, partition_key=month)
-        yield dg.MaterializeResult()
+        yield dg.MaterializeResult(data_version=dg.DataVersion(record_version(opened, wired.name)))
         yield from gate_results(opened, wired.name)
 
     return backtest
@@ -72,8 +72,9 @@ def _stopped(workspace: Workspace, mode: str, done: dict[str, Metadata], error: 
     """
     for month, metadata in done.items():
         yield dg.AssetMaterialization(mode, partition=month, metadata=metadata)
-    if isinstance(error, MonthRejectedError):
-        yield dg.AssetObservation(mode, partition=error.outcome.month, metadata=month_metadata(error.outcome))
-        yield from gate_results(workspace, mode, rejected=error.outcome.month)
-        raise failure(error, write_rejected_report(workspace, mode)) from error
-    raise failure(error) from error
+    if not isinstance(error, MonthRejectedError):
+        yield from gate_results(workspace, mode) if done else ()
+        raise failure(error) from error
+    yield dg.AssetObservation(mode, partition=error.outcome.month, metadata=month_metadata(error.outcome))
+    yield from gate_results(workspace, mode, rejected=error.outcome.month)
+    raise failure(error, write_rejected_report(workspace, mode)) from error

@@ -18,6 +18,7 @@ from basis_pipeline.runs.workspace import Workspace
 
 EXPERIMENT = "experiment"
 _OP = "run_experiment"
+_TAGS = {"basis/kind": "backtest"}
 
 
 class ExperimentConfig(dg.Config):
@@ -34,9 +35,10 @@ class ExperimentConfig(dg.Config):
         return {"initial_capital": self.capital} | parse_overrides(self.overrides)
 
 
-def experiment_job(modes: Sequence[ModeFile]) -> dg.JobDefinition:
-    """The job; its Launchpad opens with the first mode as configured and knows the names of all."""
+def experiment_jobs(modes: Sequence[ModeFile]) -> list[dg.JobDefinition]:
+    """`experiment`, whose Launchpad opens with the first mode, and the same with a preset per mode to pick there."""
     config_type = _config_type(modes)
+    capital = {mode.mode: mode.initial_capital for mode in modes}
 
     @dg.op(
         name=_OP,
@@ -46,16 +48,28 @@ def experiment_job(modes: Sequence[ModeFile]) -> dg.JobDefinition:
     def run(context: dg.OpExecutionContext, workspace: WorkspaceResource) -> None:
         _run(context, config_type(**context.op_config), workspace.open())
 
-    @dg.job(
-        name=EXPERIMENT,
-        config={"ops": {_OP: {"config": config_type().model_dump()}}},
-        tags={"basis/kind": "backtest"},
-        description="One mode with overrides, beside its standing record, which stays as it is.",
-    )
+    @dg.graph(name=EXPERIMENT, description="One mode with overrides, beside its standing record, which stays as it is.")
     def experiment() -> None:
         run()
 
-    return experiment
+    @dg.static_partitioned_config(partition_keys=list(capital))
+    def preset(mode: str) -> Mapping[str, Any]:
+        return _typed(config_type(mode=mode, capital=capital[mode]))
+
+    return [
+        experiment.to_job(config=_typed(config_type()), tags=_TAGS),
+        experiment.to_job(
+            name=f"{EXPERIMENT}_presets",
+            config=preset,
+            tags=_TAGS,
+            description="The same with a preset per mode: pick it as a partition in the Launchpad, edit, run.",
+        ),
+    ]
+
+
+def _typed(config: ExperimentConfig) -> dict[str, Any]:
+    """Run configuration as Dagster wants it."""
+    return {"ops": {_OP: {"config": config.model_dump()}}}
 
 
 def _config_type(modes: Sequence[ModeFile]) -> type[ExperimentConfig]:

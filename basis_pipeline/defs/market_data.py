@@ -12,17 +12,19 @@ from basis_pipeline.defs.catalogue import dataset_metadata
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import iso
+from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.runs.ingest import DatasetSummary, IngestReport, SeriesReport
 from basis_pipeline.runs.pipeline import prepare_data
+from basis_pipeline.runs.standing import dataset_version
 
 RAW_FILES = "raw_files"
 _OWNER = "team:market-data"
 _SHOWN = 200
 _RAW = dg.AssetSpec(
     RAW_FILES,
-    group_name="market_data_raw",
+    group_name="data_raw",
     description="Vendor files as they came: exchange and chain data as CSV, JSON and Parquet. A root without files of "
     "its own is filled with the synthetic sample.",
     kinds={"csv"},
@@ -32,7 +34,7 @@ _DATASETS = [
     dg.AssetSpec(
         dataset.name,
         deps=[RAW_FILES],
-        group_name=f"market_data_{dataset.family}",
+        group_name=f"data_{dataset.family}",
         description=dataset.description,
         metadata=dataset_metadata(dataset),
         kinds={"parquet"},
@@ -59,6 +61,9 @@ _CHECKS = [
     ),
 ]
 
+Found = tuple[SeriesKey | None, Finding]
+"""A finding and the series it concerns."""
+
 Events = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
@@ -70,7 +75,7 @@ def market_data(context: dg.AssetExecutionContext, workspace: WorkspaceResource)
         report = prepare_data(opened, lambda what, done, total: _log_tenths(context, what, done, total))
     yield _raw_files(report, str(opened.raw))
     for summary in report.summary():
-        yield _dataset(report, summary)
+        yield _dataset(report, summary, dataset_version(opened, summary.dataset))
     yield _every_file_read(report)
     for name in DATASETS:
         yield _ingested(report, name)
@@ -95,16 +100,18 @@ def _raw_files(report: IngestReport, folder: str) -> dg.MaterializeResult[None]:
                 [
                     dg.TableRecord({"file": file.path, "status": file.status, "reason": file.reason})
                     for file in unread[:_SHOWN]
-                ]
+                ],
+                schema=_texts("file", "status", "reason"),
             ),
         },
     )
 
 
-def _dataset(report: IngestReport, summary: DatasetSummary) -> dg.MaterializeResult[None]:
+def _dataset(report: IngestReport, summary: DatasetSummary, version: str) -> dg.MaterializeResult[None]:
     series = [one for one in report.series if one.key.dataset == summary.dataset]
     return dg.MaterializeResult(
         asset_key=summary.dataset,
+        data_version=dg.DataVersion(version),
         metadata={
             "dagster/row_count": summary.rows,
             "series": summary.series,
@@ -114,7 +121,7 @@ def _dataset(report: IngestReport, summary: DatasetSummary) -> dg.MaterializeRes
             "proxied": summary.proxied,
             "months published now": sum(len(one.published) for one in series),
             "by series": dg.MetadataValue.table([_series(one) for one in series]),
-            "findings": _findings([finding for one in series for finding in one.findings]),
+            "findings": _findings(_concerning(report, summary.dataset)),
         },
     )
 
@@ -144,57 +151,49 @@ def _every_file_read(report: IngestReport) -> dg.AssetCheckResult:
         asset_key=RAW_FILES,
         check_name="every_file_read",
         description=f"{len(report.files)} files" if not broken else "; ".join(file.path for file in broken[:5]),
-        metadata={"findings": _findings([finding for file in broken for finding in file.findings])},
+        metadata={"findings": _findings([(file.key, finding) for file in broken for finding in file.findings])},
     )
 
 
 def _ingested(report: IngestReport, dataset: str) -> dg.AssetCheckResult:
     errors = set(report.errors)
-    return _check(
-        "ingested", dataset, [f for key, f in report.findings() if key and key.dataset == dataset and f in errors]
-    )
+    return _check("ingested", dataset, [found for found in _concerning(report, dataset) if found[1] in errors])
 
 
 def _reliable(report: IngestReport, dataset: str) -> dg.AssetCheckResult:
     failed = set(report.failed_checks)
-    return _check(
-        "reliable", dataset, [f for key, f in report.findings() if key and key.dataset == dataset and f in failed]
-    )
+    return _check("reliable", dataset, [found for found in _concerning(report, dataset) if found[1] in failed])
 
 
-def _check(name: str, dataset: str, findings: Sequence[Finding]) -> dg.AssetCheckResult:
+def _concerning(report: IngestReport, dataset: str) -> list[Found]:
+    """What was found in the files and series of a dataset, each once."""
+    return [found for found in dict.fromkeys(report.findings()) if found[0] and found[0].dataset == dataset]
+
+
+def _check(name: str, dataset: str, findings: Sequence[Found]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not findings,
         asset_key=dataset,
         check_name=name,
-        description=findings[0].message if findings else "nothing found",
+        description=findings[0][1].message if findings else "nothing found",
         metadata={"findings": _findings(findings)},
     )
 
 
-def _findings(findings: Sequence[Finding]) -> dg.MetadataValue:
+def _findings(findings: Sequence[Found]) -> dg.MetadataValue:
+    columns = ("severity", "rule", "series", "month", "count", "found", "remedy")
     return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "severity": finding.severity,
-                    "rule": finding.rule,
-                    "month": finding.month,
-                    "count": finding.count,
-                    "found": finding.message,
-                    "remedy": finding.remedy,
-                }
-            )
-            for finding in findings[:_SHOWN]
-        ],
-        schema=dg.TableSchema.from_name_type_dict(
-            {
-                "severity": "string",
-                "rule": "string",
-                "month": "string",
-                "count": "int",
-                "found": "string",
-                "remedy": "string",
-            }
-        ),
+        [dg.TableRecord(dict(zip(columns, _cells(key, finding), strict=True))) for key, finding in findings[:_SHOWN]],
+        schema=_texts(*columns),
     )
+
+
+def _cells(key: SeriesKey | None, finding: Finding) -> tuple[str, ...]:
+    series = f"{key.venue} {key.symbol}" if key else finding.file
+    count = str(finding.count)
+    return finding.severity, finding.rule, series, finding.month, count, finding.message, finding.remedy
+
+
+def _texts(*columns: str) -> dg.TableSchema:
+    """Stated, because Dagster cannot infer the columns of an empty table."""
+    return dg.TableSchema([dg.TableColumn(column) for column in columns])

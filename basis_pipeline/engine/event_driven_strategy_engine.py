@@ -225,8 +225,8 @@ class EventDrivenStrategyEngine:
         )
 
     def state(self) -> EngineState:
-        """Everything every component remembers, after the last processed timestep."""
-        positions = self.position_monitor.get_current_positions()
+        """Everything every component remembers, as of the last committed chain."""
+        positions = self.position_monitor.committed
         brackets = dict(positions.brackets)
         return EngineState(
             mode=self.settings.mode,

@@ -94,7 +94,9 @@ class ExecutionManager:
         handshake = venue.execute(order, self._position_monitor.get_current_positions(), market)
         if handshake.status is not HandshakeStatus.CONFIRMED:
             if handshake.deltas:
-                self._position_update_handler.update_state(timestamp, market, order, handshake)
+                spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
+                if not spent.success:
+                    raise self._system_failure(timestamp, lifecycle, spent, completed)
             lifecycle.to(OrderState.FAILURE)
             return OrderResult(order, lifecycle.state, handshake, None, tuple(lifecycle.trail))
         lifecycle.to(OrderState.RECONCILING)

@@ -37,6 +37,11 @@ class PositionMonitor:
         return self._current
 
     @property
+    def committed(self) -> Positions:
+        """What exposure, risk and P&L were last computed from."""
+        return self._committed
+
+    @property
     def last_operation(self) -> int:
         """Highest operation id whose deltas are in the committed positions."""
         return self._last_operation

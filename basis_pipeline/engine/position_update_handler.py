@@ -102,7 +102,11 @@ class PositionUpdateHandler:
 
     def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
         """Run the chain for a handshake that has reconciled, at once or on a later attempt."""
-        self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
+        try:
+            self._run_chain(timestamp, market, Trigger.EXECUTION_MANAGER, handshake.deltas)
+        except BaseException:
+            self._position_monitor.roll_back()
+            raise
         self._remember_arrival(timestamp, order, handshake)
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:

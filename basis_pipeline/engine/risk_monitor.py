@@ -12,6 +12,8 @@ from basis_pipeline.domain.valuation import Health, health_of, margin_ratio
 
 FUNDING_WINDOW = 7 * DAY
 _NO_DEBT = Health(None, None)
+EMPTIED = 1e-9
+"""Below this fraction of a deposit, what was there before is float noise whose growth means nothing."""
 
 
 class RiskMonitor:
@@ -114,7 +116,7 @@ class RiskMonitor:
                 funding = _extend(funding, timestamp, deltas)
                 funding_apr = _trailing_apr(funding)
         unit = state.unit_value
-        if state.equity > 0.0:
+        if state.equity > EMPTIED * abs(flow):
             unit *= (equity - flow) / state.equity
         return RiskState(equity, unit, max(state.peak, unit), funding), funding_apr
 
@@ -144,10 +146,14 @@ def _extend(
 
 
 def _trailing_apr(window: tuple[FundingPayment, ...]) -> float | None:
-    """Annualised sum of the window's payments over its mean notional; None until the window spans seven days."""
+    """Annualised sum of the window's payments over its mean notional; None before six days of settlements.
+
+    n settlements cover n intervals, one more than lie between the first and the last.
+    """
     if not window or window[-1].timestamp - window[0].timestamp < FUNDING_WINDOW - DAY:
         return None
     notional = sum(entry.notional for entry in window) / len(window)
     if notional <= 0.0:
         return None
-    return sum(entry.payment for entry in window) / notional * (YEAR / FUNDING_WINDOW)
+    covered = (window[-1].timestamp - window[0].timestamp) * len(window) / (len(window) - 1)
+    return sum(entry.payment for entry in window) / notional * (YEAR / covered)

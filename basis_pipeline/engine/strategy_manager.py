@@ -25,6 +25,9 @@ from basis_pipeline.engine.settlements import Settlements
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
 
+EMPTIED = 1e-9
+"""A book is empty when withdrawals have left less than this fraction of it."""
+
 _STOPS = ("liquidation", "drawdown", "health_factor")
 
 
@@ -77,8 +80,8 @@ class StrategyManager:
 
     def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
         """The decision for this moment, or None while everything is inside its bands."""
-        if snapshot.pnl.flow and self.state.reference_equity is not None:
-            self._adjust_reference(snapshot, self.state.reference_equity)
+        if snapshot.pnl.flow:
+            self._take_in_flow(snapshot)
         intent = self._intent(snapshot)
         if intent is None:
             return None
@@ -246,10 +249,16 @@ class StrategyManager:
         equity = max(0.0, snapshot.exposure.equity - pending)
         return StrategyView(snapshot, equity, pending, margin_multiple)
 
-    def _adjust_reference(self, snapshot: ChainSnapshot, reference: float) -> None:
-        """A flow changes equity without being a deviation."""
-        flow = snapshot.pnl.flow * snapshot.market.share_price
-        self.state = replace(self.state, reference_equity=reference + flow)
+    def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
+        """A flow changes equity without being a deviation, and may carry a plan that was declined before.
+
+        When nothing is left of the book, the next sizing is an entry again.
+        """
+        reference = self.state.reference_equity
+        if reference is not None:
+            after = reference + snapshot.pnl.flow * snapshot.market.share_price
+            reference = after if after > EMPTIED * reference else None
+        self.state = StrategyState(reference_equity=reference, halted=self.state.halted)
 
     def _declined_recently(self, timestamp: int, snapshot: ChainSnapshot) -> bool:
         state = self.state

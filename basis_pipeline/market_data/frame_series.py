@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ from basis_pipeline.market_data.frame_lookups import (
 )
 from basis_pipeline.market_data.requirements import SeriesRef
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore
+
+LABEL_SHIFT = "label_shift"
+"""The rule that moves rows to where a declared correction says they belong, as manifests name it."""
 
 FUNDING, INTERVAL = "funding_rates", "interval_hours"
 _QUALITY = "quality"
@@ -63,6 +66,7 @@ class LoadedSeries:
         age_limit: microseconds a value may be used after it became known.
         reach: see `reach_of`.
         quality: by row, observed | filled | proxied.
+        moved: rows of the window's months that a declared stamp correction has moved.
         generations: by month, what was read.
         used: by row, whether some lookup used it; the only thing that lookups change.
     """
@@ -73,6 +77,7 @@ class LoadedSeries:
     age_limit: int
     reach: int
     quality: npt.NDArray[np.str_]
+    moved: int
     generations: Mapping[str, str]
     used: npt.NDArray[np.bool_] = field(repr=False)
 
@@ -91,6 +96,7 @@ class LoadedSeries:
 
     def usage(self, *, complete: bool) -> SeriesUsage:
         """What the lookups so far have used."""
+        observed = int((self.used & (self.quality == "observed")).sum())
         return SeriesUsage(
             self.ref.dataset,
             self.ref.venue,
@@ -98,6 +104,7 @@ class LoadedSeries:
             rows=int(self.used.sum()),
             filled=int((self.used & (self.quality == "filled")).sum()),
             proxied=int((self.used & (self.quality == "proxied")).sum()),
+            corrected=min(self.moved, observed),
             complete=complete,
             generations=dict(self.generations),
         )
@@ -123,9 +130,15 @@ def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries 
         limit,
         reach_of(store, ref),
         np.asarray(table.column(_QUALITY).to_pylist(), dtype=np.str_),
+        _moved(store, ref, set(window.months) & generations.keys()),
         generations,
         np.zeros(len(stamps), dtype=bool),
     )
+
+
+def _moved(store: ValidatedStore, ref: SeriesRef, months: Iterable[str]) -> int:
+    bodies = (store.body(ref.dataset, ref.venue, ref.symbol, month) for month in months)
+    return sum(body.counts.changed.get(LABEL_SHIFT, 0) for body in bodies)
 
 
 def reach_of(store: ValidatedStore, ref: SeriesRef) -> int:

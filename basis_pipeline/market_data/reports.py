@@ -16,8 +16,8 @@ FileStatus = Literal["read", "unchanged", "rejected", "ignored", "unrecognised",
 ignored: documentation, or a layout that no dataset takes. unrecognised: no layout has such a name. failed: broken."""
 
 SeriesStatus = Literal["published", "unchanged", "blocked", "withdrawn"]
-"""published: at least one month is new. unchanged: nothing is. blocked: a file or the rows are broken; what was published
-before stays. withdrawn: its files are gone, and so are its months."""
+"""published: at least one month is new. unchanged: nothing is. blocked: a file or the rows are broken; what was
+published before stays. withdrawn: its files are gone, and so are its months."""
 
 
 class FileReport(msgspec.Struct, frozen=True):

@@ -53,7 +53,8 @@ def spark_svg(equity: Sequence[float] | FloatArray) -> str:
     points = " ".join(f"{left:.0f},{top:.0f}" for left, top in zip(x, y, strict=True))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{SPARK_WIDTH:.0f}" height="{SPARK_HEIGHT:.0f}"'
-        f' font-size="9" fill="#777"><polyline points="{points}" fill="none" stroke="#2b7bb0"/>'
-        f'<text y="9">{high:,.2f}</text>'
+        f' font-family="sans-serif" font-size="10" fill="#777">'
+        f'<polyline points="{points}" fill="none" stroke="#2b7bb0"/>'
+        f'<text y="10">{high:,.2f}</text>'
         f'<text y="{SPARK_HEIGHT - 2:.0f}" x="100%" text-anchor="end">{low:,.2f}</text></svg>'
     )

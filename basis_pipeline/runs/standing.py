@@ -1,4 +1,4 @@
-"""Standing records as a scheduler drives them: which months are due, and how a range of months is planned.
+"""Standing records as a scheduler drives them: which months are due, how a range is planned, what changed.
 
 Unlike the command line a scheduler names months that may lie anywhere. A record therefore opens only in its opening
 month (decisions, Opening month), never just where somebody clicked.
@@ -14,9 +14,11 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import SeriesUsage
 from basis_pipeline.domain.timeline import months_between, shift_month
 from basis_pipeline.market_data.validated import ValidatedStore
+from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import Backtest, plan_backtest
 from basis_pipeline.runs.months import last_month, opening_month, stale_months
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.digests import text_digest
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,18 @@ def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     if due and workspace.results.manifest(mode, published[-1]).complete:
         return DueMonths(due, f"{due[0]} is new")
     return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
+
+
+def record_version(workspace: Workspace, mode: str) -> str:
+    """Digest of every published month of the standing record: equal for equal content."""
+    results = workspace.results
+    return text_digest(*(month_digest(results.get(mode, month)) for month in results.months(mode)))
+
+
+def dataset_version(workspace: Workspace, dataset: str) -> str:
+    """Digest of every published month of every series of a dataset: equal for equal content."""
+    publications = workspace.validated.publications(dataset).publications()
+    return text_digest(*(f"{found.partition}={found.generation}" for found in publications))
 
 
 def _opening(workspace: Workspace, mode: str, published: Sequence[str]) -> str:

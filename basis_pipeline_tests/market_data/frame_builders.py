@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, Universe
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, month_of, month_start
-from basis_pipeline.market_data.frame import FrameSpec
+from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts
-from basis_pipeline.market_data.requirements import ReserveRef, ReserveSide, SeriesRef, SlotSources
+from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 
 FEBRUARY = month_start("2024-02")
@@ -35,8 +35,19 @@ GAS = SeriesRef("gas_prices_1h", "ethereum", "gas")
 Columns = Mapping[str, Sequence[float]]
 
 
-def publish(base: Path, ref: SeriesRef, stamps: Sequence[int], columns: Columns, quality: Mapping[int, str]) -> None:
-    """Publish rows month by month, as an ingestion does; `quality` by stamp where it is not `observed`."""
+def publish(
+    base: Path,
+    ref: SeriesRef,
+    stamps: Sequence[int],
+    columns: Columns,
+    *,
+    quality: Mapping[int, str],
+    changed: Mapping[str, int],
+) -> None:
+    """Publish rows month by month, as an ingestion does.
+
+    `quality` by stamp where it is not `observed`; `changed` counts by rule what was rewritten in each month.
+    """
     for month in sorted({month_of(stamp) for stamp in stamps}):
         rows = [row for row, stamp in enumerate(stamps) if month_of(stamp) == month]
         table = pa.table(
@@ -45,7 +56,8 @@ def publish(base: Path, ref: SeriesRef, stamps: Sequence[int], columns: Columns,
             | {"quality": pa.array([quality.get(stamps[row], "observed") for row in rows]).dictionary_encode()}
         )
         coverage = Coverage(stamps[rows[0]], stamps[rows[-1]], len(rows))
-        body = MonthBody(ref.dataset, ref.venue, ref.symbol, month, coverage, RowCounts(kept=len(rows)), ())
+        counts = RowCounts(kept=len(rows), changed=dict(changed))
+        body = MonthBody(ref.dataset, ref.venue, ref.symbol, month, coverage, counts, ())
         store = ValidatedStore(base).publications(ref.dataset)
         store.publish(month_path(ref.venue, ref.symbol, month), {ref.dataset: table}, body.to_builtins())
 
@@ -87,6 +99,7 @@ class Market:
             GAS: (hourly, _gas(hourly)),
         }
         self.quality: dict[SeriesRef, dict[int, str]] = {}
+        self.changed: dict[SeriesRef, dict[str, int]] = {}
 
     def without(self, ref: SeriesRef, first: int, behind: int) -> Market:
         """Take away the rows stamped in [first, behind)."""
@@ -102,7 +115,8 @@ class Market:
 
     def publish(self, base: Path) -> ValidatedStore:
         for ref, (stamps, columns) in self.rows.items():
-            publish(base, ref, stamps, columns, self.quality.get(ref, {}))
+            quality, changed = self.quality.get(ref, {}), self.changed.get(ref, {})
+            publish(base, ref, stamps, columns, quality=quality, changed=changed)
         return ValidatedStore(base)
 
 
@@ -187,3 +201,9 @@ EVERYTHING = spec_of(
     usd=USD,
     share_asset="ETH",
 )
+BASIS = spec_of(USDT_WALLET, ETH_SPOT, ETH_PERP)
+JANUARY_HOURS = 744  # hour n of January 2024 opens at level + n, so 1 February opens at level + 744
+
+
+def frame_of(market: Market, path: Path, spec: FrameSpec = BASIS, days: int = 4) -> Frame:
+    return build_frame(market.publish(path), spec, FEBRUARY, FEBRUARY + days * DAY)

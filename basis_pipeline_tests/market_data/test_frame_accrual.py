@@ -38,7 +38,7 @@ A_USDT = instrument("aave_v3:aToken:aUSDT", "USDT", "USDT")
 
 
 def market() -> Market:
-    """Daily rates are 1e-5 (supply) and 2e-5 (debt) an hour; in odd hours the hourly rate is twice and thrice that."""
+    """On 1 February rates are 1e-5 (supply) and 2e-5 (debt) an hour; hourly ones twice and thrice that in odd hours."""
     made = Market()
     stamps = [FEBRUARY - DAY, FEBRUARY, FEBRUARY + DAY]
     made.rows[RESERVE] = (
@@ -46,8 +46,8 @@ def market() -> Market:
         {
             "liquidity_index": [1.0, 1.1, 1.1001],
             "variable_borrow_index": [1.0, 1.2, 1.2],
-            "liquidity_rate": [0.0876] * 3,
-            "variable_borrow_rate": [0.1752] * 3,
+            "liquidity_rate": [0.5, 0.0876, 0.3],
+            "variable_borrow_rate": [0.6, 0.1752, 0.4],
         },
     )
     hourly = hours(FEBRUARY - DAY, FEBRUARY + 2 * DAY)

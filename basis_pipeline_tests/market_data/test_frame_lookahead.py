@@ -32,7 +32,7 @@ def market() -> Market:
     whole = Market(behind=FEBRUARY + 4 * DAY)
     for series, hole in HOLES.items():
         whole.without(series, FEBRUARY + hole[0] * HOUR, FEBRUARY + hole.stop * HOUR)
-    return whole.without(RATES, FEBRUARY + 50 * HOUR, FEBRUARY + 53 * HOUR)
+    return whole.without(RATES, FEBRUARY + 26 * HOUR, FEBRUARY + 29 * HOUR)
 
 
 def known_at(series: SeriesRef, column: str, stamp: int, block: float) -> float:

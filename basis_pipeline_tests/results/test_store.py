@@ -31,7 +31,7 @@ def run_writer(results: ResultsStore, prelude: str) -> subprocess.CompletedProce
     {textwrap.indent(textwrap.dedent(prelude), "    ").strip()}
     ResultsStore(Path({str(results.base)!r})).publish_month(manifest("2024-01"), tables, state)
     """
-    return subprocess.run(  # noqa: S603 - our own interpreter on our own code
+    return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], cwd=REPO, capture_output=True, text=True, check=False
     )
 
@@ -190,7 +190,7 @@ def test_a_file_system_that_takes_no_more_bytes_gives_one_clear_error(store: Res
 )
 def test_a_full_disk_and_a_read_only_folder_name_the_remedy(store: ResultsStore, mount: str, message: str) -> None:
     probe = ["unshare", "--user", "--map-root-user", "--mount", "true"]
-    if sys.platform != "linux" or subprocess.run(probe, capture_output=True, check=False).returncode:  # noqa: S603
+    if sys.platform != "linux" or subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let a test mount a file system of its own")
     before = store.get("btc_basis", "2024-01")
     inner = f"""
@@ -207,7 +207,7 @@ def test_a_full_disk_and_a_read_only_folder_name_the_remedy(store: ResultsStore,
         sys.exit(done.returncode)
         """
     )
-    failed = subprocess.run(  # noqa: S603 - our own interpreter on our own code
+    failed = subprocess.run(
         [*probe[:-1], sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=False
     )
     last = failed.stderr.splitlines()[-1]

@@ -253,3 +253,14 @@ def test_an_exit_brings_everything_home_from_every_venue() -> None:
     charge = at(CALM, funding={"binance": -0.3, "bybit": -0.3})
     run = Run(frictionless("btc_basis", {"strategy.spot_venue": "okx"}), [CALM, charge, CALM]).go()
     assert run.quantity(WALLET) == pytest.approx(run.equity, abs=1e-7)
+
+
+def test_a_book_that_was_emptied_is_entered_again_by_the_next_deposit() -> None:
+    """Everything leaves to the last cent, so that no reference is left to measure a deviation from."""
+    asked = flows(("02:00:00", -100_000.0), ("06:00:00", 50_000.0))
+    run = Run(frictionless("btc_basis", asked), steady(CALM, 10)).go(6)
+    assert run.equity == pytest.approx(0.0, abs=1e-9)
+    run.go()
+    assert run.reasons[-1] == "entry_full: no position yet"
+    assert held(run) == pytest.approx([0.663, -0.398, -0.265], abs=1.1e-3)
+    assert run.equity == pytest.approx(50_000.0, abs=1e-7)

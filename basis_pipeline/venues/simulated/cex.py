@@ -171,8 +171,8 @@ def _liquidation(
 ) -> tuple[PositionDelta, ...]:
     """Close everything if the bar's worst mark took the margin balance below maintenance.
 
-    A single position closes at its liquidation price, several at the bar's worst marks. The venue's insurance covers
-    a loss beyond the cash, which therefore ends at 0, never below.
+    A single position closes at its liquidation price, several at the bar's worst marks, gains before losses. The
+    venue's insurance covers a loss beyond the cash, which therefore ends at 0, never below.
     """
     open_slots = [slot for slot in account.perp_slots if positions.quantities[slot]]
     if not open_slots:
@@ -186,12 +186,14 @@ def _liquidation(
     if balance >= account.maintenance_margin * notional:
         return ()
     price_of = inverse_liquidation_price if account.inverse else liquidation_price
-    deltas: list[PositionDelta] = []
-    for slot, mark in worst.items():
-        quantity, entry, price = positions.quantities[slot], positions.entry_prices[slot], mark
+    fills = []
+    for slot, price in worst.items():
+        quantity, entry = positions.quantities[slot], positions.entry_prices[slot]
         if len(open_slots) == 1:
-            price = price_of(cash, quantity, entry, account.maintenance_margin)
-        realised = contract.pnl(quantity, entry, price)
+            price = price_of(cash, quantity, entry, account.maintenance_margin)  # noqa: PLW2901 - of the only one
+        fills.append((contract.pnl(quantity, entry, price), slot, quantity, price))
+    deltas: list[PositionDelta] = []
+    for realised, slot, quantity, price in sorted(fills, reverse=True):
         change = max(-cash, realised - contract.notional(quantity, price) * fee_rate)
         cash += change
         charged = (realised - change) * market.value[account.cash_slot]

@@ -1,0 +1,92 @@
+"""Ingestion in Dagster: one op, one materialization per dataset, findings as checks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from basis_pipeline.market_data.datasets import DATASETS
+from basis_pipeline.market_data.sample import generate
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.definitions.conftest import CONFIGS, Deployment, checks
+
+Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture(scope="module")
+def one_month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    raw = tmp_path_factory.mktemp("one_month") / "raw"
+    generate(raw, months=1)
+    return raw
+
+
+@pytest.fixture
+def ingesting(one_month: Path, deploy: Deploy, tmp_path: Path) -> Deployment:
+    """A deployment over a copy of one month of vendor files, which a test may break."""
+    shutil.copytree(one_month, tmp_path / "vendor")
+    empty = deploy()
+    return Deployment(Workspace(empty.workspace.root.path, CONFIGS, tmp_path / "vendor"), empty.instance)
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    events = result.get_asset_materialization_events()
+    event = next(event for event in events if event.asset_key == dg.AssetKey(asset))
+    return {key: getattr(value, "value", value) for key, value in event.materialization.metadata.items()}
+
+
+def test_every_dataset_is_materialized_with_the_rows_that_are_published(ingesting: Deployment) -> None:
+    result = ingesting.run("market_data")
+    assert result.success
+    keys = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert keys == {"raw_files", *DATASETS}
+    validated = ingesting.workspace.validated
+    for dataset in ("funding_rates", "spot_candles_1h", "aave_reserves_1d"):
+        published = sum(
+            file.rows
+            for found in validated.publications(dataset).publications()
+            for file in found.files
+            if file.table == dataset
+        )
+        assert metadata(result, dataset)["dagster/row_count"] == published > 0
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+
+
+def test_ingesting_again_changes_no_data_version(ingesting: Deployment) -> None:
+    def versions(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+        events = result.get_asset_materialization_events()
+        tagged = {event.asset_key.to_user_string(): event.materialization.tags for event in events}
+        return {asset: tags["dagster/data_version"] for asset, tags in tagged.items() if asset in DATASETS}
+
+    first = versions(ingesting.run("market_data"))
+    assert versions(ingesting.run("market_data")) == first
+    assert set(first) == set(DATASETS)
+
+
+def test_a_broken_file_fails_the_checks_of_its_dataset_and_of_the_raw_files(ingesting: Deployment) -> None:
+    raw = ingesting.workspace.raw
+    broken = next(path for path in sorted(raw.rglob("*.csv")) if "funding" in path.name and "bybit" in str(path))
+    lines = broken.read_text(encoding="utf-8").splitlines()
+    lines[2] = lines[2].replace("0", "zero")
+    broken.write_text("\n".join(lines), encoding="utf-8")
+    result = ingesting.run("market_data")
+    assert result.success
+    assert not checks(result, "raw_files")["every_file_read"].passed
+    ingested = checks(result, "funding_rates")["ingested"]
+    assert not ingested.passed
+    assert {row.data["series"] for row in ingested.metadata["findings"].records} == {"bybit BTCUSDT"}
+    assert checks(result, "spot_candles_1h")["ingested"].passed
+
+
+def test_a_second_source_of_data_is_refused(ingesting: Deployment, tmp_path: Path) -> None:
+    assert ingesting.run("market_data").success
+    other = tmp_path / "other"
+    other.mkdir()
+    second = Deployment(Workspace(ingesting.workspace.root.path, CONFIGS, other), ingesting.instance)
+    result = second.run("market_data")
+    assert not result.success
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert "cannot take" in failed.step_failure_data.user_failure_data.description

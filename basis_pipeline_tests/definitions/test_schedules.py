@@ -1,0 +1,128 @@
+"""Nightly runs: one request per mode and night, a month turn as one range, a reason where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.market_data.validated import ValidatedStore, month_path
+from basis_pipeline_tests.definitions.conftest import Deployment
+
+Deploy = Callable[..., Deployment]
+
+
+def tick(deployment: Deployment, at: datetime, mode: str = "btc_basis") -> dg.RunRequest | str:
+    """The run that the nightly asks for at `at`, or its reason not to."""
+    schedule = deployment.definitions.resolve_schedule_def(f"{mode}_nightly")
+    with dg.build_schedule_context(
+        instance=deployment.instance,
+        scheduled_execution_time=at,
+        resources={"workspace": WorkspaceResource.of(deployment.workspace)},
+        repository_def=deployment.definitions.get_repository_def(),
+    ) as context:
+        data = schedule.evaluate_tick(context)
+    if data.run_requests:
+        (request,) = data.run_requests
+        return request
+    assert data.skip_message
+    return data.skip_message
+
+
+def months(request: dg.RunRequest | str) -> tuple[str, str]:
+    assert isinstance(request, dg.RunRequest), request
+    return request.tags[ASSET_PARTITION_RANGE_START_TAG], request.tags[ASSET_PARTITION_RANGE_END_TAG]
+
+
+def drop_the_last_btc_settlement(validated: Path, month: str) -> None:
+    store = ValidatedStore(validated).publications("funding_rates")
+    found = store.find(month_path("bybit", "BTCUSDT", month))
+    assert found is not None
+    table = store.read(found, "funding_rates")
+    store.publish(found.partition, {"funding_rates": table.slice(0, table.num_rows - 1)}, found.body)
+
+
+@pytest.fixture
+def until_february(validated: Path, tmp_path: Path) -> Path:
+    """Market data to the end of February 2024."""
+    folder = tmp_path / "until_february"
+    shutil.copytree(validated, folder)
+    store = ValidatedStore(folder)
+    for dataset in store.datasets():
+        publications = store.publications(dataset)
+        for found in list(publications.publications()):
+            if found.partition.rpartition("month=")[2] > "2024-02":
+                publications.withdraw(found.partition)
+    return folder
+
+
+def test_a_month_turn_is_one_range_run(validated: Path, deploy: Deploy) -> None:
+    deployment = deploy(validated)
+    assert deployment.run_months("btc_basis", "2024-01", "2024-01").success
+    request = tick(deployment, datetime(2024, 3, 1, 2, tzinfo=UTC))
+    assert months(request) == ("2024-02", "2024-03")
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == "btc_basis:2024-03-01"
+
+
+def test_the_request_of_a_nightly_runs(until_february: Path, deploy: Deploy) -> None:
+    deployment = deploy(until_february)
+    request = tick(deployment, datetime(2024, 3, 1, 2, tzinfo=UTC))
+    assert months(request) == ("2024-01", "2024-02")
+    assert isinstance(request, dg.RunRequest)
+    assert deployment.run("btc_basis_months", tags=dict(request.tags)).success
+    assert deployment.workspace.results.months("btc_basis") == ["2024-01", "2024-02"]
+
+
+def test_without_newer_data_the_night_is_skipped_with_the_reason(until_february: Path, deploy: Deploy) -> None:
+    deployment = deploy(until_february)
+    assert deployment.run_months("btc_basis", "2024-01", "2024-02").success
+    told = tick(deployment, datetime(2024, 3, 2, 2, tzinfo=UTC))
+    assert told == "btc_basis is published to 2024-02 and there are no newer data"
+
+
+def test_changed_data_of_a_month_run_it_and_all_later_ones(validated: Path, deploy: Deploy, tmp_path: Path) -> None:
+    changing = tmp_path / "changing"
+    shutil.copytree(validated, changing)
+    deployment = deploy(changing)
+    assert deployment.run_months("btc_basis", "2024-01", "2024-04").success
+    drop_the_last_btc_settlement(changing, "2024-02")
+    assert months(tick(deployment, datetime(2024, 4, 15, 2, tzinfo=UTC))) == ("2024-02", "2024-04")
+
+
+def test_changed_data_of_another_symbol_run_nothing(validated: Path, deploy: Deploy, tmp_path: Path) -> None:
+    changing = tmp_path / "changing"
+    shutil.copytree(validated, changing)
+    deployment = deploy(changing)
+    assert deployment.run_months("eth_basis", "2024-01", "2024-04").success
+    drop_the_last_btc_settlement(changing, "2024-02")
+    told = tick(deployment, datetime(2024, 4, 15, 2, tzinfo=UTC), "eth_basis")
+    assert told == "eth_basis is published to 2024-04 and there are no newer data"
+
+
+def test_without_any_data_the_night_is_skipped_with_the_reason(deploy: Deploy) -> None:
+    told = tick(deploy(), datetime(2024, 3, 1, 2, tzinfo=UTC))
+    assert isinstance(told, str)
+    assert "no month is fully covered" in told
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (dg.DagsterRunStatus.STARTED, "market data are still being ingested"),
+        (dg.DagsterRunStatus.FAILURE, "the last ingestion ended as FAILURE"),
+    ],
+)
+def test_a_mode_waits_for_the_ingestion(
+    status: dg.DagsterRunStatus, reason: str, validated: Path, deploy: Deploy
+) -> None:
+    deployment = deploy(validated)
+    job = deployment.definitions.resolve_job_def("market_data")
+    deployment.instance.create_run_for_job(job, status=status)
+    assert tick(deployment, datetime.now(UTC)) == reason
