@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ from basis_pipeline.domain.settings import (
     EngineSettings,
     ExecutionMode,
     HealthLimits,
+    MarginAccount,
     MarginLimits,
     RiskLimits,
     RiskType,
@@ -149,13 +150,7 @@ def _settings(
     mode: ModeFile, venues: Venues, universe: Universe, behaviour: dict[str, str], *, market_neutral: bool
 ) -> EngineSettings:
     accounts = margin_accounts(universe, venues)
-    strategy, limits = mode.strategy, None
-    if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
-        limits = margin_limits(mode, strategy)
-        check_basis(mode, strategy, limits, accounts, venues)
-    elif isinstance(strategy, DirectionalStrategy):
-        limits = directional_limits(mode, strategy)
-        check_directional(mode, strategy, limits, accounts)
+    strategy, limits = mode.strategy, _margin_limits(mode, accounts, venues)
     capital = universe.slot(capital_key(mode))
     return EngineSettings(
         mode=mode.mode,
@@ -188,6 +183,20 @@ def _settings(
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
     )
+
+
+def _margin_limits(mode: ModeFile, accounts: Sequence[MarginAccount], venues: Venues) -> MarginLimits | None:
+    """Bands of the margin ratio, checked against what the venues ask for; None for books without perps."""
+    strategy = mode.strategy
+    if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
+        limits = margin_limits(mode, strategy)
+        check_basis(mode, strategy, limits, accounts, venues)
+        return limits
+    if isinstance(strategy, DirectionalStrategy):
+        limits = directional_limits(mode, strategy)
+        check_directional(mode, strategy, limits, accounts)
+        return limits
+    return None
 
 
 def _risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:

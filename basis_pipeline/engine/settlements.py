@@ -160,9 +160,14 @@ class Settlements:
         self.withdrawals = tuple(remaining)
 
     def _free_capital(self, market: MarketSnapshot) -> float:
-        """Tokens of the capital slot that may leave: all but the gas reserve, or what its margin account lets go of."""
+        """Tokens of the capital slot that may leave: all but the gas reserve, or what its positions can do without.
+
+        That is more than the venue insists on: paying out must not bring the margin ratio below the warning.
+        """
         positions, account = self._position_monitor.get_current_positions(), self._capital_account
         held = positions.quantities[self._settings.capital_slot]
         if account is None:
             return held - self._settings.gas_reserve
-        return withdrawable(held, *margin_of(account, positions, market.mark), account.initial_margin)
+        limits = self._settings.risk.margin
+        kept = max(account.initial_margin, limits.warn) if limits else account.initial_margin
+        return withdrawable(held, *margin_of(account, positions, market.mark), kept)

@@ -19,7 +19,7 @@ DATASETS = (
                 "long | short | neutral | hold",
                 "What to be: long, short, flat, or what one is.",
                 kind="text",
-                choices=tuple(Direction),
+                choices=tuple(map(str, Direction)),
             ),
             Column("confidence", "probability", "That the direction is right; 0 for hold.", low=0.0, high=1.0),
             Column("sd", "fraction", "Standard deviation of the return over the model's horizon.", low=0.0, high=1.0),
