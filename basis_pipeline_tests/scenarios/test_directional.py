@@ -12,6 +12,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.records import Category
 from basis_pipeline.domain.state import EngineState
+from basis_pipeline.results.build import build_tables
 from basis_pipeline_tests.builders import START, Moment, Run, at, frictionless, wired
 
 CASH, PERP = "binance:BaseToken:USDT", "binance:Perp:BTCUSDT"
@@ -268,6 +269,13 @@ def test_an_inverse_stop_costs_coins() -> None:
     assert run.pnl.equity == pytest.approx(coins, abs=1e-13)
     assert run.cumulative[Category.RESIDUAL] == pytest.approx(0.0, abs=1e-13)
     assert run.cumulative[Category.DELTA] == pytest.approx(100_000.0 * (1 / 50_000.0 - 1 / (entry * 0.98)), abs=1e-12)
+
+
+def test_a_contract_counts_as_one_dollar_of_notional() -> None:
+    mode = free(INVERSE_MODE)
+    run = Run(mode, [ENTRY]).go()
+    orders = build_tables(run.engine.log, mode.settings.universe, ["binance"])["orders"]
+    assert orders["filled"].to_pylist() == orders["notional"].to_pylist() == [100_000.0]
 
 
 @pytest.mark.parametrize("mode", [LINEAR_MODE, INVERSE_MODE])
