@@ -7,7 +7,7 @@ ifdef RAW
 export BASIS_RAW_DIR := $(abspath $(RAW))
 endif
 
-.PHONY: run test dev lint types check test-slow bench clean help
+.PHONY: run test dev lint types check test-slow bench stress clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
 .venv/.ready-dev: .venv/.ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev,ml]'
 	@touch $@
+
+stress: .venv/.ready-dev ## run all modes through the stress months and write docs/stress.md
+	$(BIN)/python -m basis_pipeline_tests.runs.stress_table docs/stress.md
 
 clean: ## remove the environment and caches; data stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

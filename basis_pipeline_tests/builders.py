@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import DataGapError
-from basis_pipeline.domain.market import Direction, MarketSnapshot, Signal
+from basis_pipeline.domain.market import Direction, Distribution, MarketSnapshot, Signal
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import Clock, Venue
@@ -33,6 +33,7 @@ ByKey = Mapping[str, float]
 """A value by position key."""
 
 _CEXES = ("binance", "bybit", "okx")
+_POOLS = (("curve", "weETH"), ("uniswap", "wstETH"))
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         opened: by position key, first mark of the bar that ended; defaults to `mark`.
         signal: what a model says, e.g. ("long", 0.7, 0.01) for confidence and standard deviation.
         index: by position key of an Aave slot, default 1.
+        ratio: by token, ETH per staked token at the protocol, default 1; `last` defaults to it times the price.
+        rewards: distributions known from this step on: (position key, start, end, rate).
         funding: rate by venue where this step settles funding; None between settlements.
         usd: USD per USDT.
         gas: gwei.
@@ -57,6 +60,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     opened: ByKey = {}
     signal: tuple[str, float, float] | None = None
     index: ByKey = {}
+    ratio: ByKey = {}
+    rewards: tuple[tuple[str, int, int, float], ...] = ()
     funding: ByKey | None = None
     usd: float = 1.0
     gas: float | None = None
@@ -65,15 +70,18 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> MarketSnapshot:
     """What the engine gets to see of a moment."""
     universe = settings.universe
-    prices = {"USDT": 1.0, **moment.prices}
+    prices = {"USDT": 1.0, "EIGEN": 0.0, "ETHFI": 0.0, **moment.prices}
+    ratio = tuple(moment.ratio.get(instrument.token, 1.0) for instrument in universe)
     price = tuple(prices[instrument.asset] for instrument in universe)
-    last = tuple(moment.last.get(key, p) for key, p in zip(universe.keys, price, strict=True))
+    worth = zip(universe.keys, price, ratio, strict=True)
+    last = tuple(moment.last.get(key, p * r) for key, p, r in worth)
     perps = frozenset(universe.slots_of(PositionType.PERP))
     mark = tuple(
         moment.mark.get(key, last[slot]) if slot in perps else price[slot] for slot, key in enumerate(universe.keys)
     )
     index = tuple(moment.index.get(key, 1.0) for key in universe.keys)
-    underlying = tuple(1.0 if s in perps else universe.instruments[s].sign * index[s] for s in range(len(universe)))
+    signs = [instrument.sign for instrument in universe]
+    underlying = tuple(1.0 if s in perps else signs[s] * index[s] * ratio[s] for s in range(len(universe)))
     value = tuple(mark[s] if s in perps else underlying[s] * price[s] for s in range(len(universe)))
     if inverse := [s for s in perps if universe.instruments[s].inverse]:
         underlying = tuple(1.0 / mark[s] if s in inverse else u for s, u in enumerate(underlying))
@@ -88,7 +96,7 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
         timestamp=timestamp,
         price=price,
         index=index,
-        ratio=(1.0,) * len(universe),
+        ratio=ratio,
         mark=mark,
         last=last,
         value=value,
@@ -100,6 +108,7 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
         share_price=prices[settings.share_asset],
         gas_price=moment.gas,
         gas_token_price=prices.get("ETH"),
+        rewards=tuple(Distribution(universe.slot(key), *period) for key, *period in moment.rewards),
         opened=tuple(moment.opened.get(key, m) for key, m in zip(universe.keys, mark, strict=True)),
         signal=Signal(Direction(moment.signal[0]), *moment.signal[1:]) if moment.signal else None,
     )
@@ -132,7 +141,8 @@ def frictionless(mode: str, overrides: Mapping[str, Any] | None = None) -> Wired
     """A mode whose venues take no fee, have no slippage and move funds for nothing; lots and margin rules stay."""
     names = set(wired(mode, overrides).settings.venues)
     free: dict[str, Any] = {f"venues.{name}.transfer_fee_usdt": 0.0 for name in names & {"wallet", *_CEXES}}
-    free |= {f"venues.{name}.gas_units": {} for name in names & {"wallet", "aave_v3"}}
+    free |= {f"venues.{name}.gas_units": {} for name in names - set(_CEXES)}
+    free |= {f"venues.{name}.swaps.{token}.slippage_bp": {10_000: 0.0} for name, token in _POOLS if name in names}
     for name in names & set(_CEXES):
         for kind in ("spot", "perp"):
             free |= {f"venues.{name}.{kind}.taker_fee_bp": 0.0, f"venues.{name}.{kind}.slippage_bp": {10_000: 0.0}}

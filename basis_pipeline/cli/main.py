@@ -43,12 +43,21 @@ def cli(context: click.Context) -> None:
 @click.option("--months", default=12, show_default=True, type=click.IntRange(1, 120))
 @click.option("--seed", default=7, show_default=True)
 @click.option("--asset", "assets", multiple=True, default=("BTC", "ETH"), show_default=True, help="Repeatable.")
+@click.option("--stress", multiple=True, metavar="MONTH=EPISODE", help="E.g. 2024-05=crash; repeatable.")
 @pass_workspace
-def sample_data(workspace: Workspace, first: str, months: int, seed: int, assets: tuple[str, ...]) -> None:
+def sample_data(  # noqa: PLR0917 - one parameter per option of the command
+    workspace: Workspace, first: str, months: int, seed: int, assets: tuple[str, ...], stress: tuple[str, ...]
+) -> None:
     """Write synthetic vendor files to <data root>/raw."""
     with screens.progress("sample data") as progress:
         summary = make_sample_data(
-            workspace.root, first_month=first, months=months, seed=seed, assets=assets, progress=progress
+            workspace.root,
+            first_month=first,
+            months=months,
+            seed=seed,
+            assets=assets,
+            stress=stress,
+            progress=progress,
         )
     screens.say(f"{'wrote' if summary.written else 'found'} sample data in {summary.raw}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -152,7 +152,7 @@ def summaries(records: Iterable[RecordSummary]) -> None:
         table.add_row(
             record.experiment or record.mode,
             f"{record.first}…{record.last}",
-            _percent(record.metrics["time_weighted_return"]),
+            _returns(record.metrics),
             _percent(record.metrics["cagr"]),
             f"{_money(record.income)} {record.share_class}",
             f"{_money(record.costs)} {record.share_class}",
@@ -164,6 +164,14 @@ def summaries(records: Iterable[RecordSummary]) -> None:
         if record.stale:
             say(f"{record.mode}: months from {record.stale[0]} were run on an earlier state; run them again")
     _OUT.print(table)
+
+
+def _returns(metrics: Mapping[str, float | None]) -> str:
+    """The time-weighted return, and the money-weighted one where money came or went."""
+    shown = _percent(metrics["time_weighted_return"])
+    if not metrics["flows_since_start"]:
+        return shown
+    return f"{shown} ({_percent(metrics['money_weighted_return'])} money-weighted)"
 
 
 def gates(results: Iterable[GateResult]) -> None:

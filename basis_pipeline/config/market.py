@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy, ModeFile
+from basis_pipeline.config.rewards import pool_reference, reward_series, reward_tokens
 from basis_pipeline.config.universe import GAS_TOKEN, LIQUID_STAKING, Venues
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
@@ -24,16 +25,19 @@ def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
             "hold.",
             remedy=f"choose from {', '.join(asset for asset in assets if asset != 'USDT')}.",
         )
+    pooled = {token: pool_reference(token) for token in reward_tokens(mode) if token not in mode.reference_price}
     return FrameSpec(
         universe=universe,
         step=STEPS[mode.step],
-        reference={asset: _reference(mode, asset) for asset in assets if asset != "USDT"},
+        reference={asset: _reference(mode, asset) for asset in assets if asset != "USDT"} | pooled,
         share_asset=mode.share_class,
         sources={str(instrument.key): _sources(mode, instrument, venues) for instrument in universe},
         gas=SeriesRef("gas_prices_1h", "ethereum", GAS_TOKEN) if costs_gas else None,
         gas_token=GAS_TOKEN,
         usd=SeriesRef("oracle_prices", "aave_v3", "USDT_USD") if oracle else None,
         signals=_signals(mode),
+        quoted_in=dict.fromkeys(pooled, GAS_TOKEN),
+        rewards=reward_series(mode),
     )
 
 

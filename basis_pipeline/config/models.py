@@ -62,6 +62,27 @@ class BasisStrategy(Model):
         return self
 
 
+class RewardsFile(Model):
+    """Restaking rewards: which are credited, and from what worth on they are sold as dust."""
+
+    tokens: list[str] | None = Field(default=None, description="default: all that the staked token is paid; [] is none")
+    dust_gas_multiple: NotNegative = Field(default=100.0, description="of the gas of a sale")
+    dust_delta: Share = Field(default=0.002, description="of equity")
+
+
+class BandFile(Model):
+    """Beyond `warn` it is reported, beyond `breach` nothing is entered any more; fractions."""
+
+    warn: Ratio
+    breach: Ratio
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BandFile:
+        if not self.warn < self.breach:
+            raise ValueError(f"warn {self.warn:g} must be below breach {self.breach:g}")
+        return self
+
+
 class StackFile(Model):
     """What staked ETH is made of; `target_ltv` 0 is plain staking."""
 
@@ -72,12 +93,23 @@ class StackFile(Model):
     executor: str = "instadapp"
     health_factor_derisk: Ratio = 1.12
     health_factor_emergency: Ratio = 1.05
+    carry_gate: bool = Field(default=True, description="take leverage off while the last 30 days say that it costs")
+    rewards: RewardsFile = RewardsFile()
+    ltv_band: Ratio = Field(default=0.02, description="around target_ltv; above it the stack is reduced")
+    peg_discount: BandFile = Field(
+        default=BandFile(warn=0.01, breach=0.025), description="of the market ratio below the protocol's"
+    )
+    borrow_rate: BandFile = Field(default=BandFile(warn=0.05, breach=0.10), description="APR of the last day")
+    reward_spike: Ratio = Field(default=0.005, description="rewards credited at once, of equity; reported only")
 
 
 class StakingStrategy(StackFile):
     """Stake ETH, plain or levered; equity in ETH."""
 
     shape: Literal["staking"]
+    exit_route: Literal["pool", "queue"] = Field(
+        default="pool", description="of withdrawals; the queue costs days instead of slippage, and is never for risk"
+    )
 
 
 class HedgedStakingStrategy(StackFile):
@@ -191,6 +223,7 @@ class ModeFile(Model):
     equity_deviation_threshold: Ratio = 0.05
     position_deviation_threshold: Ratio = 0.02
     min_trade_usd: NotNegative = 25.0
+    max_gas_share: Ratio = Field(default=0.01, description="of what an addition moves; it waits while gas costs more")
     reference_price: dict[str, str] = Field(default={}, description="asset -> spot venue; default binance")
     flows: list[FlowFile] = Field(default=[], description="scheduled deposits and withdrawals")
     error_policy: ErrorPolicyName = ErrorPolicyName.FAIL_FAST

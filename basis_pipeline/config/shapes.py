@@ -30,7 +30,7 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         (supplied,) = universe.slots_of(PositionType.A_TOKEN)
         return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, StakingStrategy):
-        return Staking(_stack(strategy, settings), settings.reserve_fraction)
+        return Staking(_stack(strategy, settings), settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, DirectionalStrategy):
         return _directional(mode, strategy, settings)
     spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
@@ -48,6 +48,7 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         wallet_slot=settings.capital_slot,
         spot_fraction=strategy.spot_fraction,
         reserve_fraction=settings.reserve_fraction,
+        gas_reserve=mode.gas_reserve,
         long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
     )
     return book if stack is None else HedgedStaking(book, stack)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from basis_pipeline.config.models import (
     BasisStrategy,
@@ -13,6 +13,7 @@ from basis_pipeline.config.models import (
     StackFile,
     StakingStrategy,
 )
+from basis_pipeline.config.rewards import REWARD_POOL, reward_key, reward_tokens
 from basis_pipeline.config.venue_models import InstrumentFile, KindRules, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.orders import Operation
@@ -27,6 +28,7 @@ WRAPPED = {"ETH": "WETH"}
 """Tokens that lending venues take in wrapped form."""
 
 
+_SWAPPED = (PositionType.LST, PositionType.BASE_TOKEN)
 LIQUID_STAKING = {"weETH": ("etherfi", "curve"), "wstETH": ("lido", "uniswap")}
 """Liquid staking token -> who issues it, and the pool it is sold on."""
 
@@ -56,16 +58,20 @@ class Venues:
         quote = line.quote if parsed.position_type is PositionType.PERP else ""
         return Instrument(parsed, token, line.asset or token, quote, line.ratio)
 
-    def universe(self, keys: Iterable[str]) -> Universe:
-        """Slots of `keys`, and of the receivables that funds in transit need where transfers take time."""
+    def universe(self, keys: Iterable[str], *, redeems: bool) -> Universe:
+        """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH."""
         instruments = [self.instrument(key) for key in keys]
-        if any(file.transfer_latency_bars for file in self.files.values()):
-            instruments += [
-                Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
-                for i in instruments
-                if i.position_type is PositionType.BASE_TOKEN
-            ]
-        return Universe(instruments)
+        late = any(file.transfer_latency_bars for file in self.files.values())
+        received = [
+            Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
+            for i in instruments
+            if i.position_type is PositionType.BASE_TOKEN and (late or (redeems and i.token == GAS_TOKEN))
+        ]
+        return Universe([*instruments, *received])
+
+
+def exits_by_queue(strategy: object) -> bool:
+    return isinstance(strategy, StakingStrategy) and strategy.exit_route == "queue"
 
 
 def derived_keys(mode: ModeFile) -> tuple[str, ...]:
@@ -81,6 +87,7 @@ def derived_keys(mode: ModeFile) -> tuple[str, ...]:
         keys = _pair_keys(mode, strategy)
         if isinstance(strategy, HedgedStakingStrategy):
             keys += [f"{WALLET}:BaseToken:ETH", *_stack_keys(strategy)]
+    keys += [reward_key(token) for token in reward_tokens(mode)]
     added = mode.component_config.position_monitor.position_subscriptions
     return tuple(dict.fromkeys([*keys, *added]))
 
@@ -127,6 +134,7 @@ def used_venues(mode: ModeFile) -> tuple[str, ...]:
     if isinstance(strategy, StackFile):
         held.append(LIQUID_STAKING[strategy.lst][1])
         held += [strategy.executor] if strategy.target_ltv else []
+        held += [REWARD_POOL] if reward_tokens(mode) else []
     return tuple(dict.fromkeys(held))
 
 
@@ -149,12 +157,14 @@ def margin_accounts(universe: Universe, venues: Venues) -> tuple[MarginAccount, 
     return tuple(accounts)
 
 
-def routes(universe: Universe) -> dict[int, Route]:
-    """How each slot is traded or converted, and against which."""
+def routes(universe: Universe, rewards: Container[int] = ()) -> dict[int, Route]:
+    """How each slot is traded or converted, and against which; `rewards` are the slots of reward tokens."""
     found: dict[int, Route] = {}
     for slot, instrument in enumerate(universe):
         venue, kind = instrument.key.venue, instrument.position_type
-        if kind is PositionType.PERP:
+        if slot in rewards:
+            found[slot] = Route(Operation.SWAP, REWARD_POOL, slot, universe.slot(f"{WALLET}:BaseToken:{GAS_TOKEN}"))
+        elif kind is PositionType.PERP:
             cash = universe.slot(f"{venue}:BaseToken:{instrument.quote}")
             found[slot] = Route(Operation.PERP_TRADE, venue, slot, cash)
         elif kind is PositionType.A_TOKEN:
@@ -202,6 +212,7 @@ def stack_route(universe: Universe, venues: Venues, strategy: StackFile) -> Stac
         lending=strategy.lending_venue,
         executor=strategy.executor,
         flash_fee=venues.files[strategy.executor].flash_fee_bp * 1e-4 if levered else 0.0,
+        queues=exits_by_queue(strategy),
     )
 
 
@@ -222,7 +233,7 @@ def venue_rules(universe: Universe, venues: Venues, step: str) -> dict[str, Venu
 def _rules(universe: Universe, file: VenueFile, venues: Venues, step: int) -> VenueRules:
     trades = {}
     for slot, instrument in enumerate(universe):
-        if file.kind == "dex" and instrument.position_type is PositionType.LST and instrument.token in file.swaps:
+        if file.kind == "dex" and instrument.position_type in _SWAPPED and instrument.token in file.swaps:
             trades[slot] = _trade_rules(
                 InstrumentFile(key=str(instrument.key)), file.swaps[instrument.token], fee_in_base=False
             )

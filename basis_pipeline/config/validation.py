@@ -10,15 +10,20 @@ from basis_pipeline.config.models import (
     DirectionalStrategy,
     HedgedStakingStrategy,
     ModeFile,
+    StackFile,
+    StakingStrategy,
 )
 from basis_pipeline.config.universe import Venues
 from basis_pipeline.config.venue_models import ShareClassFile
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.domain.settings import MarginAccount, MarginLimits
+from basis_pipeline.domain.settings import LendingAccount, MarginAccount, MarginLimits
 from basis_pipeline.domain.valuation import ratio_after_move
 
 RELEVER = 1.6
 """Default of margin_ratio.relever, in multiples of m0 = (1 - s) / s."""
+
+HEALTH_ROOM = 0.08
+"""Least distance of a stack's own health factor from the one at which it is reduced."""
 
 LARGEST_MOVES = {"BTC": (0.073, 0.094), "ETH": (0.122, 0.140)}
 """Largest adverse moves measured on 2024-01..2025-06, as fractions: within one hour, within two."""
@@ -71,6 +76,40 @@ def check_share_class(mode: ModeFile, share_class: ShareClassFile) -> None:
             f"configs/modes/{mode.mode}.yaml: share_class {mode.share_class} does not fit a {mode.strategy.shape} mode "
             f"of {mode.asset}, whose capital is {' or '.join(fitting)}.",
             remedy=f"set share_class: {fitting[0]}.",
+        )
+
+
+def check_exit_route(mode: ModeFile) -> None:
+    """A queue serves plain stacks only, and its gas has to be there before any of its ETH is."""
+    strategy, where = mode.strategy, f"configs/modes/{mode.mode}.yaml"
+    if not isinstance(strategy, StakingStrategy) or strategy.exit_route != "queue":
+        return
+    if strategy.target_ltv:
+        raise ConfigError(
+            f"{where}: exit_route queue does not fit a levered stack (target_ltv {strategy.target_ltv:g}).",
+            remedy="a redemption cannot repay a flash loan: set exit_route: pool.",
+        )
+    if not mode.gas_reserve:
+        raise ConfigError(
+            f"{where}: exit_route queue needs a gas_reserve: a redemption brings nothing to pay its gas from.",
+            remedy="set gas_reserve: 0.02 (ETH) or more.",
+        )
+
+
+def check_stack(mode: ModeFile, strategy: StackFile, account: LendingAccount | None) -> None:
+    """A levered stack needs room between its own health factor and the one it is reduced at (decisions, Leverage)."""
+    where = f"configs/modes/{mode.mode}.yaml"
+    if strategy.health_factor_emergency >= strategy.health_factor_derisk or strategy.health_factor_emergency <= 1.0:
+        raise ConfigError(f"{where}: strategy needs 1 < health_factor_emergency < health_factor_derisk.")
+    if account is None:
+        return
+    health, needed = account.liquidation_threshold / strategy.target_ltv, strategy.health_factor_derisk + HEALTH_ROOM
+    if health < needed - 1e-9:
+        raise ConfigError(
+            f"{where}: strategy.target_ltv {strategy.target_ltv:g} is a health factor of {health:.4f} at a liquidation "
+            f"threshold of {account.liquidation_threshold:g}; it needs {needed:.4g}, {HEALTH_ROOM:g} above "
+            "health_factor_derisk.",
+            remedy=f"lower strategy.target_ltv to {account.liquidation_threshold / needed:.4f} or below.",
         )
 
 

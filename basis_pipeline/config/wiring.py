@@ -16,6 +16,8 @@ from basis_pipeline.config.models import (
     ModeFile,
     StackFile,
 )
+from basis_pipeline.config.rewards import reward_rules
+from basis_pipeline.config.risk_limits import risk_limits
 from basis_pipeline.config.shapes import build_strategy
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
@@ -23,6 +25,7 @@ from basis_pipeline.config.universe import (
     Venues,
     capital_key,
     derived_keys,
+    exits_by_queue,
     lending_account,
     margin_accounts,
     receivables,
@@ -34,7 +37,9 @@ from basis_pipeline.config.universe import (
 from basis_pipeline.config.validation import (
     check_basis,
     check_directional,
+    check_exit_route,
     check_share_class,
+    check_stack,
     directional_limits,
     margin_limits,
 )
@@ -42,14 +47,11 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
 from basis_pipeline.domain.settings import (
-    DeltaLimits,
     EngineSettings,
     ExecutionMode,
-    HealthLimits,
+    LendingAccount,
     MarginAccount,
     MarginLimits,
-    RiskLimits,
-    RiskType,
     ScheduledFlow,
     SteeringLimits,
 )
@@ -73,13 +75,6 @@ _SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
     "staking": SimulatedStaking,
     "dex": SimulatedDex,
     "executor": SimulatedExecutor,
-}
-_SHAPE_RISKS = {
-    "lending": (RiskType.DRAWDOWN,),
-    "staking": (RiskType.HEALTH_FACTOR, RiskType.DRAWDOWN),
-    "hedged_staking": tuple(RiskType),
-    "basis": (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN),
-    "directional": (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN),
 }
 _SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005, "directional": 0.0}
 
@@ -120,13 +115,14 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
     check_share_class(mode, share_class)
+    check_exit_route(mode)
     names = used_venues(mode)
     if strangers := sorted(mode.venues.keys() - set(names)):
         raise ConfigError(
             f"configs/modes/{name}.yaml: `venues` overrides {', '.join(strangers)}, which it does not use."
         )
     venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
-    universe = venues.universe(derived_keys(mode))
+    universe = venues.universe(derived_keys(mode), redeems=exits_by_queue(mode.strategy))
     behaviour = behaviour_of(mode, venues, universe, share_class)
     neutral = share_class.market_neutral and mode.strategy.shape != "directional"
     settings = _settings(mode, venues, universe, behaviour, market_neutral=neutral)
@@ -150,8 +146,10 @@ def _settings(
     mode: ModeFile, venues: Venues, universe: Universe, behaviour: dict[str, str], *, market_neutral: bool
 ) -> EngineSettings:
     accounts = margin_accounts(universe, venues)
-    strategy, limits = mode.strategy, _margin_limits(mode, accounts, venues)
+    strategy = mode.strategy
+    limits = _margin_limits(mode, accounts, venues)
     capital = universe.slot(capital_key(mode))
+    rewards = reward_rules(mode, universe)
     return EngineSettings(
         mode=mode.mode,
         share_class=mode.share_class,
@@ -164,22 +162,20 @@ def _settings(
         universe=universe,
         venues=venue_rules(universe, venues, mode.step),
         capital_slot=capital,
-        risk=_risk_limits(mode, limits),
-        steering_limits=SteeringLimits(
-            equity_deviation=mode.equity_deviation_threshold,
-            leg_deviation=mode.position_deviation_threshold,
-            min_trade=mode.min_trade_usd,
-        ),
+        risk=risk_limits(mode, limits),
+        steering_limits=_steering_limits(mode),
         gas_slot=_gas_slot(mode, universe, capital),
         reserve_fraction=_reserve(mode),
         gas_reserve=mode.gas_reserve,
         margin_accounts=accounts,
-        routes=routes(universe),
+        routes=routes(universe, rewards.token_slots if rewards else ()),
+        rewards=rewards,
         receivables=receivables(universe),
         flows=_flows(mode),
         cash_floor=strategy.cash_floor if isinstance(strategy, BasisStrategy | HedgedStakingStrategy) else 0.0,
         stack=stack_route(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
-        lending=lending_account(universe, venues, strategy) if isinstance(strategy, StackFile) else None,
+        gated_ltv=_gated_ltv(strategy) if isinstance(strategy, StackFile) else None,
+        lending=_lending(mode, universe, venues),
         config_digest=digest_of(behaviour),
         behaviour=behaviour,
     )
@@ -199,21 +195,27 @@ def _margin_limits(mode: ModeFile, accounts: Sequence[MarginAccount], venues: Ve
     return None
 
 
-def _risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
-    """What the shape watches, unless the mode says what to watch."""
-    enabled = mode.component_config.risk_monitor.enabled_risk_types
-    return RiskLimits(
-        enabled=frozenset(_SHAPE_RISKS[mode.strategy.shape] if enabled is None else enabled),
-        margin=margin,
-        health=_health(mode.strategy) if isinstance(mode.strategy, StackFile) else None,
-        delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
-        max_drawdown=mode.max_drawdown,
-        funding_floor_apr=mode.funding_floor_apr,
+def _steering_limits(mode: ModeFile) -> SteeringLimits:
+    return SteeringLimits(
+        equity_deviation=mode.equity_deviation_threshold,
+        leg_deviation=mode.position_deviation_threshold,
+        min_trade=mode.min_trade_usd,
+        max_gas_share=mode.max_gas_share,
     )
 
 
-def _health(strategy: StackFile) -> HealthLimits:
-    return HealthLimits(strategy.health_factor_derisk, strategy.health_factor_emergency)
+def _lending(mode: ModeFile, universe: Universe, venues: Venues) -> LendingAccount | None:
+    """The account behind a stack, after a check that its leverage leaves room to act."""
+    strategy = mode.strategy
+    if not isinstance(strategy, StackFile):
+        return None
+    account = lending_account(universe, venues, strategy)
+    check_stack(mode, strategy, account)
+    return account
+
+
+def _gated_ltv(strategy: StackFile) -> float | None:
+    return strategy.target_ltv if strategy.carry_gate and strategy.target_ltv else None
 
 
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:

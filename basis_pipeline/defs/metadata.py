@@ -26,6 +26,7 @@ class _Figure(NamedTuple):
 
 _FIGURES = (
     _Figure("return (%)", "time_weighted_return", 100.0),
+    _Figure("money-weighted return (%)", "money_weighted_return", 100.0),
     _Figure("max drawdown (%)", "max_drawdown", 100.0),
     _Figure("end equity", "end_equity"),
     _Figure("profit", "profit"),

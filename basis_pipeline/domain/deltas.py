@@ -40,11 +40,13 @@ class PositionDelta(msgspec.Struct, frozen=True, gc=False):
         amount: signed change, in the units of the slot (scaled for Aave, base quantity for perps).
         source: what caused it.
         operation_id: the order it belongs to; 0 for settlements and flows.
-        price: fill price of the base or perp leg, liquidation price, or the mark of a funding settlement; USDT.
+        price: fill price of the base or perp leg, liquidation price, mark of a funding settlement, or market price of
+            a reward at receipt; USDT.
         reference_price: what the fill is measured against, the venue's last price; USDT.
         fee: fee stated for this leg, USDT, positive = paid. Already contained in the amounts, never applied again.
-        rate: funding rate of the settlement.
-        reference_quantity: quantity the settlement was computed on, before any trade at its timestamp.
+        rate: funding rate of the settlement, or reward tokens per eETH of the period.
+        reference_quantity: quantity the settlement was computed on: of a perp before any trade at its timestamp, of a
+            reward the time-weighted eETH held.
         bracket: of a fill that opens or flips a perp position, the levels that will close it.
     """
 

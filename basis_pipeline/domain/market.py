@@ -35,12 +35,28 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     sd: float
 
 
+class Distribution(msgspec.Struct, frozen=True, gc=False):
+    """Reward tokens paid to whoever held an earning token during a period.
+
+    Attributes:
+        slot: where the reward tokens are credited.
+        start, end: the period [start, end) in microseconds UTC; `end` is not after the snapshot's timestamp.
+        rate: reward tokens for one unit of underlying (eETH) held throughout the period.
+    """
+
+    slot: int
+    start: int
+    end: int
+    rate: float
+
+
 class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     """Everything the engine may know at `timestamp`. Each tuple has one entry per slot of the universe.
 
     Attributes:
         timestamp: microseconds UTC.
-        price: USDT per unit of the slot's asset: open of the reference spot bar (domain V1); 1.0 for USDT.
+        price: USDT per unit of the slot's asset: open of the reference spot bar (domain V1); 1.0 for USDT; 0.0 for a
+            reward token that is not traded anywhere yet, of which nothing may be held.
         index: Aave liquidity or variable borrow index, accrued to `timestamp`; 1.0 for other slots.
         ratio: underlying per token at the protocol (ETH per weETH); 1.0 for other slots.
         mark: mark price of a perp, USDT (USD for an inverse one); equals `price` for other slots.
@@ -56,6 +72,7 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
         share_price: USDT per unit of the share class.
         gas_price: gwei per unit of gas, or None where the mode has no on-chain operation.
         gas_token_price: USDT per ETH for gas, or None likewise.
+        rewards: distributions that became known since the step before.
         opened: first mark of the bar that ended at `timestamp`, as `low`; None where no position has a stop.
         signal: what the mode's model said for this timestamp, or None.
     """
@@ -75,5 +92,6 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     share_price: float
     gas_price: float | None = None
     gas_token_price: float | None = None
+    rewards: tuple[Distribution, ...] = ()
     opened: Floats | None = None
     signal: Signal | None = None

@@ -21,6 +21,7 @@ class Operation(StrEnum):
     STAKE = "stake"
     REDEEM = "redeem"
     SWAP = "swap"
+    UNWRAP_REWARD = "unwrap_reward"
     BORROW = "borrow"
     REPAY = "repay"
     FLASH_BORROW = "flash_borrow"

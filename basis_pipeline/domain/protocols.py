@@ -25,6 +25,7 @@ class SettlementKind(StrEnum):
     TAKE_PROFIT = "take_profit"
     FUNDING = "funding"
     ARRIVAL = "arrival"
+    REWARD = "reward"
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
 
@@ -82,12 +83,16 @@ class StrategyView(msgspec.Struct, frozen=True):
         equity: what may be deployed, USDT: equity less withdrawals that are pending.
         pending_withdrawal: USDT to be set free in the wallet.
         margin_multiple: size for this multiple of the strategy's own margin ratio.
+        levered: whether a stack is sized with its debt.
+        exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
     """
 
     snapshot: ChainSnapshot
     equity: float
     pending_withdrawal: float = 0.0
     margin_multiple: float = 1.0
+    levered: bool = True
+    exposure: float = 1.0
 
 
 class Targets(msgspec.Struct, frozen=True):
@@ -98,6 +103,7 @@ class Targets(msgspec.Struct, frozen=True):
         margins: by cash slot of a margin account, the margin balance wanted in USDT.
         wallet: by slot of the wallet, tokens to keep free there.
         brackets: by perp slot, where a position that is opened or flipped will be closed again.
+        patient: what has to be released may take days, as a redemption does.
     """
 
     quantities: dict[int, float]
@@ -105,6 +111,7 @@ class Targets(msgspec.Struct, frozen=True):
     wallet: dict[int, float]
     reason: str
     brackets: dict[int, BracketDistances] = {}
+    patient: bool = False
 
 
 class Hedge(msgspec.Struct, frozen=True):

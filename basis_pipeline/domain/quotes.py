@@ -84,6 +84,7 @@ _QUOTES: dict[Operation, Callable[[Order, Holdings, MarketSnapshot, EngineSettin
     Operation.WITHDRAW: chain.withdraw,
     Operation.WRAP: chain.wrap,
     Operation.UNWRAP: chain.wrap,
+    Operation.UNWRAP_REWARD: chain.unwrap_reward,
     Operation.STAKE: chain.stake,
     Operation.REDEEM: chain.redeem,
     Operation.BORROW: chain.borrow,

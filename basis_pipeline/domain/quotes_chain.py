@@ -5,7 +5,7 @@ Sources: Aave V3 (scaled balances), Lido and EtherFi (mint and redemption at the
 
 from __future__ import annotations
 
-from basis_pipeline.domain.accounting import scale
+from basis_pipeline.domain.accounting import scale, unscale
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
@@ -13,6 +13,9 @@ from basis_pipeline.domain.orders import Operation, Order
 from basis_pipeline.domain.quote import Holdings, Quote
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.venue_rules import gas_cost
+
+FULL_BALANCE = 1e-12
+"""A withdrawal of everything may differ from the balance by float noise; it is then the balance."""
 
 
 def transfer(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
@@ -37,8 +40,14 @@ def supply(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSe
 
 
 def withdraw(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """`quantity` tokens in, quantity / index scaled units of the aToken out."""
-    burnt = min(scale(order.quantity, market.index[order.slot]), holdings.quantities[order.slot])
+    """`quantity` tokens in, quantity / index scaled units of the aToken out; OrderError for more than is supplied."""
+    held, burnt = holdings.quantities[order.slot], scale(order.quantity, market.index[order.slot])
+    if burnt > held * (1.0 + FULL_BALANCE):
+        key = settings.universe.keys[order.slot]
+        raise OrderError(
+            f"{order.quantity:.10g} tokens were asked for, {key} is {unscale(held, market.index[order.slot]):.10g}."
+        )
+    burnt = min(burnt, held)
     gas, gas_deltas = gas_of(order, market, settings)
     deltas = (
         PositionDelta(order.slot, -burnt, DeltaSource.TRANSFER, order.operation_id),
@@ -50,6 +59,12 @@ def withdraw(order: Order, holdings: Holdings, market: MarketSnapshot, settings:
 def wrap(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
     """ETH to WETH or back, one to one."""
     return _convert(order, market, settings, received=order.quantity)
+
+
+def unwrap_reward(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+    """Rewards arrive wrapped and are booked as the tokens inside; taking them out costs gas and moves nothing."""
+    gas, gas_deltas = gas_of(order, market, settings)
+    return Quote(gas_deltas, gas=gas)
 
 
 def stake(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
@@ -81,10 +96,13 @@ def borrow(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSe
 
 def repay(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
     """`slot` is the debt, `counter_slot` the token it is paid from; no more is taken than is owed."""
-    cleared = min(scale(order.quantity, market.index[order.slot]), holdings.quantities[order.slot])
+    index, owed = market.index[order.slot], holdings.quantities[order.slot]
+    cleared, paid = scale(order.quantity, index), order.quantity
+    if cleared > owed:
+        cleared, paid = owed, unscale(owed, index)
     gas, gas_deltas = gas_of(order, market, settings)
     deltas = (
-        PositionDelta(order.counter_slot, -order.quantity, DeltaSource.TRANSFER, order.operation_id),
+        PositionDelta(order.counter_slot, -paid, DeltaSource.TRANSFER, order.operation_id),
         PositionDelta(order.slot, -cleared, DeltaSource.TRANSFER, order.operation_id),
     )
     return Quote(deltas + gas_deltas, gas=gas)

@@ -98,6 +98,8 @@ class Risk(msgspec.Struct, frozen=True, gc=False):
         delta_drift: |excess delta| / equity.
         funding_apr: trailing seven-day funding earned per year on short notional; positive = received.
         drawdown: 1 - equity per share-class unit / its peak, flows excluded; 0 at a peak.
+        peg_discount: what a staked token sells for over its protocol ratio, less one; negative = discount.
+        borrow_apr: growth of the borrow index over the last whole day, per year.
         findings: what is outside its limits, worst first.
     """
 
@@ -109,6 +111,8 @@ class Risk(msgspec.Struct, frozen=True, gc=False):
     funding_apr: float | None
     drawdown: float
     findings: tuple[RiskFinding, ...] = ()
+    peg_discount: float | None = None
+    borrow_apr: float | None = None
 
 
 class PnL(msgspec.Struct, frozen=True, gc=False):

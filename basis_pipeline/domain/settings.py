@@ -31,6 +31,10 @@ class RiskType(StrEnum):
     FUNDING = "funding"
     DRAWDOWN = "drawdown"
     HEALTH_FACTOR = "health_factor"
+    LOAN_TO_VALUE = "loan_to_value"
+    PEG_DISCOUNT = "peg_discount"
+    BORROW_RATE = "borrow_rate"
+    REWARDS = "rewards"
 
 
 class MarginLimits(msgspec.Struct, frozen=True):
@@ -50,8 +54,21 @@ class DeltaLimits(msgspec.Struct, frozen=True):
     breach: float = 0.05
 
 
+class Band(msgspec.Struct, frozen=True):
+    """Beyond `warn` it is reported, beyond `breach` something is done; both positive fractions."""
+
+    warn: float
+    breach: float
+
+
 class RiskLimits(msgspec.Struct, frozen=True):
-    """Limits the risk monitor holds the book against; a limit of a disabled risk type is not looked at."""
+    """Limits the risk monitor holds the book against; a limit of a disabled risk type is not looked at.
+
+    Attributes:
+        peg: of the discount of a staked token on its pool.
+        borrow: of the yearly cost of debt over the last day.
+        reward_spike: rewards credited at once, fraction of equity; they are reported, nothing follows.
+    """
 
     enabled: frozenset[RiskType]
     margin: MarginLimits | None = None
@@ -59,6 +76,9 @@ class RiskLimits(msgspec.Struct, frozen=True):
     delta: DeltaLimits = DeltaLimits()
     max_drawdown: float = 0.15
     funding_floor_apr: float = -0.05
+    peg: Band | None = None
+    borrow: Band | None = None
+    reward_spike: float = 0.005
 
 
 class HealthLimits(msgspec.Struct, frozen=True):
@@ -67,6 +87,7 @@ class HealthLimits(msgspec.Struct, frozen=True):
     derisk: float = 1.12
     emergency: float = 1.05
     ltv_band: float = 0.02
+    target_ltv: float = 0.0
 
 
 class LendingAccount(msgspec.Struct, frozen=True):
@@ -121,6 +142,7 @@ class StackRoute(msgspec.Struct, frozen=True):
         collateral_slot, debt_slot: its aToken and the WETH debt of a levered stack, else None.
         staking, dex, lending, executor: venues that mint, sell, lend, and run atomic groups.
         flash_fee: of the executor's flash loans, fraction.
+        queues: what a withdrawal needs is redeemed at the issuer instead of sold on the pool. Nothing urgent ever is.
     """
 
     eth_slot: int
@@ -132,6 +154,7 @@ class StackRoute(msgspec.Struct, frozen=True):
     lending: str
     executor: str
     flash_fee: float = 0.0
+    queues: bool = False
 
     @property
     def levered(self) -> bool:
@@ -148,6 +171,24 @@ class StackRoute(msgspec.Struct, frozen=True):
     def held_slot(self) -> int:
         """Where the staked tokens are: collateral of a levered stack, else the wallet."""
         return self.lst_slot if self.collateral_slot is None else self.collateral_slot
+
+
+class RewardRules(msgspec.Struct, frozen=True):
+    """What earns restaking rewards, and when the tokens received are worth selling (domain B6).
+
+    Attributes:
+        earning_slots: staked tokens that earn, in the wallet or as collateral.
+        token_slots: reward tokens in the wallet, each sold along its route.
+        issuer: venue that pays them, and unwraps them before the first sale.
+        gas_multiple, equity_fraction: a token is sold when it is worth more than this multiple of the gas of its sale,
+            and more than this fraction of equity.
+    """
+
+    earning_slots: tuple[int, ...]
+    token_slots: tuple[int, ...]
+    issuer: str
+    gas_multiple: float = 100.0
+    equity_fraction: float = 0.002
 
 
 class ScheduledFlow(msgspec.Struct, frozen=True):
@@ -172,6 +213,7 @@ class SteeringLimits(msgspec.Struct, frozen=True):
         equity_deviation: |reference equity - equity| / reference equity of a price-neutral pair.
         leg_deviation: |actual - target| / target of a leg, or |spot - short| / spot of a pair.
         min_trade: USDT; smaller changes are not traded.
+        max_gas_share: an addition to the book waits while its gas is more than this fraction of what it moves.
         retry_move, retry_after: a plan that cash could not carry is not tried again before the price has moved by
             this fraction or this many microseconds have passed.
     """
@@ -179,6 +221,7 @@ class SteeringLimits(msgspec.Struct, frozen=True):
     equity_deviation: float = 0.05
     leg_deviation: float = 0.02
     min_trade: float = 25.0
+    max_gas_share: float = 0.01
     retry_move: float = 0.02
     retry_after: int = 86_400_000_000
 
@@ -193,7 +236,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
         routes: by slot; slots that are not traded directly have none.
         stack: how ETH is staked and levered, for modes that do.
+        gated_ltv: target loan to value of a stack whose leverage has to pay; None without a carry gate.
         lending: the account whose health factor is watched.
+        rewards: what earns restaking rewards, for modes that do.
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
         cash_floor: cash a re-levered account keeps, as a fraction of its notional.
@@ -221,6 +266,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     lending: LendingAccount | None = None
     routes: dict[int, Route] = {}
     stack: StackRoute | None = None
+    gated_ltv: float | None = None
+    rewards: RewardRules | None = None
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05

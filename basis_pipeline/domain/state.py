@@ -63,12 +63,17 @@ class RiskState(msgspec.Struct, frozen=True):
         equity: share class, at the last commit; 0 before the book was funded.
         unit_value, peak: value of one unit (1.0 at the opening) and its highest value.
         funding: settlements of the trailing window, oldest first.
+        borrow_index, borrow_at: of the debt at the last midnight; 0 before the first.
+        borrow_apr: its growth per year between the last two midnights.
     """
 
     equity: float = 0.0
     unit_value: float = 1.0
     peak: float = 1.0
     funding: tuple[FundingPayment, ...] = ()
+    borrow_index: float = 0.0
+    borrow_at: int = 0
+    borrow_apr: float | None = None
 
 
 class StrategyState(msgspec.Struct, frozen=True):
@@ -77,13 +82,59 @@ class StrategyState(msgspec.Struct, frozen=True):
     Attributes:
         reference_equity: equity at the last sizing in USDT, adjusted for flows since; None before the entry.
         halted: why no entry is planned any more; empty while trading.
+        exposure: share of its full size that the book was last sized for.
         declined_price, declined_at: where and when a plan last could not be carried by cash; None if it could.
     """
 
     reference_equity: float | None = None
     halted: str = ""
+    exposure: float = 1.0
     declined_price: float | None = None
     declined_at: int | None = None
+
+
+class HoldingMark(msgspec.Struct, frozen=True):
+    """Underlying x days (eETH-days) held from the opening to a midnight."""
+
+    midnight: int
+    held_days: float
+
+
+class RewardState(msgspec.Struct, frozen=True):
+    """How much of the earning token was held, and for how long: what later distributions are computed on.
+
+    Attributes:
+        held_days: eETH-days from the opening to the last step.
+        marks: the same at every midnight since the opening, in order.
+        wrapped: tokens were received since rewards were last unwrapped.
+    """
+
+    held_days: float = 0.0
+    marks: tuple[HoldingMark, ...] = ()
+    wrapped: bool = False
+
+
+class CarryMark(msgspec.Struct, frozen=True):
+    """What growth is measured between: collateral (ratio x liquidity index), debt (borrow index), rewards so far."""
+
+    midnight: int
+    collateral: float
+    debt: float
+    rewards: float
+
+
+class CarryState(msgspec.Struct, frozen=True):
+    """The window of the carry gate.
+
+    Attributes:
+        marks: one per midnight of the window, oldest first.
+        rewards: value of all distributions so far, as a fraction of one eETH.
+        levered: whether the stack should have debt.
+    """
+
+    marks: tuple[CarryMark, ...] = ()
+    rewards: float = 0.0
+    levered: bool = True
 
 
 class ReportedFinding(msgspec.Struct, frozen=True):
@@ -106,6 +157,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
         market: the last snapshot, by slot: the next step's interval starts at its prices, indices and ratios.
         settled: `kind:venue` -> timestamp of the last settlement, so that none happens twice.
         flows_until: scheduled flows up to here were taken into account.
+        rewards: the holding history of the token that earns restaking rewards.
+        carry: what leverage has earned lately.
         risk_findings: what the event log last reported, so that a resumed run does not report it again.
     """
 
@@ -127,6 +180,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: tuple[PendingArrival, ...] = ()
     withdrawals: tuple[PendingWithdrawal, ...] = ()
     flows_until: int = 0
+    rewards: RewardState = RewardState()
+    carry: CarryState = CarryState()
     risk_findings: tuple[ReportedFinding, ...] = ()
 
     def to_json(self) -> bytes:

@@ -115,15 +115,16 @@ def health_of(account: LendingAccount, values: Sequence[float]) -> Health:
 def round_down(quantity: float, lot: float) -> float:
     """Largest multiple of `lot` that is not above `quantity`; `lot` 0 leaves it alone.
 
-    The tolerance keeps a quantity that is a multiple up to float noise from losing a whole lot.
+    The tolerance keeps a quantity that is a multiple up to float noise from losing a whole lot; it grows with the
+    number of lots, as the noise does.
     """
     if lot == 0.0:
         return quantity
-    return round(math.floor(quantity / lot + 1e-9) * lot, 12)
+    return round(math.floor(quantity / lot * (1.0 + 1e-15) + 1e-9) * lot, 12)
 
 
 def round_up(quantity: float, lot: float) -> float:
     """Smallest multiple of `lot` that is not below `quantity`, up to the same tolerance."""
     if lot == 0.0:
         return quantity
-    return round(math.ceil(quantity / lot - 1e-9) * lot, 12)
+    return round(math.ceil(quantity / lot * (1.0 - 1e-15) - 1e-9) * lot, 12)

@@ -26,7 +26,7 @@ from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot, Positions
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
-from basis_pipeline.domain.state import EngineState, PnLState, PositionState, RiskState, StrategyState
+from basis_pipeline.domain.state import CarryState, EngineState, PnLState, PositionState, RiskState, StrategyState
 from basis_pipeline.domain.timeline import to_micros
 from basis_pipeline.engine.error_policy import ErrorPolicy, FailFast, Replan, RetryWithBackoff
 from basis_pipeline.engine.event_logger import EventLogger
@@ -150,6 +150,7 @@ class EventDrivenStrategyEngine:
             self.settlements,
             self.event_logger,
             state.strategy if state else StrategyState(),
+            carry=state.carry if state else CarryState(),
             last_operation=state.operation_id if state else 0,
         )
         self.health = HealthManager(COMPONENTS, self.event_logger.health)
@@ -250,6 +251,8 @@ class EventDrivenStrategyEngine:
             arrivals=self.settlements.arrivals,
             withdrawals=self.settlements.withdrawals,
             flows_until=self.settlements.flows_until,
+            rewards=self.settlements.rewards,
+            carry=self.strategy_manager.carry,
         )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from operator import mul
 
 from basis_pipeline.domain.accounting import inverse_pnl, unrealised_pnl
+from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import Exposure, Positions
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.timeline import iso
 
 
 class ExposureMonitor:
@@ -24,14 +26,19 @@ class ExposureMonitor:
         self._inverse = tuple(slot for slot in perps if universe.instruments[slot].inverse)
         self._share_asset = settings.share_asset
         self._coin_share_class = settings.coin_share_class
+        self._universe = universe
+        self._reward_slots = settings.rewards.token_slots if settings.rewards else ()
         self._assets = tuple(
             (asset, tuple(slot for slot, instrument in enumerate(universe) if instrument.asset == asset))
             for asset in universe.assets
         )
 
     def calculate_exposure(self, positions: Positions, market: MarketSnapshot) -> Exposure:
-        """Exposure of `positions` at `market`, all amounts USDT."""
+        """Exposure of `positions` at `market`, all amounts USDT; DataError for a held token that nothing prices."""
         quantities, mark, price = positions.quantities, market.mark, market.price
+        for slot in self._reward_slots:
+            if quantities[slot] and not price[slot]:
+                raise _unpriced(self._universe.keys[slot], market.timestamp)
         values = list(map(mul, quantities, market.value))
         units = list(map(mul, quantities, market.underlying))
         for slot in self._linear:
@@ -58,3 +65,11 @@ class ExposureMonitor:
                 net += delta * price[slots[0]]
         excess += net
         return Exposure(equity, tuple(values), tuple(asset_deltas), net, excess, gross)
+
+
+def _unpriced(key: str, timestamp: int) -> DataError:
+    return DataError(
+        f"{key} is held at {iso(timestamp)} and nothing prices it.",
+        code="DATA-005",
+        remedy="ingest candles of its pool that reach back to its receipt.",
+    )

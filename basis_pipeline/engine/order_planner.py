@@ -19,6 +19,7 @@ from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.valuation import order_notional, round_down, round_up
 from basis_pipeline.domain.venue_rules import TradeRules
 from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_wallet
+from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, sell_dust
 from basis_pipeline.engine.lending_planner import acquire_lending, release_lending
 from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
 from basis_pipeline.engine.stack_planner import acquire_stack, eth_to_exchange, eth_to_wallet, release_stack
@@ -53,32 +54,48 @@ class OrderPlanner:
         self._spot_slot = hedge.spot_slot if hedge else -1
         self._spot_lot = self._rules(self._spot_slot).lot if hedge else 0.0
 
-    def plan(self, targets: Targets, positions: Positions, market: MarketSnapshot, action: Action) -> Plan:
-        """Orders from `positions` to `targets`; a refusal where they cannot be carried out in sequence."""
+    def plan(
+        self,
+        targets: Targets | None,
+        positions: Positions,
+        market: MarketSnapshot,
+        action: Action,
+        dust: DustSale = NO_DUST,
+    ) -> Plan:
+        """Orders that sell `dust` and then lead to `targets`; a refusal where they cannot be carried out in sequence.
+
+        Without targets everything but the dust is left alone.
+        """
         book = ProjectedBook(self._settings, positions, market, action)
-        slices = self._slices(targets, book)
         try:
-            release_lending(book, targets, self._settings)
-            release_stack(book, targets, self._settings)
-            if self._hedge is not None:
-                eth_to_exchange(book, self._settings, self._spot_slot)
-            self._release_pair(book, slices)
-            roll_shorts(book, targets, self._settings)
-            move_cash(book, targets, self._settings, self._purchases(book, slices))
-            if not book.awaits_funds:
-                self._acquire_pair(book, slices)
-                if self._hedge is None:
-                    self._trade_perps(book, targets)
-                else:
-                    eth_to_wallet(book, self._settings, self._spot_slot)
-                acquire_lending(book, targets, self._settings)
-                acquire_stack(book, targets, self._settings)
-                self._check_end(book)
+            sell_dust(book, dust, self._settings)
+            if targets is not None:
+                self._reach(book, targets)
             if action is Action.EXIT_FULL:
                 sweep_to_wallet(book, self._settings)
         except (InfeasiblePlan, OrderError) as reason:
             return Plan((), str(reason))
         return Plan(tuple(book.orders), awaits_funds=book.awaits_funds)
+
+    def _reach(self, book: ProjectedBook, targets: Targets) -> None:
+        slices = self._slices(targets, book)
+        release_lending(book, targets, self._settings)
+        release_stack(book, targets, self._settings)
+        if self._hedge is not None:
+            eth_to_exchange(book, self._settings, self._spot_slot)
+        self._release_pair(book, slices)
+        roll_shorts(book, targets, self._settings)
+        move_cash(book, targets, self._settings, self._purchases(book, slices))
+        if book.awaits_funds:
+            return
+        self._acquire_pair(book, slices)
+        if self._hedge is None:
+            self._trade_perps(book, targets)
+        else:
+            eth_to_wallet(book, self._settings, self._spot_slot)
+        acquire_lending(book, targets, self._settings)
+        acquire_stack(book, targets, self._settings)
+        self._check_end(book)
 
     def _slices(self, targets: Targets, book: ProjectedBook) -> list[Slice]:
         """Pair the change of each short with the same change of spot; a drift between them comes last, spot alone."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, Order, ReconciliationResult
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
 from basis_pipeline.domain.records import ChainSnapshot, Trigger
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.engine.event_logger import EventLogger
@@ -108,12 +108,18 @@ class PositionUpdateHandler:
             self._position_monitor.roll_back()
             raise
         self._remember_arrival(timestamp, order, handshake)
+        if order.operation is Operation.UNWRAP_REWARD:
+            self._settlements.rewards_unwrapped()
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
         receivable = self._settings.receivables.get(order.counter_slot)
-        latency = self._settings.rules_of(order.venue).transfer_latency
-        if receivable is not None and latency and any(delta.slot == receivable for delta in handshake.deltas):
-            self._settlements.expect_arrival(receivable, order.counter_slot, order.quantity, timestamp + latency)
+        if receivable is None:
+            return
+        rules = self._settings.rules_of(order.venue)
+        latency = rules.redemption_delay if order.operation is Operation.REDEEM else rules.transfer_latency
+        quantity = sum(delta.amount for delta in handshake.deltas if delta.slot == receivable)
+        if quantity:
+            self._settlements.expect_arrival(receivable, order.counter_slot, quantity, timestamp + latency)
 
     def _run_chain(
         self, timestamp: int, market: MarketSnapshot, trigger: Trigger, deltas: tuple[PositionDelta, ...]

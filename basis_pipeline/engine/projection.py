@@ -35,6 +35,7 @@ class ProjectedBook:
         universe = settings.universe
         perps = universe.slots_of(PositionType.PERP)
         self._contracts = {slot: INVERSE if universe.instruments[slot].inverse else LINEAR for slot in perps}
+        self._transfers_take_time = any(rules.transfer_latency for rules in settings.venues.values())
         self._accounts = {slot: account for account in settings.margin_accounts for slot in account.perp_slots}
         self.market = market
         self.quantities = list(positions.quantities)
@@ -92,8 +93,13 @@ class ProjectedBook:
 
     @property
     def awaits_funds(self) -> bool:
-        """Something is in transit, sent by this plan or by an earlier one; nothing is acquired before it arrives."""
-        return any(self.quantities[receivable] for receivable in self._settings.receivables.values())
+        """Something is in transit, sent by this plan or by an earlier one; nothing is acquired before it arrives.
+
+        A redemption is no transit: what it brings was asked for by a withdrawal.
+        """
+        return self._transfers_take_time and any(
+            self.quantities[receivable] for receivable in self._settings.receivables.values()
+        )
 
     def submit(self, order: Order) -> None:
         """Any order, as it is; an atomic group is projected like one."""

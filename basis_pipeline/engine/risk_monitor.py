@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from basis_pipeline.domain.deltas import EXTERNAL_FLOWS, DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.records import Exposure, Positions, Risk, RiskFinding, RiskLevel
-from basis_pipeline.domain.settings import EngineSettings, HealthLimits, RiskType
+from basis_pipeline.domain.settings import EngineSettings, RiskType
 from basis_pipeline.domain.state import FundingPayment, RiskState
 from basis_pipeline.domain.timeline import DAY, YEAR
 from basis_pipeline.domain.valuation import Health, health_of, margin_ratio
+from basis_pipeline.engine.stack_risk import StackRisk
 
 FUNDING_WINDOW = 7 * DAY
 _NO_DEBT = Health(None, None)
@@ -22,12 +25,12 @@ class RiskMonitor:
     def __init__(self, settings: EngineSettings, state: RiskState) -> None:
         self._accounts = settings.margin_accounts
         self._lending = settings.lending
-        watches_health = RiskType.HEALTH_FACTOR in settings.risk.enabled
-        self._health_limits = settings.risk.health if watches_health else None
+        self._stack = StackRisk(settings) if settings.stack is not None else None
         self._limits = settings.risk
         self._delta_limits = settings.risk.delta if RiskType.DELTA in settings.risk.enabled else None
         self._margin_limits = settings.risk.margin if RiskType.CEX_MARGIN_RATIO in settings.risk.enabled else None
         self._watches_funding = RiskType.FUNDING in settings.risk.enabled
+        self._watches_rewards = RiskType.REWARDS in settings.risk.enabled
         self._watches_drawdown = RiskType.DRAWDOWN in settings.risk.enabled
         self.state = state
         self._funding_apr = _trailing_apr(state.funding)
@@ -49,11 +52,27 @@ class RiskMonitor:
         drift = abs(exposure.excess_delta) / equity if equity > 0.0 else 0.0
         drawdown = 1.0 - state.unit_value / state.peak
         health = health_of(self._lending, exposure.values) if self._lending is not None else _NO_DEBT
-        findings = self._findings(ratios, drift, drawdown, funding_apr, health.factor)
-        if deltas and any(delta.source is DeltaSource.LIQUIDATION for delta in deltas):
-            findings = (RiskFinding("liquidation", RiskLevel.CRITICAL, 1.0, 0.0), *findings)
-        level = findings[0].level if findings else RiskLevel.INFO
-        return Risk(level, ratios, health.factor, health.loan_to_value, drift, funding_apr, drawdown, findings)
+        found = self._findings(ratios, drift, drawdown, funding_apr)
+        discount = None
+        if self._stack is not None:
+            discount = self._stack.peg_discount(market)
+            found += self._stack.findings(health, discount, state.borrow_apr)
+        if deltas:
+            found[:0] = self._events(deltas, market, equity)
+        if len(found) > 1:
+            found.sort(key=lambda finding: -finding.level)
+        return Risk(
+            found[0].level if found else RiskLevel.INFO,
+            ratios,
+            health.factor,
+            health.loan_to_value,
+            drift,
+            funding_apr,
+            drawdown,
+            tuple(found),
+            discount,
+            state.borrow_apr,
+        )
 
     def commit(self) -> None:
         self.state, self._funding_apr = self._candidate
@@ -76,18 +95,13 @@ class RiskMonitor:
         drift: float,
         drawdown: float,
         funding_apr: float | None,
-        health_factor: float | None,
-    ) -> tuple[RiskFinding, ...]:
+    ) -> list[RiskFinding]:
         found: list[RiskFinding] = []
         if (margin := self._margin_limits) is not None:
             for account, ratio in zip(self._accounts, ratios, strict=True):
                 if ratio is not None and ratio < margin.warn:
                     level, limit = _band(ratio, margin.warn, margin.derisk, margin.emergency)
                     found.append(RiskFinding("margin_ratio", level, ratio, limit, account.venue))
-        if (health := self._health_limits) is not None and health_factor is not None:
-            level, limit = _health_band(health_factor, health)
-            if level is not RiskLevel.INFO:
-                found.append(RiskFinding("health_factor", level, health_factor, limit))
         if (delta := self._delta_limits) is not None and drift > delta.warn:
             level = RiskLevel.BREACH if drift > delta.breach else RiskLevel.WARNING
             found.append(RiskFinding("delta_drift", level, drift, delta.breach if level > 1 else delta.warn))
@@ -97,9 +111,18 @@ class RiskMonitor:
             floor = self._limits.funding_floor_apr
             level = RiskLevel.BREACH if funding_apr < floor else RiskLevel.WARNING
             found.append(RiskFinding("funding_apr", level, funding_apr, floor if level > 1 else 0.0))
-        if len(found) > 1:
-            found.sort(key=lambda finding: -finding.level)
-        return tuple(found)
+        return found
+
+    def _events(
+        self, deltas: tuple[PositionDelta, ...], market: MarketSnapshot, equity: float
+    ) -> Iterator[RiskFinding]:
+        """What happened, as against what is: a liquidation, rewards of an unusual size."""
+        if any(delta.source is DeltaSource.LIQUIDATION for delta in deltas):
+            yield RiskFinding("liquidation", RiskLevel.CRITICAL, 1.0, 0.0)
+        if self._watches_rewards and equity > 0.0:
+            rewards = sum(d.amount * market.value[d.slot] for d in deltas if d.source is DeltaSource.REWARD) / equity
+            if rewards > self._limits.reward_spike:
+                yield RiskFinding("rewards", RiskLevel.WARNING, rewards, self._limits.reward_spike)
 
     def _next_state(
         self, exposure: Exposure, market: MarketSnapshot, timestamp: int, deltas: tuple[PositionDelta, ...]
@@ -118,13 +141,12 @@ class RiskMonitor:
         unit = state.unit_value
         if state.equity > EMPTIED * abs(flow):
             unit *= (equity - flow) / state.equity
-        return RiskState(equity, unit, max(state.peak, unit), funding), funding_apr
-
-
-def _health_band(factor: float, limits: HealthLimits) -> tuple[RiskLevel, float]:
-    if factor < limits.emergency:
-        return RiskLevel.CRITICAL, limits.emergency
-    return (RiskLevel.BREACH, limits.derisk) if factor < limits.derisk else (RiskLevel.INFO, limits.derisk)
+        following = RiskState(
+            equity, unit, max(state.peak, unit), funding, state.borrow_index, state.borrow_at, state.borrow_apr
+        )
+        if self._stack is not None:
+            following = self._stack.next_state(following, market)
+        return following, funding_apr
 
 
 def _band(ratio: float, warn: float, derisk: float, emergency: float) -> tuple[RiskLevel, float]:

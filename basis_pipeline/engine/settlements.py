@@ -1,8 +1,8 @@
 """What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29, C16).
 
 Order of a refresh (decisions, The step): initial capital; in the bar that just ended liquidation, then stop-loss, then
-take-profit; funding on what remains; arrivals; deposits; withdrawals up to free cash. Each (kind, venue) happens at
-most once per timestamp.
+take-profit; funding on what remains; arrivals; rewards; deposits; withdrawals up to free cash. Each (kind, venue)
+happens once per timestamp.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.protocols import SettlementKind, Venue
 from basis_pipeline.domain.settings import EngineSettings
-from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWithdrawal
+from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWithdrawal, RewardState
 from basis_pipeline.domain.valuation import margin_of, withdrawable
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.position_monitor import PositionMonitor
+from basis_pipeline.engine.reward_ledger import RewardLedger
 
 PAID_IN_FULL = 1e-9
 """A withdrawal is done when less than this fraction of it is open: float noise is no claim."""
@@ -32,13 +33,18 @@ _BRACKET_KINDS = frozenset({SettlementKind.STOP_LOSS, SettlementKind.TAKE_PROFIT
 
 
 class SettlementMemory(NamedTuple):
-    """What a refresh may change besides positions; the fields of the same names of EngineState."""
+    """What a refresh may change besides positions; the fields of the same names of EngineState.
+
+    `market` is the snapshot that holdings were last counted at.
+    """
 
     funded: bool
     settled: dict[str, int]
     arrivals: tuple[PendingArrival, ...]
     withdrawals: tuple[PendingWithdrawal, ...]
     flows_until: int
+    rewards: RewardState
+    market: MarketSnapshot | None
 
 
 class Settlements:
@@ -65,24 +71,48 @@ class Settlements:
         self.arrivals: tuple[PendingArrival, ...] = state.arrivals if state else ()
         self.withdrawals: tuple[PendingWithdrawal, ...] = state.withdrawals if state else ()
         self.flows_until = state.flows_until if state else 0
+        self._rewards = _reward_ledger(settings, state)
 
     @property
     def memory(self) -> SettlementMemory:
         """A copy of everything remembered, to go back to when the refresh it belongs to fails."""
-        return SettlementMemory(self.funded, dict(self.settled), self.arrivals, self.withdrawals, self.flows_until)
+        market = self._rewards.market if self._rewards else None
+        return SettlementMemory(
+            self.funded, dict(self.settled), self.arrivals, self.withdrawals, self.flows_until, self.rewards, market
+        )
 
     @memory.setter
     def memory(self, memory: SettlementMemory) -> None:
-        self.funded, self.settled, self.arrivals, self.withdrawals, self.flows_until = memory
+        self.funded, self.settled, self.arrivals, self.withdrawals, self.flows_until, rewards, market = memory
+        if self._rewards is not None:
+            self._rewards.state, self._rewards.market = rewards, market
+
+    @property
+    def rewards(self) -> RewardState:
+        """The holding history that rewards are computed on; empty for modes that earn none."""
+        return self._rewards.state if self._rewards else RewardState()
+
+    def rewards_unwrapped(self) -> None:
+        """Everything received so far was taken out of its wrapper."""
+        if self._rewards is not None:
+            self._rewards.unwrapped()
 
     @property
     def pending_withdrawal(self) -> float:
         """Withdrawals not yet paid, share-class units."""
         return sum(withdrawal.remaining for withdrawal in self.withdrawals)
 
+    @property
+    def awaited_capital(self) -> float:
+        """What is on its way to the capital slot, share-class units."""
+        capital = self._settings.universe.keys[self._settings.capital_slot]
+        return sum(arrival.quantity for arrival in self.arrivals if arrival.target_key == capital)
+
     def apply_due(self, timestamp: int, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Apply everything due at `timestamp` to the position monitor and return it."""
         applied: list[PositionDelta] = []
+        if self._rewards is not None:
+            self._rewards.accrue(self._position_monitor.get_current_positions(), market)
         if not self.funded:
             self.funded = True
             capital = PositionDelta(self._settings.capital_slot, self._settings.initial_capital, DeltaSource.INITIAL)
@@ -96,6 +126,8 @@ class Settlements:
                 self._apply(timestamp, kind, deltas, applied)
         if self.arrivals:
             self._release_arrivals(timestamp, applied)
+        if self._rewards is not None and market.rewards:
+            self._pay_rewards(self._rewards, timestamp, market, applied)
         if self._settings.flows or self.withdrawals:
             self._apply_flows(timestamp, market, applied)
         return tuple(applied)
@@ -131,6 +163,14 @@ class Settlements:
                 PositionDelta(slot(arrival.target_key), arrival.quantity, DeltaSource.TRANSFER),
             )
             self._apply(timestamp, SettlementKind.ARRIVAL, deltas, applied)
+
+    def _pay_rewards(
+        self, ledger: RewardLedger, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]
+    ) -> None:
+        payments = ledger.payments(market)
+        if payments and self._first_time(SettlementKind.REWARD, ledger.issuer, timestamp):
+            self._apply(timestamp, SettlementKind.REWARD, payments, applied)
+            ledger.received()
 
     def _apply_flows(self, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]) -> None:
         capital_slot = self._settings.capital_slot
@@ -171,3 +211,11 @@ class Settlements:
         limits = self._settings.risk.margin
         kept = max(account.initial_margin, limits.warn) if limits else account.initial_margin
         return withdrawable(held, *margin_of(account, positions, market.mark), kept)
+
+
+def _reward_ledger(settings: EngineSettings, state: EngineState | None) -> RewardLedger | None:
+    if settings.rewards is None:
+        return None
+    if state is None:
+        return RewardLedger(settings.rewards, settings.universe, RewardState(), None)
+    return RewardLedger(settings.rewards, settings.universe, state.rewards, state.market)

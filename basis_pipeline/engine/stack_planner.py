@@ -1,7 +1,7 @@
 """Staked ETH, plain or levered on a lending venue, as one transaction each way (domain G5, G6, H8).
 
-Levering borrows and mints inside one atomic group, so that no step is ever left naked; a stack is reduced through a
-pool, never through the redemption queue, which takes days and cannot sit inside a transaction.
+Levering borrows and mints inside one atomic group, so that no step is ever left naked. A stack is reduced through a
+pool; the redemption queue takes days and serves only withdrawals from a plain stack, and only where it is chosen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def release_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
         return
     surplus = min(surplus, held_tokens(book, stack))
     orders = _Orders(book, stack)
-    book.submit(orders.delever(surplus, repayment) if stack.levered else orders.sell(surplus))
+    if stack.levered:
+        book.submit(orders.delever(surplus, repayment))
+    else:
+        book.submit(orders.redeem(surplus) if stack.queues and targets.patient else orders.sell(surplus))
 
 
 def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
@@ -43,15 +46,21 @@ def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
     if stack is None or stack.held_slot not in targets.quantities:
         return
     ratio = book.market.ratio[stack.lst_slot]
-    mint = (targets.quantities[stack.held_slot] - held_tokens(book, stack)) * ratio
-    loan = 0.0
+    staked, wanted = held_tokens(book, stack) * ratio, targets.quantities[stack.held_slot] * ratio
+    owed = limit = 0.0
     if stack.debt_slot is not None:
-        loan = max(0.0, targets.quantities[stack.debt_slot] - owed_tokens(book, stack.debt_slot))
-    own = min(mint - loan, _free_eth(book, targets, settings, stack))
-    if (own + loan) * book.market.value[stack.eth_slot] < settings.steering_limits.min_trade or own < 0.0:
+        owed, limit = owed_tokens(book, stack.debt_slot), targets.quantities[stack.debt_slot]
+    own = max(0.0, min(wanted - staked - (limit - owed), _free_eth(book, targets, settings, stack)))
+    loan = max(0.0, _loan(staked + own, owed, limit / wanted if wanted else 0.0, stack.flash_fee))
+    if (own + loan) * book.market.value[stack.eth_slot] < settings.steering_limits.min_trade:
         return
     orders = _Orders(book, stack)
     book.submit(orders.lever(own, loan) if stack.levered else orders.stake(own))
+
+
+def _loan(own: float, owed: float, loan_to_value: float, flash_fee: float) -> float:
+    """Flash loan F that ends at the loan to value l: (owed + F (1 + fee)) / (own + F) = l, all in ETH (domain G6)."""
+    return (loan_to_value * own - owed) / (1.0 + flash_fee - loan_to_value)
 
 
 def eth_to_exchange(book: ProjectedBook, settings: EngineSettings, spot_slot: int) -> None:
@@ -97,6 +106,9 @@ class _Orders:
 
     def sell(self, tokens: float) -> Order:
         return self._order(self._stack.dex, Operation.SWAP, (self._stack.lst_slot, self._stack.eth_slot), tokens)
+
+    def redeem(self, tokens: float) -> Order:
+        return self._order(self._stack.staking, Operation.REDEEM, (self._stack.lst_slot, self._stack.eth_slot), tokens)
 
     def lever(self, own: float, loan: float) -> Order:
         """Flash-borrow F, stake own + F, supply the LST, borrow what the loan costs, repay it."""

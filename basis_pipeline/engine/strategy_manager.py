@@ -1,52 +1,49 @@
 """The decision ladder and the five actions, generic for all modes (domain G0).
 
-Priority: critical risk > breach > withdrawal > entry or signal > drift > nothing. The strategy says what it wants to
-hold; this component decides whether anything is done about it, and the planner how.
+Priority: critical risk > breach > withdrawal > entry or signal > drift > dust > nothing. The strategy says what
+it wants to hold; this component decides whether anything is done about it, and the planner how.
 """
 
 from __future__ import annotations
 
-import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.orders import Action, Order
-from basis_pipeline.domain.protocols import Strategy, StrategyView, Targets
+from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
-from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.domain.state import CarryState, StrategyState
 from basis_pipeline.domain.valuation import order_notional
+from basis_pipeline.engine.carry_gate import carry_gate
+from basis_pipeline.engine.decisions import Decision, Intent
+from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, priced_slot
+from basis_pipeline.engine.dust_planner import all_dust, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.order_planner import OrderPlanner, Plan
+from basis_pipeline.engine.restraint import dear_gas, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
+from basis_pipeline.engine.signal_steering import follow_signal
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
+
+REDUCED_EXPOSURE = 0.5
+"""Of its full size a pair keeps while its funding is below the floor; all of it again once funding is received."""
 
 EMPTIED = 1e-9
 """A book is empty when withdrawals have left less than this fraction of it."""
 
 _STOPS = ("liquidation", "drawdown", "health_factor")
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What to do and why. With `awaits_funds` the orders only move cash towards it; the rest follows on arrival."""
-
-    action: Action
-    reason: str
-    orders: tuple[Order, ...]
-    awaits_funds: bool = False
-
-
-class Intent(msgspec.Struct, frozen=True):
-    """An action that is called for, before it is known whether it can be carried out."""
-
-    action: Action
-    reason: str
-    targets: Targets
-    urgent: bool = False
+_RESTORED = {
+    "health_factor": "health factor {value:.4f} below {limit:g}",
+    "loan_to_value": "loan to value {value:.4f} above {limit:g}",
+    "delta_drift": "delta drift {value:.2%} of equity",
+}
+"""Breaches that are mended by going back to the targets, and how each is worded."""
+_ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
 
 
 class StrategyManager:
@@ -60,6 +57,7 @@ class StrategyManager:
         event_logger: EventLogger,
         state: StrategyState,
         *,
+        carry: CarryState,
         last_operation: int,
     ) -> None:
         self._settings = settings
@@ -67,27 +65,35 @@ class StrategyManager:
         self._settlements = settlements
         self._event_logger = event_logger
         self._hedge = strategy.hedge
+        self._carry_gate = carry_gate(settings, carry)
         self._planner = OrderPlanner(settings, self._hedge)
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
-        self._priced_slot = _priced_slot(settings, strategy)
+        self._priced_slot = priced_slot(settings, strategy)
         self.state = state
 
     @property
     def last_operation(self) -> int:
         return self._operations.last
 
+    @property
+    def carry(self) -> CarryState:
+        """The window of the carry gate; empty for modes without one."""
+        return self._carry_gate.state if self._carry_gate else CarryState()
+
     def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
         """The decision for this moment, or None while everything is inside its bands."""
         if snapshot.pnl.flow:
             self._take_in_flow(snapshot)
+        if self._carry_gate is not None:
+            self._carry_gate.observe(snapshot)
         intent = self._intent(snapshot)
+        if intent is None or not self._may_act(intent, timestamp, snapshot):
+            intent = self._sell_dust(snapshot)
         if intent is None:
             return None
-        if not intent.urgent and self._declined_recently(timestamp, snapshot):
-            return None
-        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action)
+        plan = self._plan(intent, snapshot)
         if not plan.orders:
             if plan.awaits_funds:
                 return None
@@ -101,7 +107,24 @@ class StrategyManager:
         orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
         self._report_extrapolation(timestamp, orders, snapshot)
-        return Decision(intent.action, intent.reason, orders, plan.awaits_funds)
+        return Decision(intent.action, intent.reason, orders, plan.awaits_funds, intent.exposure)
+
+    def _may_act(self, intent: Intent, timestamp: int, snapshot: ChainSnapshot) -> bool:
+        """Not while the last refusal is fresh, and no entry while one is suspended."""
+        if not intent.urgent and declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
+            return False
+        if intent.action in _ENTRIES and (why := suspension(snapshot)):
+            self._decline(timestamp, snapshot)
+            self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; suspended: {why}", 0)
+            return False
+        return True
+
+    def _plan(self, intent: Intent, snapshot: ChainSnapshot) -> Plan:
+        """What the planner makes of the intent; more of a book is not entered at any price of gas."""
+        plan = self._planner.plan(intent.targets, snapshot.positions, snapshot.market, intent.action, intent.dust)
+        if intent.action is Action.ENTRY_PARTIAL and (why := dear_gas(plan.orders, snapshot.market, self._settings)):
+            return Plan((), why)
+        return plan
 
     def _report_extrapolation(self, timestamp: int, orders: tuple[Order, ...], snapshot: ChainSnapshot) -> None:
         """Say so where an order is larger than any size its slippage was stated for."""
@@ -114,30 +137,38 @@ class StrategyManager:
                 self._event_logger.slippage_extrapolated(timestamp, order, notional, rules.slippage.sizes[-1])
 
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
-        """Remember the equity a sizing ended with: later deviations are measured from it."""
-        if decision.awaits_funds:
+        """Remember the equity a sizing ended with: later deviations are measured from it. Selling dust is no sizing."""
+        if decision.awaits_funds or decision.action is Action.SELL_DUST:
             return
         if decision.action is Action.EXIT_FULL:
             self.state = StrategyState(halted=self.state.halted)
         else:
-            self.state = StrategyState(reference_equity=snapshot.exposure.equity, halted=self.state.halted)
+            self.state = StrategyState(
+                reference_equity=snapshot.exposure.equity, halted=self.state.halted, exposure=decision.exposure
+            )
 
     def _intent(self, snapshot: ChainSnapshot) -> Intent | None:
         if snapshot.risk.level >= RiskLevel.BREACH and (intent := self._risk_override(snapshot)):
             return intent
         if self.state.halted:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
-        if self._settlements.withdrawals:
-            return self._resize(snapshot, Action.EXIT_PARTIAL, "free cash for a withdrawal")
+        if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
+            return self._free_cash(snapshot)
         return self._steer(snapshot)
 
     def _steer(self, snapshot: ChainSnapshot) -> Intent | None:
         if self._strategy.steering is Steering.SIGNAL:
-            return self._follow_signal(snapshot)
+            return follow_signal(snapshot, self._strategy.targets(self._view(snapshot)))
         if self.state.reference_equity is None:
             return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        return self._drift(snapshot, self.state.reference_equity)
+
+    def _drift(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
+        if self._carry_gate is not None and (targets := self._carry_gate.targets(snapshot)):
+            action = Action.ENTRY_PARTIAL if self._carry_gate.state.levered else Action.EXIT_PARTIAL
+            return Intent(action, targets.reason, targets)
         if self._strategy.steering is Steering.PAIR:
-            return self._steer_pair(snapshot, self.state.reference_equity)
+            return self._steer_pair(snapshot, reference)
         return self._steer_legs(snapshot)
 
     def _risk_override(self, snapshot: ChainSnapshot) -> Intent | None:
@@ -151,27 +182,32 @@ class StrategyManager:
         for finding in snapshot.risk.findings:
             if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
                 return self._restore_margin(snapshot, finding)
-            if finding.level >= RiskLevel.BREACH and finding.dimension == "health_factor":
-                reason = f"health factor {finding.value:.4f} below {finding.limit:g}"
+            if finding.level >= RiskLevel.BREACH and finding.dimension in _RESTORED:
+                reason = _RESTORED[finding.dimension].format(value=finding.value, limit=finding.limit)
                 return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
-            if finding.level >= RiskLevel.BREACH and finding.dimension == "delta_drift":
-                return self._resize(snapshot, Action.EXIT_PARTIAL, f"delta drift {finding.value:.2%} of equity")
+            if finding.level >= RiskLevel.BREACH and finding.dimension == "funding_apr" and self.state.exposure == 1.0:
+                reason = f"funding {finding.value:.2%} a year over seven days, below {finding.limit:.2%}"
+                return self._resize(snapshot, Action.EXIT_PARTIAL, reason, REDUCED_EXPOSURE)
         return None
 
     def _restore_margin(self, snapshot: ChainSnapshot, finding: RiskFinding) -> Intent:
         reason = f"margin ratio {finding.value:.4f} at {finding.venue} below {finding.limit:g}"
         if finding.level is RiskLevel.CRITICAL:
-            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN))
-            return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True)
+            exposure = self.state.exposure
+            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure))
+            return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True, exposure=exposure)
         if levelled := level_margins(self._settings, snapshot):
-            return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled)
+            return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled, exposure=self.state.exposure)
         return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
 
     def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
         targets at today's price, which would trade on every move of the market (decisions, Deviation).
         """
-        if self._relever is not None:
+        if self.state.exposure < 1.0:
+            if (snapshot.risk.funding_apr or 0.0) > 0.0:
+                return self._resize(snapshot, Action.ENTRY_PARTIAL, "funding is received again", 1.0)
+        elif self._relever is not None:
             for account, ratio in zip(self._settings.margin_accounts, snapshot.risk.margin_ratios, strict=True):
                 if ratio is not None and ratio > self._relever:
                     reason = f"margin ratio {ratio:.4f} at {account.venue} above {self._relever:g}"
@@ -181,15 +217,15 @@ class StrategyManager:
         if abs(deviation) > self._limits.equity_deviation:
             action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
             return self._resize(snapshot, action, f"equity {deviation:+.2%} since the last sizing")
-        if self._idle_cash(snapshot) > self._limits.leg_deviation * equity:
+        if idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
             return self._resize(snapshot, Action.ENTRY_PARTIAL, "idle cash in the wallet")
-        if self._leg_drift(snapshot) > self._limits.leg_deviation:
+        if self._hedge is not None and leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "spot and shorts have drifted apart")
         return None
 
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
-        targets = self._strategy.targets(self._view(snapshot))
+        targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
         market, quantities = snapshot.market, snapshot.positions.quantities
         for slot, target in targets.quantities.items():
             gap = target - unscale(quantities[slot], market.index[slot])
@@ -200,54 +236,50 @@ class StrategyManager:
                 return Intent(action, f"{key} is {gap:.6g} from its target {target:.6g}", targets)
         return None
 
-    def _follow_signal(self, snapshot: ChainSnapshot) -> Intent | None:
-        """Trade where the side changes, and to the new size after a flow; the size is otherwise that of the entry.
+    def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
+        """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it.
 
-        Nothing is opened while a critical finding stands.
+        A pair pays for its unwinding from the wallet: it sets the gas reserve free besides, or what its gas and fees
+        have eaten would have to be unwound for again, and again.
         """
-        if snapshot.risk.level is RiskLevel.CRITICAL:
+        spare = self._settings.gas_reserve if self._strategy.steering is Steering.PAIR else 0.0
+        targets = replace(self._strategy.targets(self._view(snapshot, spare=spare)), patient=True)
+        intent = Intent(Action.EXIT_PARTIAL, "free cash for a withdrawal", targets)
+        if self._view(snapshot).equity >= dust_value(self._settings, snapshot):
+            return intent
+        return replace(intent, dust=all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped))
+
+    def _sell_dust(self, snapshot: ChainSnapshot) -> Intent | None:
+        if self._settings.rewards is None:
             return None
-        targets = self._strategy.targets(self._view(snapshot))
-        for slot, target in targets.quantities.items():
-            held = snapshot.positions.quantities[slot]
-            if (held > 0.0) - (held < 0.0) != (target > 0.0) - (target < 0.0):
-                action = Action.ENTRY_FULL if target else Action.EXIT_FULL
-                return Intent(action, targets.reason, targets)
-            if held and snapshot.pnl.flow:
-                action = Action.ENTRY_PARTIAL if abs(target) > abs(held) else Action.EXIT_PARTIAL
-                return Intent(action, f"equity changed by a flow; {targets.reason}", targets)
-        return None
+        sale = dust_above_threshold(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
+        if not sale.slots:
+            return None
+        worth = ", ".join(
+            f"{self._settings.universe.instruments[slot].token} worth {snapshot.exposure.values[slot]:.2f} USDT"
+            for slot in sale.slots
+        )
+        return Intent(Action.SELL_DUST, f"rewards: {worth}", None, dust=sale)
 
-    def _idle_cash(self, snapshot: ChainSnapshot) -> float:
-        """USDT in the wallet beyond the reserve."""
-        slot = self._settings.capital_slot
-        free = snapshot.positions.quantities[slot] * snapshot.market.value[slot]
-        return free - self._settings.reserve_fraction * snapshot.exposure.equity
-
-    def _leg_drift(self, snapshot: ChainSnapshot) -> float:
-        """| |spot| - sum |short| | / spot."""
-        if self._hedge is None:
-            return 0.0
-        quantities, underlying = snapshot.positions.quantities, snapshot.market.underlying
-        spot = 0.0
-        for slot in self._hedge.long_slots:
-            spot += quantities[slot] * underlying[slot]
-        drift = spot
-        for slot in self._hedge.perp_slots:
-            drift += quantities[slot]
-        return abs(drift) / spot if spot > 0.0 else 0.0
-
-    def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str) -> Intent:
-        return Intent(action, reason, self._strategy.targets(self._view(snapshot)))
+    def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
+        exposure = self.state.exposure if exposure is None else exposure
+        return Intent(
+            action, reason, self._strategy.targets(self._view(snapshot, exposure=exposure)), exposure=exposure
+        )
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
-        return Intent(Action.EXIT_FULL, f"{self.state.halted}: leave the market and halt", targets, urgent=True)
+        reason = f"{self.state.halted}: leave the market and halt"
+        dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
+        return Intent(Action.EXIT_FULL, reason, targets, urgent=True, dust=dust)
 
-    def _view(self, snapshot: ChainSnapshot, margin_multiple: float = 1.0) -> StrategyView:
-        pending = self._settlements.pending_withdrawal * snapshot.market.share_price
+    def _view(
+        self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0, spare: float = 0.0
+    ) -> StrategyView:
+        """`spare`: share-class units to set free beyond the pending withdrawals."""
+        pending = (self._settlements.pending_withdrawal + spare) * snapshot.market.share_price
         equity = max(0.0, snapshot.exposure.equity - pending)
-        return StrategyView(snapshot, equity, pending, margin_multiple)
+        return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered, exposure)
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before.
@@ -258,25 +290,10 @@ class StrategyManager:
         if reference is not None:
             after = reference + snapshot.pnl.flow * snapshot.market.share_price
             reference = after if after > EMPTIED * reference else None
-        self.state = StrategyState(reference_equity=reference, halted=self.state.halted)
-
-    def _declined_recently(self, timestamp: int, snapshot: ChainSnapshot) -> bool:
-        state = self.state
-        if state.declined_at is None or state.declined_price is None:
-            return False
-        moved = abs(self._price(snapshot) / state.declined_price - 1.0)
-        return timestamp - state.declined_at < self._limits.retry_after and moved < self._limits.retry_move
+        self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
         self.state = replace(self.state, declined_price=self._price(snapshot), declined_at=timestamp)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
         return snapshot.market.price[self._priced_slot]
-
-
-def _priced_slot(settings: EngineSettings, strategy: Strategy) -> int:
-    """Whose price tells whether the market has moved: the hedged asset's, the perp's, else the capital's."""
-    if strategy.hedge is not None:
-        return strategy.hedge.spot_slot
-    perps = [slot for account in settings.margin_accounts for slot in account.perp_slots]
-    return perps[0] if perps else settings.capital_slot

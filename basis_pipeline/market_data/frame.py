@@ -21,8 +21,15 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.market_data.frame_lookups import Values
 from basis_pipeline.market_data.frame_panel import Panel, build_panel, stand_ins
+from basis_pipeline.market_data.frame_rewards import Rewards, load_rewards
 from basis_pipeline.market_data.frame_series import LoadedSeries, Window, ends_early, load, no_data
-from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, limits, requirements
+from basis_pipeline.market_data.requirements import (
+    FrameSpec,
+    SeriesRef,
+    late_references,
+    limits,
+    requirements,
+)
 from basis_pipeline.market_data.validated import ValidatedStore
 
 
@@ -65,18 +72,27 @@ def build_frame(store: ValidatedStore, spec: FrameSpec, start: int, end: int, *,
     loaded = _load_all(store, spec, window)
     reached = _reached(loaded, spec, window, allow_open=allow_open)
     panel = build_panel(spec, loaded, reached.steps())
-    return Frame(_snapshots(panel), _usage(spec, loaded, window))
+    rewards = load_rewards(store, spec, reached)
+    return Frame(_snapshots(panel, rewards), _usage(spec, loaded, rewards, window))
 
 
 def _load_all(store: ValidatedStore, spec: FrameSpec, window: Window) -> dict[SeriesRef, LoadedSeries]:
-    loaded = {}
+    loaded, late, rewards = {}, late_references(spec), frozenset(spec.rewards.values())
     for required in requirements(spec):
+        if required.series in rewards:
+            continue
         series = load(store, required.series, window)
         if series is not None:
             loaded[required.series] = series
-        elif not required.optional:
+        elif not required.optional or (required.series in late and _begun(store, required.series, window)):
             raise no_data(required.series, window)
     return loaded
+
+
+def _begun(store: ValidatedStore, series: SeriesRef, window: Window) -> bool:
+    """Whether anything of the series was published for a month before the window."""
+    months = store.months(series.dataset, series.venue, series.symbol)
+    return bool(months) and months[0] < window.months[0]
 
 
 def _reached(loaded: Mapping[SeriesRef, LoadedSeries], spec: FrameSpec, window: Window, *, allow_open: bool) -> Window:
@@ -91,14 +107,14 @@ def _reached(loaded: Mapping[SeriesRef, LoadedSeries], spec: FrameSpec, window: 
     return window._replace(end=window.start + steps * window.step)
 
 
-def _usage(spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], window: Window) -> DataUsage:
+def _usage(spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], rewards: Rewards, window: Window) -> DataUsage:
     series = (
         rows.usage(complete=rows.reach > window.last_step or not limits(spec, ref)) for ref, rows in loaded.items()
     )
-    return DataUsage(tuple(series), stand_ins(spec, loaded, window.last_step))
+    return DataUsage((*series, *rewards.usage), stand_ins(spec, loaded, window.last_step))
 
 
-def _snapshots(panel: Panel) -> list[MarketSnapshot]:
+def _snapshots(panel: Panel, rewards: Rewards) -> list[MarketSnapshot]:
     """Transpose columns to snapshots; plain floats and tuples, once."""
     slots = zip(*(astuple(columns) for columns in panel.slots), strict=True)
     *by_field, opened = [zip(*(column.tolist() for column in columns), strict=True) for columns in slots]
@@ -106,7 +122,9 @@ def _snapshots(panel: Panel) -> list[MarketSnapshot]:
     funding = [settled if settles else None for settled, settles in zip(rates, panel.settles.tolist(), strict=True)]
     rest = (funding, panel.usd.tolist(), panel.share_price.tolist())
     gas = (_optional(panel.gas_price, panel), _optional(panel.gas_token_price, panel))
-    columns = (panel.steps.tolist(), *by_field, *rest, *gas)
+    steps = panel.steps.tolist()
+    paid = [rewards.by_step.get(step, ()) for step in steps]
+    columns = (steps, *by_field, *rest, *gas, paid)
     if panel.signals is not None:
         columns = (*columns, opened, panel.signals)
     return [MarketSnapshot(*row) for row in zip(*columns, strict=True)]

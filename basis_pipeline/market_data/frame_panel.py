@@ -122,8 +122,15 @@ def _reference_prices(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> dict[st
     prices = {ACCOUNTING_ASSET: np.ones(len(steps))}
     for asset in spec.priced_assets:
         quote = prices[spec.quoted_in.get(asset, ACCOUNTING_ASSET)]
-        prices[asset] = loaded[spec.reference_of(asset)].as_of(steps) * quote
+        prices[asset] = _reference_price(spec, asset, loaded, steps) * quote
     return prices
+
+
+def _reference_price(spec: FrameSpec, asset: str, loaded: Loaded, steps: Stamps) -> Values:
+    series = spec.reference_of(asset)
+    if asset not in spec.late_assets:
+        return loaded[series].as_of(steps)
+    return loaded[series].as_of_since_begin(steps) if series in loaded else np.zeros(len(steps))
 
 
 def _slot_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps: Stamps, price: Values) -> SlotColumns:

@@ -64,6 +64,7 @@ class LoadedSeries:
         stamps: row stamps in time order.
         columns: by name, float64; times are microseconds, exact below 2^53, words their place among the choices.
         age_limit: microseconds a value may be used after it became known.
+        begin: stamp of the first row ever published.
         reach: see `reach_of`.
         quality: by row, observed | filled | proxied.
         moved: rows of the window's months that a declared stamp correction has moved.
@@ -75,6 +76,7 @@ class LoadedSeries:
     stamps: Stamps
     columns: Columns
     age_limit: int
+    begin: int
     reach: int
     quality: npt.NDArray[np.str_]
     moved: int
@@ -90,6 +92,13 @@ class LoadedSeries:
         at = positions_known(known, steps, self)
         self.mark_used(rows[at])
         return values[at]
+
+    def as_of_since_begin(self, steps: Stamps) -> Values:
+        """Like `as_of`, but 0.0 at steps before the series ever began."""
+        values, begun = np.zeros(len(steps)), steps >= self.begin
+        if begun.any():
+            values[begun] = self.as_of(steps[begun])
+        return values
 
     def mark_used(self, rows: Stamps | npt.NDArray[np.bool_]) -> None:
         self.used[rows] = True
@@ -128,6 +137,7 @@ def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries 
         stamps,
         columns,
         limit,
+        begin_of(store, ref),
         reach_of(store, ref),
         np.asarray(table.column(_QUALITY).to_pylist(), dtype=np.str_),
         _moved(store, ref, set(window.months) & generations.keys()),
@@ -139,6 +149,12 @@ def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries 
 def _moved(store: ValidatedStore, ref: SeriesRef, months: Iterable[str]) -> int:
     bodies = (store.body(ref.dataset, ref.venue, ref.symbol, month) for month in months)
     return sum(body.counts.changed.get(LABEL_SHIFT, 0) for body in bodies)
+
+
+def begin_of(store: ValidatedStore, ref: SeriesRef) -> int:
+    """Stamp of the first published row; DataError where nothing is published."""
+    key = (ref.dataset, ref.venue, ref.symbol)
+    return store.coverage(*key, store.months(*key)[:1]).first
 
 
 def reach_of(store: ValidatedStore, ref: SeriesRef) -> int:

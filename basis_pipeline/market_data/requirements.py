@@ -86,6 +86,8 @@ class FrameSpec(msgspec.Struct, frozen=True, kw_only=True):
         gas_token: the asset that pays for gas; needs a reference only where `gas` is given.
         usd: USD per USDT (`oracle_prices`), or None for par.
         signals: what a model said (`ml_signals`), or None where no model is asked.
+        rewards: by position key of a reward token, the distributions that pay it. Its price may begin later than the
+            frame: what is not traded yet has price 0.0 and must not be held.
     """
 
     universe: Universe
@@ -98,9 +100,10 @@ class FrameSpec(msgspec.Struct, frozen=True, kw_only=True):
     gas_token: str = "ETH"
     usd: SeriesRef | None = None
     signals: SeriesRef | None = None
+    rewards: Mapping[str, SeriesRef] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in self.sources:
+        for key in (*self.sources, *self.rewards):
             self.universe.slot(key)
         for asset in self.priced_assets:
             self.reference_of(asset)
@@ -113,6 +116,11 @@ class FrameSpec(msgspec.Struct, frozen=True, kw_only=True):
         wanted = [*self.universe.assets, self.share_asset, *((self.gas_token,) if self.gas else ())]
         quotes = [self.quoted_in[asset] for asset in wanted if asset in self.quoted_in]
         return tuple(asset for asset in dict.fromkeys([*quotes, *wanted]) if asset != ACCOUNTING_ASSET)
+
+    @property
+    def late_assets(self) -> frozenset[str]:
+        """Assets whose reference may begin inside or after the frame: reward tokens before their launch."""
+        return frozenset(self.universe.instruments[self.universe.slot(key)].asset for key in self.rewards)
 
     def sources_of(self, instrument: Instrument) -> SlotSources:
         return self.sources.get(str(instrument.key), NO_SOURCES)
@@ -155,7 +163,8 @@ class Requirement(NamedTuple):
 def requirements(spec: FrameSpec) -> tuple[Requirement, ...]:
     """Exactly the series a frame of `spec` reads, each once, in a fixed order.
 
-    Optional are marks whose perp has candles of its own, and hourly Aave rates. A series that one slot needs and
+    Optional are marks whose perp has candles of its own, hourly Aave rates, distributions of rewards (there are months
+    without one) and the prices of reward tokens, until they begin. A series that one slot needs and
     another could do without is needed.
     """
     needed = dict.fromkeys(_needed(spec))
@@ -166,12 +175,18 @@ def requirements(spec: FrameSpec) -> tuple[Requirement, ...]:
 def limits(spec: FrameSpec, series: SeriesRef) -> bool:
     """Whether a frame ends where `series` ends. Hourly Aave rates do not limit it: the daily rate serves the rest."""
     marks = (spec.sources_of(instrument).mark for instrument in spec.universe)
-    return series in _needed(spec) or series in marks
+    return series in _needed(spec) or series in marks or series in late_references(spec)
+
+
+def late_references(spec: FrameSpec) -> frozenset[SeriesRef]:
+    """References of assets that may begin inside or after a frame."""
+    return frozenset(spec.reference_of(asset) for asset in spec.late_assets)
 
 
 def _needed(spec: FrameSpec) -> Iterator[SeriesRef]:
     for asset in spec.priced_assets:
-        yield spec.reference_of(asset)
+        if asset not in spec.late_assets:
+            yield spec.reference_of(asset)
     for sources in map(spec.sources_of, spec.universe):
         price = sources.last or sources.mark
         reserve = sources.reserve.daily if sources.reserve else None
@@ -185,6 +200,10 @@ def _optional(spec: FrameSpec) -> Iterator[SeriesRef]:
             yield sources.mark
         if sources.reserve and sources.reserve.hourly:
             yield sources.reserve.hourly
+    for asset in spec.priced_assets:
+        if asset in spec.late_assets:
+            yield spec.reference_of(asset)
+    yield from spec.rewards.values()
 
 
 def _check_sources(spec: FrameSpec, instrument: Instrument) -> None:

@@ -29,11 +29,16 @@ def _margin_ratio(index: int) -> Callable[[Risk], float | None]:
 
 def _dimensions(universe: Universe, margin_venues: Sequence[str]) -> list[_Dimension]:
     lending = universe.slots_of(PositionType.A_TOKEN, PositionType.DEBT_TOKEN)
+    staked, owed = universe.slots_of(PositionType.LST), universe.slots_of(PositionType.DEBT_TOKEN)
     found = [_Dimension("margin_ratio", venue, _margin_ratio(index)) for index, venue in enumerate(margin_venues)]
     if lending:
         venue = universe.instruments[lending[0]].key.venue
         found.append(_Dimension("health_factor", venue, attrgetter("health_factor")))
         found.append(_Dimension("loan_to_value", venue, attrgetter("loan_to_value")))
+    if owed:
+        found.append(_Dimension("borrow_apr", universe.instruments[owed[0]].key.venue, attrgetter("borrow_apr")))
+    if staked:
+        found.append(_Dimension("peg_discount", "", attrgetter("peg_discount")))
     found.append(_Dimension("delta_drift", "", attrgetter("delta_drift")))
     if margin_venues:
         found.append(_Dimension("funding_apr", "", attrgetter("funding_apr")))

@@ -5,6 +5,9 @@ Definitions (a year has 365 days, the risk-free rate is 0, flows are never profi
 * return of a step: r = step_pnl / equity of the step before. External flows are credited when a step refreshes, so this
   breaks the chain just before each flow. In the opening step the base is the initial capital.
 * total return: sum of step_pnl / equity before the range; time-weighted return: product of (1 + r), less 1.
+* money-weighted return: the growth g - 1 over the range at which what was there at its start and every flow since, each
+  from its payment stamp on, grow to the equity at its end (internal rate of return; equal to the time-weighted return
+  without flows). Not annualised.
 * volatility, Sharpe ratio (Sharpe 1994, ex post), Sortino ratio (Sortino and Price 1994, target 0, downside deviation
   over all observations): from returns between 00:00 UTC stamps.
 * drawdown: 1 - index / its running peak, over every closing record, the start included.
@@ -25,6 +28,7 @@ from basis_pipeline.domain.orders import Operation, OrderState
 from basis_pipeline.domain.position_keys import PositionKey, PositionType
 from basis_pipeline.domain.timeline import DAY, SECOND, YEAR
 from basis_pipeline.results.columns import FloatArray, IntArray
+from basis_pipeline.results.money_weighted import money_weighted_return
 from basis_pipeline.results.tables import METRICS
 
 DAYS_A_YEAR = YEAR / DAY
@@ -155,6 +159,25 @@ def base_of(steps: pa.Table, suffix: str = "", *, opening: bool) -> float:
     return base
 
 
+def money_weighted_of_steps(steps: pa.Table, suffix: str = "", *, opening: bool) -> float | None:
+    """Money-weighted return of a range; the range begins one step before its first stamp, an opening at it."""
+    stamps, flows = stamps_of(steps), _flows_since_start(steps, suffix, opening=opening)
+    step = int(stamps[1] - stamps[0]) if len(stamps) > 1 and not opening else 0
+    elapsed = max(int(stamps[-1] - stamps[0]) + step, 1)
+    paid = np.flatnonzero(flows)
+    amounts = np.concatenate(([base_of(steps, suffix, opening=opening)], flows[paid]))
+    shares = np.concatenate(([1.0], (stamps[-1] - stamps[paid]) / elapsed))
+    return money_weighted_return(amounts, shares, steps["equity_usd" if suffix else "equity_share_class"][-1].as_py())
+
+
+def _flows_since_start(steps: pa.Table, suffix: str, *, opening: bool) -> FloatArray:
+    """External flows by timestep; the capital that opens a record is what it starts with, no flow since."""
+    flows: FloatArray = steps[f"flow{suffix}"].to_numpy().copy()
+    if opening:
+        flows[0] = 0.0
+    return flows
+
+
 def daily_returns(index: FloatArray, stamps: IntArray) -> FloatArray:
     """Returns between consecutive 00:00 UTC stamps."""
     midnight = index[stamps % DAY == 0]
@@ -173,8 +196,20 @@ def _performance(steps: pa.Table, suffix: str, *, opening: bool) -> list[Metric]
         ("end_equity", steps["equity_usd" if suffix else "equity_share_class"][-1].as_py(), unit, "equity at the end"),
         ("profit", float(pnl.sum()), unit, "sum of step_pnl"),
         ("net_flow", float(steps[f"flow{suffix}"].to_numpy().sum()), unit, "external flows, positive = into the book"),
+        (
+            "flows_since_start",
+            float(np.abs(_flows_since_start(steps, suffix, opening=opening)).sum()),
+            unit,
+            "sum of their sizes",
+        ),
         ("total_return", _ratio(float(pnl.sum()), base), "fraction", "profit / start equity"),
         ("time_weighted_return", float(index[-1]) - 1.0, "fraction", "chained step returns, broken before each flow"),
+        (
+            "money_weighted_return",
+            money_weighted_of_steps(steps, suffix, opening=opening),
+            "fraction",
+            "growth of the capital and of every flow from its payment on",
+        ),
         (
             "cagr",
             annualised(float(index[-1]), int(stamps[-1] - stamps[0]) + step),

@@ -96,6 +96,10 @@ def _figures(record: Record) -> Iterator[Figure]:
     costs = category_sum(found, Category.TRANSACTION_COSTS, Category.LIQUIDATION)
     fell = " to ".join(dict.fromkeys(day(found[f"max_drawdown_{end}"]) for end in ("peak", "trough")))
     yield Figure("Return", percent(total), "", f"{percent(found['time_weighted_return_usd'])} in USD", tone(total))
+    if found["flows_since_start"]:
+        money_weighted = found["money_weighted_return"]
+        beside = f"{percent(found['money_weighted_return_usd'])} in USD"
+        yield Figure("Money-weighted return", percent(money_weighted), "", beside, tone(money_weighted))
     yield Figure("CAGR", percent(found["cagr"]), "", f"{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
     yield Figure("Max drawdown", percent(found["max_drawdown"]), "", fell)
     yield Figure("Sharpe", plain(found["sharpe"]), "", f"Sortino {plain(found['sortino'])}")

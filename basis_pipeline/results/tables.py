@@ -114,7 +114,11 @@ RISK = _schema(
     _AT,
     _SEQUENCE,
     _TRIGGER,
-    _text("dimension", "margin_ratio, health_factor, loan_to_value, delta_drift, funding_apr, drawdown or liquidation"),
+    _text(
+        "dimension",
+        "margin_ratio, health_factor, loan_to_value, borrow_apr, peg_discount, delta_drift, funding_apr, drawdown, "
+        "liquidation or rewards",
+    ),
     _text("venue", "the venue the value belongs to; empty for the whole book"),
     _number("value", FRACTION, "null where the dimension does not apply at that moment", nullable=True),
     _text("level", "info, warning, breach or critical: the worst finding in this dimension"),

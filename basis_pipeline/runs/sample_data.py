@@ -29,6 +29,7 @@ class SampleRecord(msgspec.Struct, frozen=True):
     version: int
     files: tuple[str, ...]
     complete: bool = True
+    stress: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def make_sample_data(
     months: int = 12,
     seed: int = 7,
     assets: Sequence[str] = DEFAULT_ASSETS,
+    stress: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> SampleSummary:
     """Write the sample to `<root>/raw`, unless the same arguments and generator version wrote it before.
@@ -59,14 +61,15 @@ def make_sample_data(
         months: length, at least 1.
         seed: of all random factors.
         assets: coins with exchange files.
+        stress: `YYYY-MM=episode` texts.
         progress: called after every file with its name, the number done and the total.
 
     Raises:
         ConfigError: the root holds data of another source, or an argument is out of range.
         StorageError: the folder cannot be written, or an ingestion of this root is running.
     """
-    names = file_names(first_month=first_month, months=months, seed=seed, assets=assets)
-    asked = SampleRecord(first_month, months, seed, tuple(assets), VERSION, tuple(names))
+    names = file_names(first_month=first_month, months=months, seed=seed, assets=assets, stress=stress)
+    asked = SampleRecord(first_month, months, seed, tuple(assets), VERSION, tuple(names), stress=tuple(sorted(stress)))
     raw = root.path / "raw"
     root.claim("sample", raw)
     with exclusive_lock(root.path / "ingest.lock", purpose="ingestion or sample generation"):
@@ -77,7 +80,9 @@ def make_sample_data(
             with storage_errors(raw / name):
                 (raw / name).unlink(missing_ok=True)
         _put(root.path / _RECORD, msgspec.structs.replace(asked, complete=False))
-        generate(raw, first_month=first_month, months=months, seed=seed, assets=assets, progress=progress)
+        generate(
+            raw, first_month=first_month, months=months, seed=seed, assets=assets, stress=stress, progress=progress
+        )
         _put(root.path / _RECORD, asked)
     return SampleSummary(raw, asked, written=True)
 

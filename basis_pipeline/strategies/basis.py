@@ -30,7 +30,8 @@ class HedgeLeg(msgspec.Struct, frozen=True):
 
 class Basis(msgspec.Struct, frozen=True):
     """Attributes: the spot slot and its trade rules, the legs, s (`spot_fraction`), where the reserve is kept,
-    and slots that belong to the long leg besides spot.
+    slots that belong to the long leg besides spot, and USDT that the reserve never falls below, because a withdrawal
+    leaves as much for the gas of the next order.
     """
 
     spot_slot: int
@@ -40,6 +41,7 @@ class Basis(msgspec.Struct, frozen=True):
     spot_fraction: float
     reserve_fraction: float
     long_slots: tuple[int, ...] = ()
+    gas_reserve: float = 0.0
     steering: Steering = Steering.PAIR
 
     @property
@@ -53,10 +55,11 @@ class Basis(msgspec.Struct, frozen=True):
 
     def targets(self, view: StrategyView) -> Targets:
         """Restore the spot fraction at today's prices, or the one that gives a multiple of its margin ratio."""
-        fraction = self.spot_fraction
+        fraction = self.spot_fraction * view.exposure
         if view.margin_multiple != 1.0:
-            fraction = spot_fraction_for(view.margin_multiple * self.margin_ratio)
-        deployable = view.equity * (1.0 - self.reserve_fraction)
+            fraction = view.exposure * spot_fraction_for(view.margin_multiple * self.margin_ratio)
+        reserve = min(view.equity, max(view.equity * self.reserve_fraction, self.gas_reserve))
+        deployable = view.equity - reserve
         shorts = self._shorts(self._spot_quantity(view, fraction * deployable))
         margin = (1.0 - fraction) * deployable
         quantities = {leg.perp_slot: -short for leg, short in zip(self.legs, shorts, strict=True)}
@@ -64,7 +67,7 @@ class Basis(msgspec.Struct, frozen=True):
         return Targets(
             quantities=quantities,
             margins={leg.cash_slot: leg.weight * margin for leg in self.legs},
-            wallet={self.wallet_slot: view.equity * self.reserve_fraction + view.pending_withdrawal},
+            wallet={self.wallet_slot: reserve + view.pending_withdrawal},
             reason=f"spot fraction {fraction:.4f} of {deployable:.2f} USDT",
         )
 

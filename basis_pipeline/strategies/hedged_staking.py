@@ -30,7 +30,8 @@ class HedgedStaking(msgspec.Struct, frozen=True):
         sized = self.book.targets(view)
         long = -sum(sized.quantities[leg.perp_slot] for leg in self.book.legs)
         ratio = view.snapshot.market.ratio[self.stack.route.lst_slot]
-        quantities = sized.quantities | self.stack.quantities(long, ratio) | {self.book.spot_slot: 0.0}
+        stack = self.stack.quantities(long, ratio, levered=view.levered)
+        quantities = sized.quantities | stack | {self.book.spot_slot: 0.0}
         return replace(sized, quantities=quantities, wallet=sized.wallet | {self.stack.route.eth_slot: 0.0})
 
     def flat(self, view: StrategyView) -> Targets:

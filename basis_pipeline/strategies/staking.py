@@ -20,11 +20,12 @@ class Stack(msgspec.Struct, frozen=True):
     route: StackRoute
     target_ltv: float
 
-    def quantities(self, eth: float, ratio: float) -> dict[int, float]:
+    def quantities(self, eth: float, ratio: float, *, levered: bool = True) -> dict[int, float]:
         """Underlying units by slot of a stack worth `eth` net: staked tokens, and ETH owed."""
-        wanted = {self.route.held_slot: eth / (1.0 - self.target_ltv) / ratio}
+        ltv = self.target_ltv if levered else 0.0
+        wanted = {self.route.held_slot: eth / (1.0 - ltv) / ratio}
         if self.route.debt_slot is not None:
-            wanted[self.route.debt_slot] = eth * self.target_ltv / (1.0 - self.target_ltv)
+            wanted[self.route.debt_slot] = eth * ltv / (1.0 - ltv)
         return wanted
 
     @property
@@ -35,10 +36,16 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 class Staking(msgspec.Struct, frozen=True):
-    """Everything but the reserve is in the stack; equity is counted in ETH."""
+    """Everything but the reserves is in the stack; equity is counted in ETH.
+
+    Attributes:
+        reserve_fraction: of equity, kept in the wallet.
+        gas_reserve: ETH kept in the wallet besides, for the gas of withdrawals.
+    """
 
     stack: Stack
     reserve_fraction: float
+    gas_reserve: float = 0.0
     steering: Steering = Steering.LEGS
     hedge: None = None
 
@@ -46,9 +53,9 @@ class Staking(msgspec.Struct, frozen=True):
         market, route = view.snapshot.market, self.stack.route
         eth_price = market.price[route.eth_slot]
         tokens = view.equity / eth_price
-        kept = tokens * self.reserve_fraction
+        kept = min(tokens, tokens * self.reserve_fraction + self.gas_reserve)
         return Targets(
-            quantities=self.stack.quantities(tokens - kept, market.ratio[route.lst_slot]),
+            quantities=self.stack.quantities(tokens - kept, market.ratio[route.lst_slot], levered=view.levered),
             margins={},
             wallet={route.eth_slot: kept + view.pending_withdrawal / eth_price},
             reason=f"stake {tokens - kept:.6g} ETH at a loan to value of {self.stack.target_ltv:g}",

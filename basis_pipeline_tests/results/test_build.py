@@ -118,7 +118,7 @@ def test_ratios_are_null_where_there_is_no_perp_or_no_debt(tables: dict[str, pa.
     stack = build_tables(leveraged_log("2024-01"), STACK, ())
     assert stack["timesteps"]["min_margin_ratio"].null_count == 31 * 24
     assert pc.unique(stack["risk"]["dimension"]).to_pylist() == [
-        "health_factor", "loan_to_value", "delta_drift", "drawdown",
+        "health_factor", "loan_to_value", "borrow_apr", "delta_drift", "drawdown",
     ]  # fmt: skip
 
 

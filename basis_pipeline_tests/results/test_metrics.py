@@ -17,11 +17,13 @@ from basis_pipeline.results.metrics import (
     index_of_steps,
     max_drawdown,
     metrics_table,
+    money_weighted_of_steps,
     sharpe_ratio,
     sortino_ratio,
     stamps_of,
     volatility,
 )
+from basis_pipeline.results.money_weighted import money_weighted_return
 from basis_pipeline.results.tables import METRICS
 from basis_pipeline_tests.results.synthetic import CAPITAL, USD
 
@@ -50,6 +52,30 @@ def test_sortino_of_the_example_of_rollinger_and_hoffman() -> None:
     # -4 per cent, target 0: mean 10, target downside deviation 2.264, ratio 4.417 (not annualised).
     returns = np.array([0.17, 0.15, 0.23, -0.05, 0.12, 0.09, 0.13, -0.04])
     assert sortino_ratio(returns) == pytest.approx(4.417 * math.sqrt(365), rel=1e-3)
+
+
+def test_money_weighted_return_of_the_documented_example_of_xirr() -> None:
+    # Microsoft, XIRR function: -10,000 on 2008-01-01, then 2,750 on 2008-03-01, 4,250 on 2008-10-30, 3,250 on
+    # 2009-02-15
+    # and 2,750 on 2009-04-01 are 37.3362535% a year of 365 days.
+    days = np.array([0, 60, 303, 411])
+    growth = money_weighted_return(np.array([10_000.0, -2_750.0, -4_250.0, -3_250.0]), (456 - days) / 456, 2_750.0)
+    assert growth is not None
+    assert (1.0 + growth) ** (365 / 456) - 1.0 == pytest.approx(0.373362535, abs=5e-9)
+
+
+def test_without_flows_money_weighted_is_time_weighted_and_with_them_it_sees_when_money_was_there() -> None:
+    """10% on 100, then 100 more come in and the second half loses 10%: 0.99 time-weighted, worse by money."""
+    quiet = steps([100.0, 110.0, 99.0])
+    assert money_weighted_of_steps(quiet, opening=True) == pytest.approx(-0.01, rel=1e-10)
+    fed = steps([100.0, 210.0, 189.0], [100.0, 100.0, 0.0])
+    assert index_of_steps(fed, opening=True)[-1] == pytest.approx(0.99, rel=1e-12)
+    growth = ((math.sqrt(100.0**2 + 4 * 100.0 * 189.0) - 100.0) / 200.0) ** 2  # of 100 g + 100 sqrt(g) = 189
+    assert money_weighted_of_steps(fed, opening=True) == pytest.approx(growth - 1.0, rel=1e-10)
+
+
+def test_a_book_that_lost_everything_has_no_money_weighted_return() -> None:
+    assert money_weighted_return(np.array([100.0, -200.0]), np.array([1.0, 0.5]), -5.0) is None
 
 
 def test_ratios_without_dispersion_or_losses_are_undefined_not_infinite() -> None:

@@ -10,6 +10,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.timeline import parse_month
 from basis_pipeline.market_data.sample.period import Period
 from basis_pipeline.market_data.sample.plan import VERSION, PlannedFile, plan
+from basis_pipeline.market_data.sample.stress import Stress
 from basis_pipeline.storage.files import put_bytes
 
 __all__ = ["DEFAULT_ASSETS", "VERSION", "Progress", "file_names", "generate"]
@@ -28,6 +29,7 @@ def generate(
     months: int = 12,
     seed: int = 7,
     assets: Sequence[str] = DEFAULT_ASSETS,
+    stress: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write a synthetic data set below `raw` in the vendors' own layouts.
@@ -41,6 +43,7 @@ def generate(
         months: length, at least 1.
         seed: of all random factors, at least 0.
         assets: coins with spot, perpetual, mark and funding files against USDT, e.g. BTC, ETH, SOL.
+        stress: `YYYY-MM=episode` texts, see `stress.Episode`; none is a calm sample.
         progress: called after every file.
 
     Returns:
@@ -50,7 +53,7 @@ def generate(
         ConfigError: an argument is out of range.
         StorageError: a file cannot be written.
     """
-    files = _plan(first_month, months, seed, assets)
+    files = _plan(first_month, months, seed, assets, stress)
     written = []
     for done, (path, content) in enumerate(files, start=1):
         put_bytes(raw / path, content())
@@ -60,16 +63,18 @@ def generate(
     return written
 
 
-def file_names(*, first_month: str, months: int, seed: int, assets: Sequence[str]) -> list[str]:
+def file_names(
+    *, first_month: str, months: int, seed: int, assets: Sequence[str], stress: Sequence[str] = ()
+) -> list[str]:
     """What `generate` would write, relative to the raw folder.
 
     Raises:
         ConfigError: an argument is out of range.
     """
-    return [path for path, _ in _plan(first_month, months, seed, assets)]
+    return [path for path, _ in _plan(first_month, months, seed, assets, stress)]
 
 
-def _plan(first_month: str, months: int, seed: int, assets: Sequence[str]) -> list[PlannedFile]:
+def _plan(first_month: str, months: int, seed: int, assets: Sequence[str], stress: Sequence[str]) -> list[PlannedFile]:
     parse_month(first_month, name="first_month")
     if months < 1:
         raise ConfigError(f"months {months} is not a length.", remedy="give at least 1.")
@@ -81,4 +86,5 @@ def _plan(first_month: str, months: int, seed: int, assets: Sequence[str]) -> li
             f"assets {list(assets)} are not distinct coins.",
             remedy="name each once in capitals, for example BTC ETH SOL.",
         )
-    return plan(Period.of(first_month, months), seed, assets)
+    period = Period.of(first_month, months)
+    return plan(period, seed, assets, Stress.parse(stress, period))

@@ -15,6 +15,7 @@ import numpy as np
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.market_data.sample.factors import Factors
 from basis_pipeline.market_data.sample.period import HOURS_PER_DAY, Floats, Ints
+from basis_pipeline.market_data.sample.stress import Episode
 
 HOURS_PER_YEAR = 365 * 24
 _RATE_DIGITS = 8  # 1e-6 percent, as the hourly files print it
@@ -88,6 +89,8 @@ def simulate_reserve(reserve: Reserve, factors: Factors) -> ReservePath:
     demand = 0.25 * factors.reverting(f"{name}/demand", 240.0)[:hours]
     if not reserve.hourly:
         utilisation, demand = (np.repeat(path[::HOURS_PER_DAY], HOURS_PER_DAY) for path in (utilisation, demand))
+    if reserve.hourly:
+        utilisation = np.maximum(utilisation, factors.stress.hourly(Episode.BORROW_SPIKE, factors.period)[:hours])
     beyond = np.maximum(utilisation - reserve.kink, 0.0) / (1.0 - reserve.kink)
     below = reserve.rate_at_kink * np.exp(demand) * np.minimum(utilisation / reserve.kink, 1.0)
     borrow = (below + reserve.steepness * beyond).round(_RATE_DIGITS)
@@ -157,7 +160,8 @@ def simulate_gas(factors: Factors) -> GasPath:
     )
     jump = np.where(factors.uniform("gas/abnormal", hours) < 1 / 2000, 120.0, 1.0)
     median = 0.6 * np.exp(0.6 * factors.normal("gas/tip", hours)) * jump
-    return GasPath(6.5 * np.exp(0.75 * slow + 0.45 * fast), (0.3 * median, median, 2.5 * median))
+    stress = 1.0 + factors.stress.hourly(Episode.GAS_SPIKE, factors.period)[:hours]
+    return GasPath(6.5 * np.exp(0.75 * slow + 0.45 * fast) * stress, (0.3 * median, median, 2.5 * median))
 
 
 def block_number(stamps: Ints) -> Ints:
@@ -174,4 +178,4 @@ def market_discount(token: StakingToken, factors: Factors, *, warmup: int) -> Fl
     since = hours - _STRESS_DAY * HOURS_PER_DAY
     stress = np.where(since >= 0, _STRESS_DEPTH * 0.5 ** (np.maximum(since, 0) / HOURS_PER_DAY), 0.0)
     calm = 1.0 + 0.4 * factors.reverting(f"{token.symbol}/discount", 20.0, warmup=warmup)
-    return token.discount * (calm + stress)
+    return token.discount * (calm + stress) + factors.stress.hourly(Episode.DEPEG, factors.period, warmup=warmup)

@@ -14,16 +14,18 @@ from math import sqrt
 import numpy as np
 
 from basis_pipeline.market_data.sample.period import Floats, Period
+from basis_pipeline.market_data.sample.stress import CALM, Stress
 
 _TAIL_DEGREES = 5
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The factors of one sample. Equal seeds and names give equal values."""
+    """The factors of one sample, and the stress laid over them. Equal seeds and names give equal values."""
 
     seed: int
     period: Period
+    stress: Stress = CALM
 
     def stream(self, name: str) -> np.random.Generator:
         """A fresh generator for `name`; asking twice restarts it."""

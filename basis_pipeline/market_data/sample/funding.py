@@ -15,6 +15,7 @@ import numpy as np
 from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.market_data.sample.factors import Factors, blend
 from basis_pipeline.market_data.sample.period import SETTLEMENT, Floats
+from basis_pipeline.market_data.sample.stress import Episode
 
 INTEREST = 1e-4
 CAP = 0.003
@@ -53,7 +54,8 @@ def premium(venue: str, asset: str, factors: Factors) -> Floats:
     )
     own = factors.reverting(f"{venue}/{asset}/premium", 12.0, warmup=_WINDOW)
     coin = _SCALE * (np.exp(_SKEW * z - _SKEW**2 / 2) - _SHIFT)
-    return coin + FUNDING_RULES[venue].deviation * own
+    stress = factors.stress.hourly(Episode.FUNDING_FLIP, factors.period, warmup=_WINDOW)
+    return coin + FUNDING_RULES[venue].deviation * own + stress
 
 
 def price_premium(venue: str, asset: str, factors: Factors) -> Floats:

@@ -12,6 +12,7 @@ from basis_pipeline.market_data.sample.chain import RESERVES, STAKING_TOKENS, ex
 from basis_pipeline.market_data.sample.factors import Factors
 from basis_pipeline.market_data.sample.period import BARS_PER_DAY, BARS_PER_HOUR, HOURS_PER_DAY, Floats, Period
 from basis_pipeline.market_data.sample.prices import PricePath, asset_named, simulate_path
+from basis_pipeline.market_data.sample.stress import CALM, Stress
 
 VERSION = 1
 """Raised whenever the bytes of equal arguments change."""
@@ -26,12 +27,12 @@ PlannedFile = tuple[str, Callable[[], bytes]]
 """Path relative to the raw folder, and the function that makes the content."""
 
 
-def plan(period: Period, seed: int, assets: Sequence[str]) -> list[PlannedFile]:
+def plan(period: Period, seed: int, assets: Sequence[str], stress: Stress = CALM) -> list[PlannedFile]:
     """Every file of a sample; the price paths they share are simulated here, once."""
-    factors = Factors(seed, period)
+    factors = Factors(seed, period, stress)
     names = dict.fromkeys((*assets, "ETH", *REWARD_TOKENS))
     paths = {name: simulate_path(asset_named(name, factors), factors) for name in names}
-    readme = partial(planted.readme, period, seed=seed, version=VERSION, assets=tuple(assets))
+    readme = partial(planted.readme, period, seed=seed, version=VERSION, assets=tuple(assets), stress=stress)
     return [
         ("README.md", readme),
         *(file for name in assets for file in _exchange(paths[name], factors)),

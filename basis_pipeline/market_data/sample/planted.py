@@ -9,6 +9,7 @@ import numpy as np
 
 from basis_pipeline.domain.timeline import DAY, HOUR, SECOND, from_micros, iso, month_start
 from basis_pipeline.market_data.sample.period import Floats, Ints, Period
+from basis_pipeline.market_data.sample.stress import Stress
 
 _MILLISECOND = SECOND // 1_000
 _HOLE_BARS = 23
@@ -71,11 +72,12 @@ def okx_funding(settled: Ints, rates: Floats, period: Period, random: np.random.
     return np.append(labels, labels[paired])[order], np.append(rates, bogus[paired])[order]
 
 
-def readme(period: Period, *, seed: int, version: int, assets: tuple[str, ...]) -> bytes:
+def readme(period: Period, *, seed: int, version: int, assets: tuple[str, ...], stress: Stress) -> bytes:
     """README.md of the raw folder."""
     holes = ", ".join(iso(start) for start in hole_starts(period)) or "none in so short a sample"
     return _README.format(
         first=iso(period.start), end=iso(period.end), seed=seed, version=version, assets=", ".join(assets), holes=holes,
+        stress=f"* stress: {', '.join(stress.texts)}\n" if stress.episodes else "",
         pairs=" to ".join(from_micros(period.start + offset).strftime("%Y-%m-%d") for offset in _OKX_PAIRS),
     ).encode()  # fmt: skip
 
@@ -88,7 +90,7 @@ folders, headers, stamps, line ends and units are those of the vendors, so that 
 * period: {first} up to but excluding {end}
 * assets: {assets}
 * seed: {seed}, generator version: {version}; the same arguments give the same bytes
-
+{stress}
 Planted defects, as far as the period reaches; declared rules repair or flag them (numbers of the vendor defect list):
 
 * D-01 Binance CSV candles: 23 bars missing after each of: {holes}

@@ -14,6 +14,7 @@ import numpy as np
 
 from basis_pipeline.market_data.sample.factors import Factors, blend
 from basis_pipeline.market_data.sample.period import BAR, BARS_PER_HOUR, Floats, Ints
+from basis_pipeline.market_data.sample.stress import Episode
 
 BASIS_POINT = 1e-4
 LOTS = 1000  # a coin
@@ -140,9 +141,11 @@ def simulate_path(asset: Asset, factors: Factors) -> PricePath:
     returns = asset.drift / _BARS_PER_YEAR - sigma**2 / 2 + sigma * shocks
     up, down = (_excursion(returns * sign, sigma, factors, f"{own}/{side}") for side, sign in (("up", 1), ("down", -1)))
     activity = np.exp(0.5 * np.abs(shocks) + 0.4 * factors.normal(f"{own}/volume", bars)) * level
+    ends = np.append(factors.period.stamps(BAR), factors.period.end)
+    moved = sum(factors.stress.profile(episode, ends) for episode in (Episode.CRASH, Episode.SQUEEZE))
     return PricePath(
         asset,
-        log(asset.price) + np.concatenate(([0.0], np.cumsum(returns))),
+        log(asset.price) + np.concatenate(([0.0], np.cumsum(returns))) + moved,
         up,
         down,
         asset.hourly_turnover / BARS_PER_HOUR / asset.price * LOTS * activity,

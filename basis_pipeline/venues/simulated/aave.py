@@ -16,6 +16,9 @@ CLOSE_FACTOR = 0.5
 FULL_CLOSE = 0.95
 """Below this health factor all of the debt may be repaid at once (Aave V3 close factor)."""
 
+DUST = 1e-9
+"""Collateral below this fraction of the debt is float noise of a liquidation that took everything."""
+
 
 class SimulatedAave(SimulatedVenue):
     """Interest needs no delta: a balance is worth scaled x index x price at every moment."""
@@ -34,14 +37,20 @@ class SimulatedAave(SimulatedVenue):
 
 
 def _liquidate(account: LendingAccount, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-    """Repay part of the debt, seize collateral worth it plus the bonus, until health >= 1 (domain E2)."""
+    """Repay part of the debt, seize collateral worth it plus the bonus, until health >= 1 (domain E2).
+
+    Debt that no collateral is left for is written off, as the protocol does since V3.3 (its `deficit`).
+    """
     collateral, debt = account.collateral_slots[0], account.debt_slots[0]
     quantities = list(positions.quantities)
     deltas: list[PositionDelta] = []
     while True:
         values = [quantity * value for quantity, value in zip(quantities, market.value, strict=True)]
         factor = health_of(account, values).factor
-        if factor is None or factor >= 1.0 or values[collateral] <= 0.0:
+        if factor is None or factor >= 1.0:
+            return tuple(deltas)
+        if values[collateral] <= DUST * -values[debt]:
+            deltas.append(PositionDelta(debt, -quantities[debt], DeltaSource.LIQUIDATION, fee=values[debt]))
             return tuple(deltas)
         share = CLOSE_FACTOR if factor >= FULL_CLOSE else 1.0
         repaid = min(-values[debt] * share, values[collateral] / (1.0 + account.liquidation_bonus))

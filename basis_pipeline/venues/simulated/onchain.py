@@ -28,9 +28,9 @@ class SimulatedWallet(_OnChainVenue):
 
 
 class SimulatedStaking(_OnChainVenue):
-    """Lido, EtherFi: mints at the protocol ratio at once, redeems through a queue (domain D4)."""
+    """Lido, EtherFi: mints at the protocol ratio at once, redeems through a queue, unwraps rewards (domain B6, D4)."""
 
-    operations = frozenset({Operation.STAKE, Operation.REDEEM})
+    operations = frozenset({Operation.STAKE, Operation.REDEEM, Operation.UNWRAP_REWARD})
 
 
 class SimulatedDex(_OnChainVenue):

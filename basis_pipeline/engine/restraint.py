@@ -1,0 +1,42 @@
+"""Why an entry has to wait although the strategy wants it: dear debt, a token off its peg, gas out of proportion.
+
+Only entries wait. Nothing is sold for these reasons: a sale would make a discount a loss, and whether dear debt is
+worth repaying is a matter of carry, not of one day. Each function answers with the reason, or with an empty text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import Order
+from basis_pipeline.domain.quotes_chain import gas_of
+from basis_pipeline.domain.records import ChainSnapshot, RiskLevel
+from basis_pipeline.domain.settings import EngineSettings
+
+_SUSPENDING = {
+    "peg_discount": "staked tokens sell at a discount of {value:.2%}",
+    "borrow_apr": "borrowing costs {value:.2%} a year",
+}
+
+
+def suspension(snapshot: ChainSnapshot) -> str:
+    """A breach of risk in which nothing may be entered."""
+    if snapshot.risk.level < RiskLevel.BREACH:
+        return ""
+    for finding in snapshot.risk.findings:
+        if finding.level >= RiskLevel.BREACH and finding.dimension in _SUSPENDING:
+            return _SUSPENDING[finding.dimension].format(value=abs(finding.value))
+    return ""
+
+
+def dear_gas(orders: Iterable[Order], market: MarketSnapshot, settings: EngineSettings) -> str:
+    """Gas of a plan above its share of the largest amount that the plan moves."""
+    gas = moved = 0.0
+    for order in orders:
+        gas += gas_of(order, market, settings)[0]
+        moved = max(moved, order.quantity * abs(market.value[order.slot]) / market.index[order.slot])
+    limit = settings.steering_limits.max_gas_share
+    return (
+        f"gas of {gas:.2f} USDT is {gas / moved:.2%} of what is moved, above {limit:.2%}" if gas > limit * moved else ""
+    )
