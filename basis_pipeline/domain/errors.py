@@ -7,7 +7,7 @@
     ├── DataError                 DATA-*     market data is missing, corrupt or implausible
     │   └── DataGapError          DATA-004   a value is older than its declared maximum age
     ├── StorageError              STORE-*    disk full, read-only folder, broken manifest, held lock
-    ├── StateError                STATE-*    a checkpoint is missing or belongs to something else
+    ├── StateError                STATE-*, JOURNAL-*  a checkpoint or journal is missing or belongs to something else
     ├── GateError                 GATE-*     a quality gate of severity ERROR failed; nothing was published
     └── EngineError               the engine refuses to go on
         ├── PositionError         POS-*      undeclared key, negative balance, delta applied twice
