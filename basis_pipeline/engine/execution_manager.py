@@ -92,25 +92,28 @@ class ExecutionManager:
         venue = self._venues.route_to_venue(order)
         lifecycle.to(OrderState.EXECUTING)
         handshake = venue.execute(order, self._position_monitor.get_current_positions(), market)
+        if handshake.status is HandshakeStatus.PENDING:
+            unknown = f"the fate of operation {order.operation_id} at {order.venue} is not known: "
+            raise self._system_failure(timestamp, lifecycle, unknown + handshake.error_message, completed)
         if handshake.status is not HandshakeStatus.CONFIRMED:
             if handshake.deltas:
                 spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
                 if not spent.success:
-                    raise self._system_failure(timestamp, lifecycle, spent, completed)
+                    raise self._system_failure(timestamp, lifecycle, _unreconciled(spent), completed)
             lifecycle.to(OrderState.FAILURE)
             return OrderResult(order, lifecycle.state, handshake, None, tuple(lifecycle.trail))
         lifecycle.to(OrderState.RECONCILING)
         reconciliation = self._position_update_handler.update_state(timestamp, market, order, handshake)
         if not reconciliation.success:
-            reconciliation = self._reconcile_again(started, lifecycle, reconciliation)
+            reconciliation = self._reconcile_again(started, market, lifecycle, reconciliation)
             if not reconciliation.success:
-                raise self._system_failure(timestamp, lifecycle, reconciliation, completed)
+                raise self._system_failure(timestamp, lifecycle, _unreconciled(reconciliation), completed)
             self._position_update_handler.complete(timestamp, market, order, handshake)
         lifecycle.to(OrderState.SUCCESS)
         return OrderResult(order, lifecycle.state, handshake, reconciliation, tuple(lifecycle.trail))
 
     def _reconcile_again(
-        self, started: float, lifecycle: OrderLifecycle, result: ReconciliationResult
+        self, started: float, market: MarketSnapshot, lifecycle: OrderLifecycle, result: ReconciliationResult
     ) -> ReconciliationResult:
         """Compare again after each delay, before the deadline; deltas are never applied a second time (C5, C6, C8)."""
         for attempt, delay in enumerate(self._policy.reconcile_delays, start=2):
@@ -119,7 +122,7 @@ class ExecutionManager:
             lifecycle.to(OrderState.RETRY)
             self._clock.sleep(delay)
             lifecycle.to(OrderState.RECONCILING)
-            result = self._position_update_handler.reconcile(attempt)
+            result = self._position_update_handler.reconcile(market, attempt)
             if result.success:
                 break
         return result
@@ -128,15 +131,12 @@ class ExecutionManager:
         self,
         timestamp: int,
         lifecycle: OrderLifecycle,
-        result: ReconciliationResult,
+        detail: str,
         completed: tuple[OrderResult, ...],
     ) -> BaseException:
         lifecycle.to(OrderState.SYSTEM_FAILURE)
-        detail = "; ".join(
-            f"{m.position_key}: expected {m.simulated!r}, venue says {m.real!r}" for m in result.mismatches
-        )
         self._health.report("execution_manager", HealthState.CRITICAL, timestamp, detail)
-        return self._policy.unreconciled(timestamp, detail, completed)
+        return self._policy.system_failure(timestamp, detail, completed)
 
     def _skip(self, timestamp: int, orders: Sequence[Order], reason: str) -> list[OrderResult]:
         skipped = [
@@ -145,3 +145,8 @@ class ExecutionManager:
         for result in skipped:
             self._event_logger.order(self._position_update_handler.last_sequence, timestamp, reason, result)
         return skipped
+
+
+def _unreconciled(result: ReconciliationResult) -> str:
+    differing = (f"{m.position_key}: expected {m.simulated!r}, venue says {m.real!r}" for m in result.mismatches)
+    return "positions do not reconcile: " + "; ".join(differing)

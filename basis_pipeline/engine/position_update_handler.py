@@ -86,8 +86,8 @@ class PositionUpdateHandler:
         before = self._position_monitor.get_current_positions()
         try:
             positions = self._position_monitor.update_state(timestamp, handshake.deltas, handshake.operation_id)
-            check_conservation(handshake, before, positions, market, self._settings.universe)
-            result = self.reconcile()
+            check_conservation(handshake, before, positions, market, self._settings)
+            result = self.reconcile(market)
             if result.success:
                 self.complete(timestamp, market, order, handshake)
         except BaseException:
@@ -95,10 +95,11 @@ class PositionUpdateHandler:
             raise
         return result
 
-    def reconcile(self, attempt: int = 1) -> ReconciliationResult:
+    def reconcile(self, market: MarketSnapshot, attempt: int = 1) -> ReconciliationResult:
         """Ask the venues again and compare; applies nothing, so it can be repeated (C6)."""
         expected = self._position_monitor.get_current_positions()
-        mismatches = compare_positions(expected, self._venues.positions(expected), self._settings.universe)
+        real = self._venues.positions(expected)
+        mismatches = compare_positions(expected, real, market, self._settings)
         return ReconciliationResult(not mismatches, mismatches, attempt)
 
     def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
