@@ -43,7 +43,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """A change of one balance or position as the venue books it, in units of the position key (never scaled units)."""
+    """A change of one balance or position as the venue books it, in stored units (scaled for Aave)."""
 
     position_key: str
     amount: float
