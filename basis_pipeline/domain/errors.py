@@ -13,6 +13,9 @@
         ├── PositionError         POS-*      undeclared key, negative balance, delta applied twice
         ├── AccountingError       PNL-*      attribution does not close, a handshake does not conserve value
         ├── OrderError            EXEC-*     an order that cannot be right
+        ├── VenueError            VEN-*      a real venue would not or could not do what was asked
+        │   ├── VenueRefusal      VEN-003    it said no: nothing happened
+        │   └── VenueSilence      VEN-004    it said nothing: anything may have happened
         └── BacktestError         ENGINE-*   an order failed or did not reconcile in a backtest
     SystemFailure(SystemExit)     EXEC-004   live only: leaves the process through every `except Exception`
 """
@@ -83,6 +86,18 @@ class AccountingError(EngineError):
 
 class OrderError(EngineError):
     default_code = "EXEC-007"
+
+
+class VenueError(EngineError):
+    default_code = "VEN-002"
+
+
+class VenueRefusal(VenueError):  # noqa: N818 - a word of the domain, as in `SystemFailure`
+    default_code = "VEN-003"
+
+
+class VenueSilence(VenueError):  # noqa: N818
+    default_code = "VEN-004"
 
 
 class BacktestError(EngineError):

@@ -116,8 +116,18 @@ class LiveJournal:
             yield _state(entry, self._database.path)
 
     def income(self, venue: str, reference: str, payload: bytes) -> bool:
-        """Record one line of a venue's income history; False if it is known already and must not be booked again."""
-        return self._append(Kind.INCOME, f"{venue}:{reference}", payload)
+        """Record one line of a venue's income history; False if a saved state contains it.
+
+        A line counts as booked once a state was saved after it: a tick that dies in between is done again, and books
+        it then. A state may therefore be saved only of a tick whose refresh was committed.
+        """
+        key = f"{venue}:{reference}"
+        known = self._database.find(Kind.INCOME, key)
+        if known is None:
+            self._append(Kind.INCOME, key, payload)
+            return True
+        saved = self._database.last(Kind.STATE)
+        return saved is None or saved.number < known.number
 
     def action(self, action: Action) -> None:
         self._append(Kind.ACTION, action.component, msgspec.json.encode(action))

@@ -16,6 +16,8 @@ from basis_pipeline.domain.intents import Booking, Facts, Fate, Intent, IntentJo
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline_tests.builders import Run, steady, wired
+from basis_pipeline_tests.engine.faulty import CALM
 
 OWNER = "btc_basis@dev"
 
@@ -100,11 +102,22 @@ def test_a_fate_may_be_told_twice_but_not_differently(tmp_path: Path) -> None:
         book.settle(asked.intent_id, Facts(fate=Fate.REJECTED))
 
 
-def test_a_line_of_income_is_new_only_once(tmp_path: Path) -> None:
-    book = journal(tmp_path / "journal.sqlite")
+def test_a_line_of_income_is_booked_by_the_state_saved_after_it(tmp_path: Path) -> None:
+    book, run = journal(tmp_path / "journal.sqlite"), Run(wired("btc_basis"), steady(CALM, 2)).go(1)
     assert book.income("binance", "funding-1", b"{}")
+    assert book.income("binance", "funding-1", b"{}"), "the tick died before its state was saved: book it again"
+    book.save_state(run.engine.state())
     assert not book.income("binance", "funding-1", b"{}")
     assert book.income("bybit", "funding-1", b"{}")
+    assert len(list(book.entries(Kind.INCOME))) == 2
+
+
+def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    book, run = journal(tmp_path / "journal.sqlite"), Run(wired("btc_basis"), steady(CALM, 2)).go(2)
+    assert book.last_state() is None
+    book.save_state(run.engine.state())
+    assert book.last_state() == run.engine.state()
+    assert [state.timestamp for state in book.states()] == [run.engine.current_timestamp]
 
 
 @pytest.mark.parametrize("statement", ["update entries set key = 'x'", "delete from entries"])

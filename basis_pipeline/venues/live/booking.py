@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
-from basis_pipeline.domain.errors import OrderError
+from basis_pipeline.domain.errors import BasisError, OrderError
 from basis_pipeline.domain.intents import Facts, Fate
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order
@@ -44,6 +44,11 @@ def handshake(order: Order, facts: Facts, market: MarketSnapshot, settings: Engi
         executed_at=facts.executed_at,
         simulated=False,
     )
+
+
+def refused(order: Order, market: MarketSnapshot, error: BasisError) -> ExecutionHandshake:
+    """It was not even sent."""
+    return _refused(order, Facts(fate=Fate.REJECTED, error_code=error.code, error_message=error.message), market)
 
 
 def unknown(order: Order, timestamp: int, reason: str) -> ExecutionHandshake:
