@@ -15,6 +15,7 @@ from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly
+from basis_pipeline.defs.signals import signals_asset
 from basis_pipeline.runs.workspace import Workspace
 
 
@@ -22,15 +23,17 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     """Everything for one workspace. Reads configuration files, never market data or results."""
     wired = [wire_mode(workspace.config, mode) for mode in workspace.config.modes()]
     names = [mode.name for mode in wired]
-    months, ingestion = monthly(wired), market_data_job()
+    models = workspace.config.signal_models()
+    months, ingestion = monthly(wired), market_data_job(models)
     with warnings.catch_warnings():
         # Single-run backfills keep the months of a range in order; they are beta, hence the pin of Dagster's minor.
         warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
-        backtests = [backtest_asset(mode, months) for mode in wired]
+        backtests = [backtest_asset(mode, months, models) for mode in wired]
     jobs = {name: mode_job(name) for name in names}
     return dg.Definitions(
         assets=[
             market_data,
+            *(signals_asset(model, workspace.config.signal_model(model).description) for model in models),
             *backtests,
             *(report_asset(name) for name in names),
             overview_asset(names),

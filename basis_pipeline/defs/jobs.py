@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.reports import report_name
+from basis_pipeline.defs.signals import signals_name
 
 EXCLUSIVE = "basis/exclusive"
 """Run tag: of all runs with the same value one runs at a time (dagster.yaml)."""
 
 
-def market_data_job() -> UnresolvedAssetJobDefinition:
+def market_data_job(models: Sequence[str] = ()) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         "market_data",
-        selection=dg.AssetSelection.assets(market_data),
+        selection=dg.AssetSelection.assets(market_data, *(signals_name(model) for model in models)),
         tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
-        description="Ingest what changed in the vendor files.",
+        description="Ingest what changed in the vendor files, and train the models that look at it.",
     )
 
 

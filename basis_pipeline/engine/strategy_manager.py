@@ -1,7 +1,7 @@
 """The decision ladder and the five actions, generic for all modes (domain G0).
 
-Priority: critical risk > breach > withdrawal > entry > drift > dust > nothing. The strategy says what it wants to
-hold; this component decides whether anything is done about it, and the planner how.
+Priority: critical risk > breach > withdrawal > entry or signal > drift > dust > nothing. The strategy says what
+it wants to hold; this component decides whether anything is done about it, and the planner how.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, StrategyState
 from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, leg_gaps, reference_after_flow
+from basis_pipeline.engine.drift import (
+    declined_recently,
+    idle_cash,
+    leg_drift,
+    leg_gaps,
+    priced_slot,
+    reference_after_flow,
+)
 from basis_pipeline.engine.dust_planner import all_dust, described, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
@@ -23,6 +30,7 @@ from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
+from basis_pipeline.engine.signal_steering import follow_signal
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
@@ -57,6 +65,7 @@ class StrategyManager:
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
+        self._priced_slot = priced_slot(settings, strategy)
         self.state = state
 
     @property
@@ -157,6 +166,11 @@ class StrategyManager:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
         if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
             return self._free_cash(snapshot)
+        return self._steer(snapshot)
+
+    def _steer(self, snapshot: ChainSnapshot) -> Intent | None:
+        if self._strategy.steering is Steering.SIGNAL:
+            return follow_signal(snapshot, self._strategy.targets(self._view(snapshot)))
         if self.state.reference_equity is None:
             return self._enter(snapshot)
         return self._drift(snapshot, self.state.reference_equity)
@@ -290,5 +304,4 @@ class StrategyManager:
         self.state = replace(self.state, declined_price=price, declined_at=timestamp, awaits_funds=False)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
-        slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot
-        return snapshot.market.price[slot]
+        return snapshot.market.price[self._priced_slot]
