@@ -60,7 +60,9 @@ class ProjectedBook:
         unit = order_notional(instrument, 1.0, self.market.last[slot])
         largest = round_down(rules.max_notional / unit, rules.lot)
         if largest <= 0.0:
-            raise InfeasiblePlan(f"one lot of {instrument.key} is above the largest order of {rules.max_notional:.8g}")
+            raise InfeasiblePlan(
+                f"one lot of {instrument.key} is above the largest order of {rules.max_notional:.8g} USDT"
+            )
         parts = max(1, math.ceil(quantity / largest - 1e-9))
         for left in range(parts, 0, -1):
             clip = quantity if left == 1 else min(largest, round_up(quantity / left, rules.lot))

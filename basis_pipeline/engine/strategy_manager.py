@@ -13,16 +13,9 @@ from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, StrategyState
+from basis_pipeline.engine import drift
 from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.drift import (
-    declined_recently,
-    idle_cash,
-    leg_drift,
-    leg_gaps,
-    priced_slot,
-    reference_after_flow,
-)
 from basis_pipeline.engine.dust_planner import all_dust, described, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
@@ -65,7 +58,7 @@ class StrategyManager:
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
-        self._priced_slot = priced_slot(settings, strategy)
+        self._priced_slot = drift.priced_slot(settings, strategy)
         self.state = state
 
     @property
@@ -101,7 +94,7 @@ class StrategyManager:
 
     def _may_act(self, intent: Intent, timestamp: int, snapshot: ChainSnapshot) -> bool:
         """Not while the last refusal is fresh, and no entry while one is suspended."""
-        if not intent.urgent and declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
+        if not intent.urgent and drift.declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
             return False
         if intent.action in ENTRIES and (why := suspension(snapshot)):
             self._decline(timestamp, snapshot)
@@ -235,16 +228,16 @@ class StrategyManager:
         if abs(deviation) > self._limits.equity_deviation:
             action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
             return self._resize(snapshot, action, f"equity {deviation:+.2%} since the last sizing")
-        if idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
+        if drift.idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
             return self._resize(snapshot, Action.ENTRY_PARTIAL, "idle cash in the wallet")
-        if self._hedge is not None and leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
+        if self._hedge is not None and drift.leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "spot and shorts have drifted apart")
         return None
 
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
         targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
-        for slot, gap, worth in leg_gaps(targets, snapshot):
+        for slot, gap, worth in drift.leg_gaps(targets, snapshot):
             target = targets.quantities[slot]
             if abs(gap) > self._limits.leg_deviation * target and worth >= self._limits.min_trade:
                 action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
@@ -296,7 +289,7 @@ class StrategyManager:
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before."""
         flow = snapshot.pnl.flow * snapshot.market.share_price
-        reference = reference_after_flow(self.state.reference_equity, flow)
+        reference = drift.reference_after_flow(self.state.reference_equity, flow)
         self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:

@@ -206,12 +206,16 @@ def gap(series: LoadedSeries, step: int, last: int | None, following: int | None
 
 def no_data(ref: SeriesRef, window: Window) -> DataError:
     """The error for a required series of which nothing is published in `window`."""
-    train = "train its model with `basis signals`, " if ref.dataset == ML_SIGNALS else ""
     return DataError(
         f"no validated {ref} for {' to '.join(dict.fromkeys((window.months[0], window.months[-1])))}.",
         code="DATA-003",
-        remedy=f"{train}ingest a file that covers it, or choose months that the data cover.",
+        remedy=f"{training_hint(ref)}ingest a file that covers it, or choose months that the data cover.",
     )
+
+
+def training_hint(ref: SeriesRef | None) -> str:
+    """The first half of a remedy where signals may be what is missing."""
+    return "train its model with `basis signals`, " if ref is not None and ref.dataset == ML_SIGNALS else ""
 
 
 def ends_early(series: LoadedSeries, window: Window) -> DataGapError:
