@@ -122,6 +122,8 @@ class StrategyManager:
             self._close_withdrawals(timestamp, intent)
         elif intent.action is Action.EXIT_FULL and not refusal:
             self.state = StrategyState(halted=self.state.halted)
+            if self.state.halted:
+                self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; nothing is held", 0)
         else:
             self._decline(timestamp, snapshot)
             why = refusal or "nothing is large enough to trade"
@@ -197,8 +199,7 @@ class StrategyManager:
     def _restore_margin(self, snapshot: ChainSnapshot, finding: RiskFinding) -> Intent:
         reason = f"margin ratio {finding.value:.4f} at {finding.venue} below {finding.limit:g}"
         if finding.level is RiskLevel.CRITICAL:
-            exposure = self.state.exposure
-            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure))
+            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure := self.state.exposure))
             return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True, exposure=exposure)
         if levelled := level_margins(self._settings, snapshot):
             return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled, exposure=self.state.exposure)
@@ -268,9 +269,8 @@ class StrategyManager:
 
     def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
         exposure = self.state.exposure if exposure is None else exposure
-        return Intent(
-            action, reason, self._strategy.targets(self._view(snapshot, exposure=exposure)), exposure=exposure
-        )
+        targets = self._strategy.targets(self._view(snapshot, exposure=exposure))
+        return Intent(action, reason, targets, exposure=exposure)
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
