@@ -42,7 +42,7 @@ class OrderLifecycle:
 
 
 class ExecutionManager:
-    """Works through a plan and stops at the first order that fails; the rest is SKIPPED (C7)."""
+    """Works through a plan; after a failed order, or when health forbids more, the rest is SKIPPED (C7)."""
 
     def __init__(
         self,
@@ -74,6 +74,9 @@ class ExecutionManager:
         """
         results: list[OrderResult] = []
         for position, order in enumerate(orders):
+            if not self._health.may_execute:
+                results.extend(self._skip(timestamp, orders[position:], reason))
+                break
             result = self._process(timestamp, order, market, tuple(results))
             results.append(result)
             self._event_logger.order(self._position_update_handler.last_sequence, timestamp, reason, result)
@@ -99,7 +102,7 @@ class ExecutionManager:
             if handshake.deltas:
                 spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
                 if not spent.success:
-                    raise self._system_failure(timestamp, lifecycle, _unreconciled(spent), completed)
+                    raise self._system_failure(timestamp, lifecycle, spent.detail, completed)
             lifecycle.to(OrderState.FAILURE)
             return OrderResult(order, lifecycle.state, handshake, None, tuple(lifecycle.trail))
         lifecycle.to(OrderState.RECONCILING)
@@ -107,7 +110,7 @@ class ExecutionManager:
         if not reconciliation.success:
             reconciliation = self._reconcile_again(started, market, lifecycle, reconciliation)
             if not reconciliation.success:
-                raise self._system_failure(timestamp, lifecycle, _unreconciled(reconciliation), completed)
+                raise self._system_failure(timestamp, lifecycle, reconciliation.detail, completed)
             self._position_update_handler.complete(timestamp, market, order, handshake)
         lifecycle.to(OrderState.SUCCESS)
         return OrderResult(order, lifecycle.state, handshake, reconciliation, tuple(lifecycle.trail))
@@ -145,8 +148,3 @@ class ExecutionManager:
         for result in skipped:
             self._event_logger.order(self._position_update_handler.last_sequence, timestamp, reason, result)
         return skipped
-
-
-def _unreconciled(result: ReconciliationResult) -> str:
-    differing = (f"{m.position_key}: expected {m.simulated!r}, venue says {m.real!r}" for m in result.mismatches)
-    return "positions do not reconcile: " + "; ".join(differing)

@@ -40,8 +40,8 @@ class BinanceSkin:
         self._routes: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
             ("GET", "/api/v3/exchangeInfo"): lambda _: self._listing(perp=False),
             ("GET", "/fapi/v1/exchangeInfo"): lambda _: self._listing(perp=True),
-            ("GET", "/api/v3/ticker/bookTicker"): lambda p: self._ticker(p, perp=False),
-            ("GET", "/fapi/v1/ticker/bookTicker"): lambda p: self._ticker(p, perp=True),
+            ("GET", "/api/v3/ticker/24hr"): lambda p: self._ticker(p, perp=False),
+            ("GET", "/fapi/v1/ticker/24hr"): lambda p: self._ticker(p, perp=True),
             ("GET", "/fapi/v1/premiumIndex"): self._premium,
             ("GET", "/api/v3/time"): lambda _: {"serverTime": _wall()},
             ("GET", "/fapi/v1/time"): lambda _: {"serverTime": _wall()},
@@ -96,8 +96,10 @@ class BinanceSkin:
 
     def _ticker(self, parameters: dict[str, str], *, perp: bool) -> Any:
         price = f"{self.exchange.market(parameters['symbol'], perp=perp).price:.2f}"
-        return {"symbol": parameters["symbol"], "bidPrice": price, "bidQty": "100", "askPrice": price, "askQty": "100",
-                "time": self.exchange.now // 1_000}  # fmt: skip
+        now = self.exchange.now // 1_000
+        return {"symbol": parameters["symbol"], "lastPrice": price, "openPrice": price, "highPrice": price,
+                "lowPrice": price, "volume": "1000", "quoteVolume": "1000", "openTime": now - 86_400_000,
+                "closeTime": now}  # fmt: skip
 
     def _premium(self, parameters: dict[str, str]) -> Any:
         market = self.exchange.market(parameters["symbol"], perp=True)

@@ -90,13 +90,12 @@ class Binance:
         return {token: spot.get(token, 0.0) + margin.get(token, 0.0) for token in spot.keys() | margin.keys()}
 
     def prices(self, client: ccxt.Exchange, symbol: str, *, perp: bool) -> PriceLine:
-        quote = client.fetch_bids_asks([symbol])[symbol]
-        middle = (float(quote["bid"]) + float(quote["ask"])) / 2.0
-        at = int(quote["timestamp"] or client.milliseconds()) * MILLISECOND
+        ticker = client.fetch_ticker(symbol)
+        last, at = float(ticker["last"]), int(ticker["timestamp"]) * MILLISECOND
         if not perp:
-            return PriceLine(middle, at)
+            return PriceLine(last, at)
         funding = client.fetch_funding_rate(symbol)
-        return PriceLine(middle, at, float(funding["markPrice"]), float(funding["fundingRate"]))
+        return PriceLine(last, at, float(funding["markPrice"]), float(funding["fundingRate"]))
 
     def _wallets(self, client: ccxt.Exchange) -> tuple[dict[str, float], dict[str, float]]:
         spot = client.fetch_balance({"type": "spot"})["total"]
