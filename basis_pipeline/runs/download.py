@@ -71,7 +71,7 @@ def plan_download(
     Raises:
         ConfigError: as `download`.
     """
-    now = _now()
+    now = now or _now()
     targets = _targets(workspace, selection or Selection(), first, last, now)
     return DownloadReport(workspace.raw, tuple(state(workspace.raw, target, now) for target in targets))
 
@@ -84,6 +84,7 @@ def download(
     last: str | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
+    now: int | None = None,
 ) -> DownloadReport:
     """Fetch what is configured and not there yet into `<raw>/downloads`, month by month.
 
@@ -97,12 +98,13 @@ def download(
         last: month, included; default the current one.
         progress: called as (what, done, total) after every month.
         note: called with every outcome as it comes.
+        now: what counts as the present, microseconds UTC; default the clock.
 
     Raises:
         ConfigError: the root holds the sample, an argument or downloads.yaml is wrong.
         StorageError: a download or ingestion of this root is running, or a file cannot be written.
     """
-    now = _now()
+    now = now or _now()
     targets = _targets(workspace, selection or Selection(), first, last, now)
     settings = load_downloads(workspace.config.path)
     workspace.root.claim("vendor", workspace.raw)
