@@ -64,7 +64,12 @@ def is_configured(workspace: Workspace) -> bool:
 
 
 def plan_download(
-    workspace: Workspace, selection: Selection | None = None, *, first: str | None = None, last: str | None = None
+    workspace: Workspace,
+    selection: Selection | None = None,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    now: int | None = None,
 ) -> DownloadReport:
     """What `download` would do: months that are `kept`, and months that are `due`. Nobody is asked, nothing written.
 

@@ -127,7 +127,7 @@ class PoliteAdapter(HTTPAdapter):
 
     def _pause(self, state: RetryCallState) -> float:
         """Seconds before the next attempt: what the server asked for, at least a growing pause of our own."""
-        own = wait_exponential_jitter(initial=0.5, max=self._http.longest_wait_seconds, jitter=0.5)(state)
+        own = wait_exponential_jitter(multiplier=0.5, max=self._http.longest_wait_seconds, jitter=0.5)(state)
         error = state.outcome.exception() if state.outcome else None
         return max(own, error.after) if isinstance(error, _TryAgainError) else own
 

@@ -158,7 +158,12 @@ class Vendor:
 
     def _binance(self, path: str, query: dict[str, str]) -> object:
         if path.endswith("exchangeInfo"):
-            contract = {"contractType": "PERPETUAL", "pair": SYMBOL, "marginAsset": "USDT", "deliveryDate": 4133404800000}
+            contract = {
+                "contractType": "PERPETUAL",
+                "pair": SYMBOL,
+                "marginAsset": "USDT",
+                "deliveryDate": 4133404800000,
+            }
             market = {"symbol": SYMBOL, "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": []}
             spot = {"isSpotTradingAllowed": True, "permissions": ["SPOT"]}
             return {"symbols": [market | (contract if "fapi" in path else spot)]}
@@ -183,9 +188,15 @@ class Vendor:
         limit = int(query["limit"])
         if path.endswith("funding/history"):
             found = self.settled(int(query["startTime"]) * 1000, int(query["endTime"]) * 1000)[-limit:]
-            rows = [{"symbol": SYMBOL, "fundingRate": f"{r:.8f}", "fundingRateTimestamp": str(t // 1000)} for t, r in found]
+            rows = [
+                {"symbol": SYMBOL, "fundingRate": f"{r:.8f}", "fundingRateTimestamp": str(t // 1000)} for t, r in found
+            ]
             return _bybit_answer(rows[::-1])
-        kind = "mark_candles_1h" if "mark-price" in path else f"{'spot' if query['category'] == 'spot' else 'perp'}_candles_1h"
+        kind = (
+            "mark_candles_1h"
+            if "mark-price" in path
+            else f"{'spot' if query['category'] == 'spot' else 'perp'}_candles_1h"
+        )
         bars = self.between(kind, int(query["start"]) * 1000, int(query["end"]) * 1000).tail(limit)
         rows = [
             [str(b.timestamp // 1000), *(f"{v:.4f}" for v in (b.open, b.high, b.low, b.close)), f"{b.volume:.3f}", "0"]
@@ -205,7 +216,12 @@ class Vendor:
         start, end, limit = int(query["before"]) * 1000 + 1, int(query["after"]) * 1000 - 1, int(query["limit"])
         if path.endswith("funding-rate-history"):
             rows = [
-                {"instId": "BTC-USDT-SWAP", "fundingRate": "0.01", "realizedRate": f"{r:.8f}", "fundingTime": str(t // 1000)}
+                {
+                    "instId": "BTC-USDT-SWAP",
+                    "fundingRate": "0.01",
+                    "realizedRate": f"{r:.8f}",
+                    "fundingTime": str(t // 1000),
+                }
                 for t, r in self.settled(start, end)[-limit:]
             ]
             return {"code": "0", "data": rows[::-1]}
@@ -224,7 +240,9 @@ class Vendor:
 def _dataset(path: str) -> str:
     if "markPrice" in path:
         return "mark_candles_1h"
-    return "spot_candles_1h" if "/spot/" in path or "/api/" in path else f"perp_candles_{'5m' if '5m' in path else '1h'}"
+    return (
+        "spot_candles_1h" if "/spot/" in path or "/api/" in path else f"perp_candles_{'5m' if '5m' in path else '1h'}"
+    )
 
 
 def _bybit_answer(rows: list[object], category: str = "") -> object:
@@ -275,5 +293,3 @@ def serving(vendor: Vendor) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-

@@ -9,7 +9,7 @@ from importlib import import_module
 import pandas as pd
 import pytest
 
-from basis_pipeline.domain.timeline import DAY, SECOND, month_end, month_start
+from basis_pipeline.domain.timeline import DAY, HOUR, SECOND, month_end, month_start
 from basis_pipeline.market_data.downloads import chain
 from basis_pipeline_tests.market_data.downloads.conftest import Site
 from basis_pipeline_tests.market_data.downloads.ethereum import BLOCKS, GENESIS, Chain
@@ -20,7 +20,7 @@ YEAR_S = 365 * 86_400
 @pytest.fixture
 def december(site: Site) -> Site:
     """The chain begins on 20 December; events of Aave and Lido come within its first days."""
-    site.vendor.present = GENESIS * SECOND + 18 * DAY
+    site.vendor.present = GENESIS * SECOND + 18 * DAY + HOUR // 2
     return site
 
 
@@ -142,5 +142,3 @@ def test_signatures_hash_to_what_is_asked_for() -> None:
     }
     for signature, used in words.items():
         assert ("0x" + keccak(signature.encode()).hex()).startswith(used), signature
-
-
