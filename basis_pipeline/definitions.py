@@ -8,8 +8,9 @@ import dagster as dg
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.defs.backtests import backtest_asset
+from basis_pipeline.defs.downloads import downloads
 from basis_pipeline.defs.experiment import experiment_jobs
-from basis_pipeline.defs.jobs import market_data_job, mode_job
+from basis_pipeline.defs.jobs import download_job, market_data_job, mode_job
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
@@ -30,13 +31,14 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     jobs = {name: mode_job(name) for name in names}
     return dg.Definitions(
         assets=[
+            downloads,
             market_data,
             *backtests,
             *(report_asset(name) for name in names),
             overview_asset(names),
             catalogue_asset(names),
         ],
-        jobs=[ingestion, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
+        jobs=[download_job(), ingestion, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
         schedules=[market_data_nightly(ingestion), *(mode_nightly(name, job) for name, job in jobs.items())],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,

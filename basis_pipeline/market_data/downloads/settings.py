@@ -12,7 +12,7 @@ from basis_pipeline.domain.errors import ConfigError
 
 FILE = "downloads.yaml"
 ExchangeDataset = Literal["spot_candles_1h", "perp_candles_1h", "perp_candles_5m", "mark_candles_1h", "funding_rates"]
-Rate = Annotated[float, Field(gt=0, le=100)]
+Rate = Annotated[float, Field(gt=0, le=1000)]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
 UsdtSymbol = Annotated[str, Field(pattern=r"^[A-Z0-9]+USDT$")]

@@ -71,12 +71,12 @@ def _to_loopback(content: dict, url: str) -> None:
     for name, datasets in fetch.items():
         content[name] |= {
             "api_url": url,
-            "requests_per_second": 100,
+            "requests_per_second": 1000,
             "fetch": {dataset: [SYMBOL] for dataset in datasets},
         }
-    content["binance"] |= {"archive_url": url, "archive_requests_per_second": 100}
+    content["binance"] |= {"archive_url": url, "archive_requests_per_second": 1000}
     content["ethereum"] |= {
-        "requests_per_second": 100,
+        "requests_per_second": 1000,
         "pool": POOL,
         "oracle": ORACLE,
         "reserves": {"USDT": USDT},
