@@ -42,6 +42,7 @@ def download_command(  # noqa: PLR0917 - one parameter per option of the command
                 screens.result(f"{outcome.target.source}\t{outcome.target}\t{outcome.target.path}")
         _show(plan)
         return
+    screens.say(f"data root {workspace.root.path}, raw files {workspace.raw}")
     with screens.progress("download") as progress:
         report = download(workspace, selection, first=first, last=last, progress=progress, note=_note)
     _show(report)
@@ -77,4 +78,3 @@ def _show(report: DownloadReport) -> None:
             f"{sum(outcome.missing for outcome in outcomes):,}",
         )
     screens.table_of(table)
-    screens.say(f"raw files: {report.raw}")

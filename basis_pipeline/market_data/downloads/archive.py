@@ -16,7 +16,7 @@ import requests
 
 from basis_pipeline.domain.errors import DownloadError
 from basis_pipeline.domain.timeline import DAY, HOUR, SECOND, from_micros
-from basis_pipeline.market_data.downloads.month_files import Fetched, Request, Rows
+from basis_pipeline.market_data.downloads.month_files import Fetched, Request, Rows, number_text
 from basis_pipeline.market_data.downloads.settings import Url
 from basis_pipeline.market_data.downloads.targets import Target
 from basis_pipeline.market_data.downloads.transport import shown
@@ -60,7 +60,7 @@ class Archive:
             return None
         content, digest = self._verified(url, content)
         lines = _lines(url, content)
-        rows = _settlements(target, url, lines) if target.key.dataset == "funding_rates" else _bars(lines)
+        rows = _settlements(target, url, lines) if target.key.dataset == "funding_rates" else _bars(target, lines)
         inside = {stamp: row for stamp, row in rows.items() if target.start <= stamp < target.end}
         return Fetched(inside, (Request(shown(url), "archive", len(inside), digest),))
 
@@ -108,9 +108,12 @@ def _lines(url: str, content: bytes) -> list[list[str]]:
     return lines[1:] if lines and not lines[0][0].isdigit() else lines
 
 
-def _bars(lines: list[list[str]]) -> Rows:
-    """Open time and the five values after it; stamps in microseconds."""
-    return {_micros(int(line[0])): tuple(line[1:6]) for line in lines}
+def _bars(target: Target, lines: list[list[str]]) -> Rows:
+    """Open time and the five values after it, written as the API's are; the volume of a mark means nothing."""
+    mark = target.key.dataset == "mark_candles_1h"
+    return {
+        _micros(int(line[0])): (*map(number_text, line[1:5]), "" if mark else number_text(line[5])) for line in lines
+    }
 
 
 def _settlements(target: Target, url: str, lines: list[list[str]]) -> Rows:
@@ -122,7 +125,7 @@ def _settlements(target: Target, url: str, lines: list[list[str]]) -> Rows:
                 "configured.",
                 remedy="correct binance.funding_interval_hours in configs/downloads.yaml, or leave the symbol out.",
             )
-    return {(_micros(int(line[0])) + SECOND // 2) // SECOND * SECOND: (line[2],) for line in lines}
+    return {(_micros(int(line[0])) + SECOND // 2) // SECOND * SECOND: (number_text(line[2]),) for line in lines}
 
 
 def _micros(stamp: int) -> int:

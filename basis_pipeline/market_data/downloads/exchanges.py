@@ -14,7 +14,7 @@ from typing import Any
 
 from basis_pipeline.domain.errors import ConfigError, DownloadError
 from basis_pipeline.domain.timeline import HOUR, MINUTE, SECOND, iso
-from basis_pipeline.market_data.downloads.month_files import Fetched, Request, Rows
+from basis_pipeline.market_data.downloads.month_files import Fetched, Request, Rows, number_text
 from basis_pipeline.market_data.downloads.settings import Exchange, Http
 from basis_pipeline.market_data.downloads.targets import Target
 from basis_pipeline.market_data.downloads.transport import PoliteAdapter, Sleep
@@ -143,7 +143,7 @@ def _market(target: Target) -> str:
 def _bars(candles: list[list[float | None]], mark: bool) -> Rows:
     """Volume is left empty for marks: it is computed, not traded, and some exchanges put other things there."""
     return {
-        int(stamp or 0) * _MILLI: (*map(_text, prices), "" if mark else _text(volume))
+        int(stamp or 0) * _MILLI: (*map(number_text, prices), "" if mark else number_text(volume))
         for stamp, *prices, volume in candles
     }
 
@@ -153,10 +153,5 @@ def _settlements(history: list[dict[str, object]]) -> Rows:
     rows: Rows = {}
     for settled in history:
         micros = int(str(settled["timestamp"])) * _MILLI
-        rows[(micros + SECOND // 2) // SECOND * SECOND] = (_text(settled["fundingRate"]),)
+        rows[(micros + SECOND // 2) // SECOND * SECOND] = (number_text(settled["fundingRate"]),)
     return rows
-
-
-def _text(value: object) -> str:
-    """The shortest text that reads back as the same number."""
-    return "" if value is None else repr(value)

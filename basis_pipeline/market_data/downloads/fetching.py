@@ -12,7 +12,7 @@ from basis_pipeline.domain.timeline import DAY, MINUTE
 from basis_pipeline.market_data.downloads.archive import Archive, days_between
 from basis_pipeline.market_data.downloads.chain import ChainClient
 from basis_pipeline.market_data.downloads.exchanges import ExchangeClient
-from basis_pipeline.market_data.downloads.month_files import Fetched, Held, load, save
+from basis_pipeline.market_data.downloads.month_files import Fetched, Held, Rows, load, save
 from basis_pipeline.market_data.downloads.rpc import Rpc
 from basis_pipeline.market_data.downloads.settings import Downloads
 from basis_pipeline.market_data.downloads.targets import CHAIN, Target
@@ -24,6 +24,7 @@ failed: see `error`. due: would be fetched (a dry run)."""
 
 _LAG = 10 * MINUTE
 """A bar or settlement younger than this may not be final yet at its source."""
+_LATE = 2 * DAY
 _ARCHIVED_BY_DAY = 62 * DAY
 """Younger months may be in the archive by day only."""
 
@@ -129,7 +130,7 @@ def fetch_month(raw: Path, target: Target, client: Client, now: int) -> Outcome:
     if not rows:
         return Outcome(target, "missing", missing=target.steps(target.start, reach))
     requests = (*(held.provenance.requests if held else ()), *fetched.requests)
-    written = save(raw, target, rows, reach, requests)
+    written = save(raw, target, rows, _through(target, rows, reach, now), requests)
     revised = sum(before.get(stamp, row) != row for stamp, row in fetched.rows.items())
     return Outcome(target, "extended" if held else "fetched", written.rows, written.missing, revised)
 
@@ -140,6 +141,12 @@ def _reach(target: Target, now: int) -> int:
     over = (now - _LAG) // step * step
     # A candle is stamped at its open; everything else at the moment it tells of.
     return min(target.end, over if "_candles_" in target.key.dataset else over + step)
+
+
+def _through(target: Target, rows: Rows, reach: int, now: int) -> int:
+    """Where the month is whole to. A tail that is late at the vendor is asked for again until it is two days old."""
+    end = max(rows) + target.shape.step
+    return end if end < reach and reach > now - _LATE else reach
 
 
 def _resume_at(held: Held | None, target: Target) -> int:

@@ -72,6 +72,11 @@ class Fetched:
     requests: tuple[Request, ...]
 
 
+def number_text(value: object) -> str:
+    """One text for one number, wherever it comes from: the shortest that reads back as the same float64."""
+    return "" if value is None else repr(float(str(value)))
+
+
 def load(raw: Path, target: Target) -> Held | None:
     """The month if it is there and as its provenance says, else None."""
     path = raw / target.path

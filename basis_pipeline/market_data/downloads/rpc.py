@@ -16,12 +16,13 @@ import requests
 
 from basis_pipeline.domain.errors import DownloadError
 from basis_pipeline.domain.timeline import SECOND, iso
-from basis_pipeline.market_data.downloads.transport import shown
+from basis_pipeline.market_data.downloads.transport import SourceDownError, shown
 
 _WORD = 64
 _KEY = 8
 """Parts of a URL from this length on may be a key."""
 _TOO_MUCH = re.compile(r"too many|more than|too large|too wide|range|limit|exceed|response size|timed? ?out", re.I)
+_TOO_FAST = re.compile(r"rate.?limit|per second|too many requests|capacity|quota", re.I)
 _NO_HISTORY = re.compile(
     r"missing trie node|pruned|archive|historical state|header not found|state .*not available", re.I
 )
@@ -62,7 +63,7 @@ class Rpc:
         """The result of a method.
 
         Raises:
-            SourceDownError: the node does not answer.
+            SourceDownError: the node does not answer, or not so fast.
             RpcRefusedError: it answers with an error.
             DownloadError: it answers with something that is no JSON-RPC.
         """
@@ -79,6 +80,9 @@ class Rpc:
             )
         if error := content.get("error"):
             text = self._without_keys(str(error.get("message", error) if isinstance(error, dict) else error)[:200])
+            if _TOO_FAST.search(text):
+                remedy = "lower ethereum.requests_per_second in configs/downloads.yaml, or wait; then run it again."
+                raise SourceDownError(f"{self.place} answers {method}: {text}.", remedy=remedy)
             remedy = "use an archive node: this one keeps no state of past blocks." if _NO_HISTORY.search(text) else ""
             raise RpcRefusedError(f"{self.place} answers {method}: {text}.", remedy=remedy)
         return content["result"]

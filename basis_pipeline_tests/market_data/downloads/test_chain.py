@@ -106,6 +106,14 @@ def test_a_node_without_history_is_named_with_its_remedy(december: Site) -> None
     assert "use an archive node" in message
 
 
+def test_a_node_that_wants_fewer_requests_is_not_asked_for_smaller_ranges(december: Site) -> None:
+    limited = b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "rate limit exceeded"}}'
+    december.vendor.plant("/v3/", lambda _: (200, limited, {}), times=99)
+    report = december.download("2025-01", "2025-01", venue="aave_v3")
+    assert "lower ethereum.requests_per_second" in str(report.failed[0].error)
+    assert len(december.vendor.paths) == 1
+
+
 def test_the_key_of_the_endpoint_shows_nowhere(december: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     december.vendor.chain.archive = False

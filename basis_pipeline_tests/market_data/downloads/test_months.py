@@ -51,6 +51,26 @@ def test_an_open_month_goes_on_where_it_ended(site: Site) -> None:
     assert frame.num_rows == 4 * 24 + 6 - 1
 
 
+@pytest.mark.parametrize("dataset", ["perp_candles_1h", "mark_candles_1h", "funding_rates"])
+def test_what_came_from_the_api_and_comes_from_the_archive_next_day_is_no_revision(site: Site, dataset: str) -> None:
+    site.vendor.present = month_start("2025-02") + 4 * DAY + 9 * HOUR
+    site.download("2025-02", "2025-02", venue="binance", dataset=dataset)
+    site.vendor.present += DAY
+    (outcome,) = site.download("2025-02", "2025-02", venue="binance", dataset=dataset).outcomes
+    assert (outcome.status, outcome.revised, outcome.missing) == ("extended", 0, 0)
+
+
+def test_a_tail_that_is_late_at_the_vendor_is_asked_for_again(site: Site) -> None:
+    bars, late = site.vendor.bars["perp_candles_1h"], month_start("2025-01") + 31 * DAY - 3 * HOUR
+    site.vendor.bars["perp_candles_1h"] = bars[bars["timestamp"] < late]
+    site.vendor.present = month_start("2025-02") + HOUR
+    (outcome,) = site.download("2025-01", "2025-01", **BYBIT).outcomes
+    assert (outcome.status, outcome.rows) == ("fetched", 741)
+    site.vendor.bars["perp_candles_1h"] = bars
+    (outcome,) = site.download("2025-01", "2025-01", **BYBIT).outcomes
+    assert (outcome.status, outcome.rows, outcome.missing) == ("extended", 744, 0)
+
+
 def test_a_row_that_the_vendor_revised_is_written_and_reported(site: Site) -> None:
     site.vendor.present = month_start("2025-02") + 4 * DAY
     site.download("2025-02", "2025-02", **BYBIT)
