@@ -13,6 +13,7 @@ import click
 
 from basis_pipeline import __version__
 from basis_pipeline.cli import screens
+from basis_pipeline.cli.downloads import download_command
 from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
@@ -231,6 +232,9 @@ def run(workspace: Workspace, reopen: bool) -> None:
     screens.next_steps(workspace.root.path, outcome.overview)
     if outcome.failures or outcome.ingestion.errors:
         raise SystemExit(1)
+
+
+cli.add_command(download_command)
 
 
 def main() -> None:

@@ -60,6 +60,11 @@ def result(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def table_of(table: Table) -> None:
+    """A table beside the answer."""
+    _ERR.print(table)
+
+
 @contextmanager
 def progress(title: str) -> Iterator[ProgressCallback]:
     """A bar that follows (what, done, total) calls; one line per call where standard error is no terminal."""

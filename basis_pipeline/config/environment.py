@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from basis_pipeline.domain.errors import ConfigError
@@ -14,6 +14,7 @@ VARIABLES = {
     "BASIS_DATA_DIR": "data root: one folder for one source of data (default data/sample)",
     "BASIS_RAW_DIR": "folder of vendor files to ingest (default <data root>/raw)",
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
+    "BASIS_RPC_URL": "Ethereum endpoint of `basis download`; it may hold a key and is never shown",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
 }
@@ -33,6 +34,7 @@ class Environment:
     config_dir: Path
     environment: str = "dev"
     execution_mode: str = "backtest"
+    rpc_url: str | None = field(default=None, repr=False)
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -53,4 +55,5 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         config_dir=Path(given.get("BASIS_CONFIG_DIR", "configs")),
         environment=given.get("BASIS_ENVIRONMENT", "dev"),
         execution_mode=given.get("BASIS_EXECUTION_MODE", "backtest"),
+        rpc_url=given.get("BASIS_RPC_URL") or None,
     )
