@@ -23,9 +23,12 @@ def trade_rules(order: Order, settings: EngineSettings) -> TradeRules:
     return rules
 
 
-def fill_price(side: Side, reference: float, quantity: float, rules: TradeRules, usd: float) -> float:
-    """Reference price moved against us by the slippage of this size."""
-    slip = rules.slippage.fraction(quantity * reference * usd)
+def fill_price(order: Order, side: Side, reference: float, rules: TradeRules, usd: float) -> float:
+    """Reference price moved against us by the average slippage of the whole trade that the order is a part of.
+
+    H6 states what an order of a size pays on average, so equal parts of it pay just that: splitting saves nothing.
+    """
+    slip = rules.slippage.fraction(max(order.quantity, order.planned_quantity) * reference * usd)
     return reference * (1.0 + slip) if side is Side.BUY else reference * (1.0 - slip)
 
 
@@ -36,7 +39,7 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
     """
     rules = trade_rules(order, settings)
     side, quantity, reference = _side(order), order.quantity, market.last[order.slot]
-    price = fill_price(side, reference, quantity, rules, market.usd)
+    price = fill_price(order, side, reference, rules, market.usd)
     fee = quantity * price * rules.taker_fee
     in_base = rules.fee_in_base and side is Side.BUY
     quote_price = market.value[order.counter_slot]
@@ -66,7 +69,7 @@ def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: Eng
     """Position leg, and realised P&L less fee to the venue's cash; no cash leaves for notional (domain V4)."""
     rules = trade_rules(order, settings)
     side, reference = _side(order), market.last[order.slot]
-    price = fill_price(side, reference, order.quantity, rules, market.usd)
+    price = fill_price(order, side, reference, rules, market.usd)
     change = order.quantity if side is Side.BUY else -order.quantity
     fill = fill_perp(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
     fee = order.quantity * price * rules.taker_fee

@@ -43,10 +43,15 @@ class ProjectedBook:
         self.action = action
         self.orders: list[Order] = []
 
-    def trade(self, slot: int, quantity: float, side: Side, *, tag: str = "") -> None:
-        """Buy or sell `quantity` base units of the spot token or perp at `slot`, in orders the venue takes."""
+    def trade(self, slot: int, quantity: float, side: Side, *, planned: float = 0.0, tag: str = "") -> None:
+        """Buy or sell `quantity` base units of the spot token or perp at `slot`, in orders the venue takes.
+
+        `planned` is what the plan trades of it on this side altogether, if that is more: each order pays the slippage
+        of that size.
+        """
+        whole = max(quantity, planned)
         for clip in self._clips(slot, quantity):
-            self._trade(slot, clip, side, tag)
+            self._trade(slot, clip, side, planned=whole if whole > clip else 0.0, tag=tag)
 
     def _clips(self, slot: int, quantity: float) -> Iterator[float]:
         """As few equal parts as keep each within the venue's largest notional, in whole lots."""
@@ -62,7 +67,7 @@ class ProjectedBook:
             yield clip
             quantity = round(quantity - clip, 12)
 
-    def _trade(self, slot: int, quantity: float, side: Side, tag: str) -> None:
+    def _trade(self, slot: int, quantity: float, side: Side, *, planned: float, tag: str) -> None:
         route = self._settings.routes[slot]
         held = self.quantities[slot]
         shrinks = route.operation is Operation.PERP_TRADE and (held > 0.0) == (side is Side.SELL) and held != 0.0
@@ -77,6 +82,7 @@ class ProjectedBook:
                 action=self.action,
                 side=side,
                 reduce_only=reduce_only,
+                planned_quantity=planned,
                 tag=tag,
             )
         )

@@ -55,9 +55,9 @@ def dear_gas(orders: Iterable[Order], market: MarketSnapshot, settings: EngineSe
 def extrapolated(
     orders: Iterable[Order], market: MarketSnapshot, settings: EngineSettings
 ) -> Iterator[tuple[Order, float, float]]:
-    """Orders larger than any size their slippage was stated for, their notional in USD, and that largest size."""
+    """Parts of trades larger than any size their slippage was stated for, the trade's notional in USD, that size."""
     for order in orders:
         rules = settings.rules_of(order.venue).trades.get(order.slot)
-        notional = order.quantity * market.last[order.slot] * market.usd
+        notional = max(order.quantity, order.planned_quantity) * market.last[order.slot] * market.usd
         if rules is not None and rules.slippage.extrapolates(notional):
             yield order, notional, rules.slippage.sizes[-1]

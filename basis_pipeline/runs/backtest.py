@@ -29,7 +29,13 @@ from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_experiment, check_predecessors
+from basis_pipeline.runs.admission import (
+    check_configuration,
+    check_error_policy,
+    check_experiment,
+    check_flows,
+    check_predecessors,
+)
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.workspace import SystemClock, Workspace
@@ -278,10 +284,12 @@ def plan_backtest(
     check_error_policy(wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
+        check_flows(wired, months.opening_month)
         if not replace:
             check_experiment(workspace, wired, experiment, months.months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
+    check_flows(wired, months.opening_month)
     if not reopen:
         check_configuration(workspace, wired)
         check_predecessors(workspace, wired, months.months[0])
