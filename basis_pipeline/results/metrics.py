@@ -68,7 +68,7 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
         *_trading(tables["orders"], steps),
-        Metric("min_margin_ratio", _lowest(tables["risk"], "margin_ratio"), "fraction", "lowest at a refresh, any venue"),
+        Metric("min_margin_ratio", _lowest(tables["risk"], "margin_ratio"), "fraction", "lowest at a refresh"),
         Metric("min_health_factor", _lowest(tables["risk"], "health_factor"), "fraction", "lowest at a refresh"),
         Metric(
             "time_in_market", _time_in_market(tables), "fraction", "share of steps with more than plain tokens held"

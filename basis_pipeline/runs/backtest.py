@@ -125,6 +125,7 @@ class Backtest:
         """
         results, name = self.workspace.results, self.wired.name
         with self.lock():
+            results.settle(name, self.experiment)
             if self.replaces and results.months(name, self.experiment):
                 yield from self._replace(progress)
             else:
@@ -139,20 +140,16 @@ class Backtest:
             yield self._run_month(month, target)
 
     def _replace(self, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
-        """Run the whole range aside, then put it in the place of the record."""
+        """Run the whole range aside, then put it in the place of the record by one atomic put."""
         results, name, experiment = self.workspace.results, self.wired.name, self.experiment
-        aside = results.replacement
-        aside.withdraw(name, aside.months(name, experiment), experiment)
+        results.discard_replacement(name, experiment)
         try:
-            outcomes = list(self._run_months(aside, progress))
-            for outcome in outcomes:
-                state = aside.checkpoint(name, outcome.month, experiment)
-                published = results.publish_month(outcome.published.manifest, outcome.tables, state)
-                yield replace(outcome, published=published)
-            outside = sorted(set(results.months(name, experiment)) - set(self.range.months))
-            results.withdraw(name, outside, experiment)
+            outcomes = list(self._run_months(results.replacement, progress))
+            results.exchange(name, experiment)
         finally:
-            aside.withdraw(name, aside.months(name, experiment), experiment)
+            results.discard_replacement(name, experiment)
+        for outcome in outcomes:
+            yield replace(outcome, published=results.get(name, outcome.month, experiment))
 
     def _run_month(self, month: str, target: ResultsStore) -> MonthOutcome:
         before, state = predecessor(target, self.wired.name, month, self.range.opening_month, self.experiment)
