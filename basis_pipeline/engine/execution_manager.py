@@ -16,12 +16,13 @@ from basis_pipeline.domain.orders import (
     OrderState,
     ReconciliationResult,
 )
-from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.domain.timings import Phase
 from basis_pipeline.engine.error_policy import ErrorPolicy
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.health import HealthManager, HealthState
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.position_update_handler import PositionUpdateHandler
+from basis_pipeline.engine.stopwatch import Stopwatch
 from basis_pipeline.engine.venue_interface_manager import VenueInterfaceManager
 
 
@@ -51,16 +52,16 @@ class ExecutionManager:
         position_monitor: PositionMonitor,
         event_logger: EventLogger,
         *,
+        stopwatch: Stopwatch,
         error_policy: ErrorPolicy,
-        clock: Clock,
         health: HealthManager,
     ) -> None:
         self._venues = venues
         self._position_update_handler = position_update_handler
         self._position_monitor = position_monitor
         self._event_logger = event_logger
+        self._stopwatch = stopwatch
         self._policy = error_policy
-        self._clock = clock
         self._health = health
 
     def process_orders(
@@ -74,7 +75,9 @@ class ExecutionManager:
         """
         results: list[OrderResult] = []
         for position, order in enumerate(orders):
+            started = self._stopwatch.now()
             result = self._process(timestamp, order, market, tuple(results))
+            self._stopwatch.lap(Phase.ORDER, started)
             results.append(result)
             self._event_logger.order(self._position_update_handler.last_sequence, timestamp, reason, result)
             if not result.success:
@@ -87,11 +90,13 @@ class ExecutionManager:
         self, timestamp: int, order: Order, market: MarketSnapshot, completed: tuple[OrderResult, ...]
     ) -> OrderResult:
         lifecycle = OrderLifecycle()
-        started = self._clock.now()
+        started = self._stopwatch.now()
         lifecycle.to(OrderState.ROUTING)
         venue = self._venues.route_to_venue(order)
+        routed = self._stopwatch.lap(Phase.ROUTE, started)
         lifecycle.to(OrderState.EXECUTING)
         handshake = venue.execute(order, self._position_monitor.get_current_positions(), market)
+        answered = self._stopwatch.lap(Phase.VENUE, routed)
         if handshake.status is not HandshakeStatus.CONFIRMED:
             if handshake.deltas:
                 spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
@@ -106,6 +111,7 @@ class ExecutionManager:
             if not reconciliation.success:
                 raise self._system_failure(timestamp, lifecycle, reconciliation, completed)
             self._position_update_handler.complete(timestamp, market, order, handshake)
+        self._stopwatch.lap(Phase.RECONCILE, answered)
         lifecycle.to(OrderState.SUCCESS)
         return OrderResult(order, lifecycle.state, handshake, reconciliation, tuple(lifecycle.trail))
 
@@ -114,10 +120,10 @@ class ExecutionManager:
     ) -> ReconciliationResult:
         """Compare again after each delay, before the deadline; deltas are never applied a second time (C5, C6, C8)."""
         for attempt, delay in enumerate(self._policy.reconcile_delays, start=2):
-            if self._clock.now() + delay - started > self._policy.order_deadline:
+            if self._stopwatch.now() + delay - started > self._policy.order_deadline:
                 break
             lifecycle.to(OrderState.RETRY)
-            self._clock.sleep(delay)
+            self._stopwatch.sleep(delay)
             lifecycle.to(OrderState.RECONCILING)
             result = self._position_update_handler.reconcile(attempt)
             if result.success:

@@ -30,6 +30,7 @@ from basis_pipeline.domain.errors import ConfigError, GateError, StateError, Sto
 from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import parse_month, shift_month
+from basis_pipeline.domain.timings import Timings
 from basis_pipeline.results.exchange import Exchange
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, PublicationStore
@@ -56,7 +57,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         predecessor: generation of the month before, None in the opening month.
         data_usage: the series the month was computed from.
         gates: verdicts on the month.
-        phase_seconds: wall-clock seconds by phase.
+        timings: wall-clock time by phase, to be held against `domain.timings.BUDGETS`.
         run_id: the run that wrote it; never in a table.
         published_at: wall clock (ISO, UTC), set on publishing; never in a table.
     """
@@ -75,7 +76,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
     predecessor: str | None
     data_usage: DataUsage
     gates: tuple[GateResult, ...]
-    phase_seconds: dict[str, float]
+    timings: Timings
     run_id: str
     published_at: str = ""
 

@@ -20,6 +20,7 @@ from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
+from basis_pipeline.domain.timings import Timings
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence, content_digest
 from basis_pipeline.gates.registry import evaluate, first_failure
@@ -81,7 +82,7 @@ class _Simulation(NamedTuple):
     tables: dict[str, pa.Table]
     metrics: tuple[Metric, ...]
     state: EngineState
-    phase_seconds: dict[str, float]
+    timings: Timings
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class Backtest:
             experiment=self.experiment is not None,
             second_digest=content_digest(second.tables, second.state),
         )
-        manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
+        manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
         return self._publish(target, manifest, run.tables, run.state, run.metrics)
 
     def _simulate(self, frame: Frame, state: EngineState | None) -> _Simulation:
@@ -179,7 +180,7 @@ class Backtest:
         tables = self._tables(engine)
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
-        return _Simulation(tables, metrics, engine.state(), log.phase_seconds)
+        return _Simulation(tables, metrics, engine.state(), log.timings)
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
@@ -209,7 +210,7 @@ class Backtest:
         frame: Frame,
         gates: tuple[GateResult, ...],
         before: PublishedMonth | None,
-        phase_seconds: dict[str, float],
+        timings: Timings,
     ) -> MonthManifest:
         settings = self.wired.settings
         return MonthManifest(
@@ -229,7 +230,7 @@ class Backtest:
             predecessor=before.generation if before else None,
             data_usage=frame.usage,
             gates=gates,
-            phase_seconds=phase_seconds,
+            timings=timings,
             run_id=self.run_id,
         )
 
