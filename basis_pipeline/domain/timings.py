@@ -39,22 +39,17 @@ BUDGETS: dict[Phase, float] = {
 """Seconds that one time of a phase may take: R101 for a timestep, R99 for an order of a backtest."""
 
 
-class Timing(msgspec.Struct):
+class Timing(msgspec.Struct, frozen=True):
     """Wall-clock seconds of all times that a phase was run; `worst` is the longest one."""
 
-    count: int = 0
-    seconds: float = 0.0
-    worst: float = 0.0
+    count: int
+    seconds: float
+    worst: float
 
     @property
     def mean(self) -> float:
-        """Seconds per time; 0 where it never ran."""
-        return self.seconds / self.count if self.count else 0.0
-
-    def add(self, seconds: float) -> None:
-        self.count += 1
-        self.seconds += seconds
-        self.worst = max(self.worst, seconds)
+        """Seconds per time."""
+        return self.seconds / self.count
 
     def within(self, phase: Phase) -> bool:
         """Whether the phase keeps its budget on average; the worst time includes whatever else the machine did."""
@@ -62,3 +57,41 @@ class Timing(msgspec.Struct):
 
 
 Timings = dict[Phase, Timing]
+
+
+class Moments:
+    """When the parts of a run began and ended, seconds of the clock it was given: cheap to write, summed up once.
+
+    Attributes:
+        steps: start, refreshed, decided, executed; a step without orders has only the first three.
+        chains: start, exposure, risk, P&L, logged.
+        orders: start, routed, answered, reconciled; one that failed has only the first three.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, ...]] = []
+        self.chains: list[tuple[float, ...]] = []
+        self.orders: list[tuple[float, ...]] = []
+
+    def timings(self) -> Timings:
+        """Times by phase; a phase that never ran is left out."""
+        found = {
+            **_summed(self.steps, (Phase.REFRESH, Phase.STRATEGY, Phase.EXECUTION)),
+            **_summed(self.chains, (Phase.EXPOSURE, Phase.RISK, Phase.PNL, Phase.LOGGING)),
+            **_summed(self.orders, (Phase.ROUTE, Phase.VENUE, Phase.RECONCILE)),
+        }
+        if self.orders:
+            found[Phase.ORDER] = _timing([moments[-1] - moments[0] for moments in self.orders])
+        return found
+
+
+def _summed(rows: list[tuple[float, ...]], phases: tuple[Phase, ...]) -> Timings:
+    found = {}
+    for number, phase in enumerate(phases):
+        if lasted := [row[number + 1] - row[number] for row in rows if number + 1 < len(row)]:
+            found[phase] = _timing(lasted)
+    return found
+
+
+def _timing(lasted: list[float]) -> Timing:
+    return Timing(len(lasted), sum(lasted), max(lasted))

@@ -22,13 +22,13 @@ import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot, Positions
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.state import CarryState, EngineState, PnLState, PositionState, RiskState, StrategyState
 from basis_pipeline.domain.timeline import to_micros
-from basis_pipeline.domain.timings import Phase
 from basis_pipeline.engine.error_policy import ErrorPolicy, FailFast, Replan, RetryWithBackoff
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.execution_manager import ExecutionManager
@@ -39,7 +39,6 @@ from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.position_update_handler import Monitors, PositionUpdateHandler
 from basis_pipeline.engine.risk_monitor import RiskMonitor
 from basis_pipeline.engine.settlements import Settlements
-from basis_pipeline.engine.stopwatch import StandstillClock, Stopwatch
 from basis_pipeline.engine.strategy_manager import StrategyManager
 from basis_pipeline.engine.venue_interface_manager import VenueInterfaceManager
 
@@ -84,6 +83,16 @@ class EngineStatus(msgspec.Struct, frozen=True):
     is_running: bool
 
 
+class StandstillClock:
+    """Time does not pass: phases are not timed and retries do not wait."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        return
+
+
 class EventDrivenStrategyEngine:
     """One instance of each component, created once and sharing one configuration and one data provider (R71, R81).
 
@@ -124,13 +133,11 @@ class EventDrivenStrategyEngine:
         self.health.ready(self.current_timestamp or 0)
 
     def _wire(self, config: EngineConfig, settings: EngineSettings, state: EngineState | None) -> None:
-        positions, market = _positions(settings, state), state.market if state else None
         universe = settings.universe
+        positions = _positions(settings, state)
+        market = state.market if state else None
         self.position_monitor = PositionMonitor(universe, positions, state.operation_id if state else 0)
-        self.event_logger = EventLogger(
-            universe, state.event_sequence if state else 0, state.risk_findings if state else ()
-        )
-        self.stopwatch = Stopwatch(self.clock, self.event_logger.log.timings)
+        self.event_logger = _event_logger(universe, state)
         self.exposure_monitor = ExposureMonitor(settings)
         self.risk_monitor = RiskMonitor(settings, state.risk if state else RiskState())
         self.pnl_monitor = PnLMonitor(settings, state.pnl if state else _NO_PNL, positions, market)
@@ -152,7 +159,7 @@ class EventDrivenStrategyEngine:
             self.settlements,
             self.venue_interface_manager,
             self.event_logger,
-            stopwatch=self.stopwatch,
+            clock=self.clock,
             last_sequence=state.sequence if state else 0,
         )
         self.execution_manager = ExecutionManager(
@@ -160,7 +167,7 @@ class EventDrivenStrategyEngine:
             self.position_update_handler,
             self.position_monitor,
             self.event_logger,
-            stopwatch=self.stopwatch,
+            clock=self.clock,
             error_policy=_POLICIES[settings.error_policy](),
             health=self.health,
         )
@@ -171,19 +178,21 @@ class EventDrivenStrategyEngine:
 
     def process_timestep(self, timestamp: int) -> ChainSnapshot:
         """Advance the book to `timestamp` and return the chain it closes with."""
-        watch = self.stopwatch
-        started = watch.now()
+        now = self.clock.now
+        started = now()
         market = self.data_provider.at(timestamp)
         snapshot = self.position_update_handler.refresh(timestamp, market)
-        refreshed = watch.lap(Phase.REFRESH, started)
+        refreshed = now()
         decision = self.strategy_manager.generate_orders(timestamp, snapshot)
-        decided = watch.lap(Phase.STRATEGY, refreshed)
+        decided = now()
+        moments: tuple[float, ...] = (started, refreshed, decided)
         if decision is not None and self.health.may_execute:
             results = self.execution_manager.process_orders(timestamp, decision.orders, market, decision.reason)
             snapshot = self.position_update_handler.snapshot or snapshot
             if all(result.success for result in results):
                 self.strategy_manager.executed(decision, snapshot)
-            watch.lap(Phase.EXECUTION, decided)
+            moments += (now(),)
+        self.log.moments.steps.append(moments)
         self.event_logger.close_step()
         self.current_timestamp = timestamp
         return snapshot
@@ -277,6 +286,10 @@ def _check_state(settings: EngineSettings, state: EngineState) -> None:
         code="STATE-003",
         remedy="restore the configuration, or re-run from the opening month with --reopen.",
     )
+
+
+def _event_logger(universe: Universe, state: EngineState | None) -> EventLogger:
+    return EventLogger(universe, state.event_sequence, state.risk_findings) if state else EventLogger(universe, 0, ())
 
 
 def _positions(settings: EngineSettings, state: EngineState | None) -> Positions:

@@ -16,13 +16,12 @@ from basis_pipeline.domain.orders import (
     OrderState,
     ReconciliationResult,
 )
-from basis_pipeline.domain.timings import Phase
+from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.engine.error_policy import ErrorPolicy
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.health import HealthManager, HealthState
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.position_update_handler import PositionUpdateHandler
-from basis_pipeline.engine.stopwatch import Stopwatch
 from basis_pipeline.engine.venue_interface_manager import VenueInterfaceManager
 
 
@@ -52,7 +51,7 @@ class ExecutionManager:
         position_monitor: PositionMonitor,
         event_logger: EventLogger,
         *,
-        stopwatch: Stopwatch,
+        clock: Clock,
         error_policy: ErrorPolicy,
         health: HealthManager,
     ) -> None:
@@ -60,7 +59,7 @@ class ExecutionManager:
         self._position_update_handler = position_update_handler
         self._position_monitor = position_monitor
         self._event_logger = event_logger
-        self._stopwatch = stopwatch
+        self._clock = clock
         self._policy = error_policy
         self._health = health
 
@@ -75,9 +74,7 @@ class ExecutionManager:
         """
         results: list[OrderResult] = []
         for position, order in enumerate(orders):
-            started = self._stopwatch.now()
             result = self._process(timestamp, order, market, tuple(results))
-            self._stopwatch.lap(Phase.ORDER, started)
             results.append(result)
             self._event_logger.order(self._position_update_handler.last_sequence, timestamp, reason, result)
             if not result.success:
@@ -90,18 +87,19 @@ class ExecutionManager:
         self, timestamp: int, order: Order, market: MarketSnapshot, completed: tuple[OrderResult, ...]
     ) -> OrderResult:
         lifecycle = OrderLifecycle()
-        started = self._stopwatch.now()
+        started = self._clock.now()
         lifecycle.to(OrderState.ROUTING)
         venue = self._venues.route_to_venue(order)
-        routed = self._stopwatch.lap(Phase.ROUTE, started)
+        routed = self._clock.now()
         lifecycle.to(OrderState.EXECUTING)
         handshake = venue.execute(order, self._position_monitor.get_current_positions(), market)
-        answered = self._stopwatch.lap(Phase.VENUE, routed)
+        answered = self._clock.now()
         if handshake.status is not HandshakeStatus.CONFIRMED:
             if handshake.deltas:
                 spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
                 if not spent.success:
                     raise self._system_failure(timestamp, lifecycle, spent, completed)
+            self._event_logger.log.moments.orders.append((started, routed, answered))
             lifecycle.to(OrderState.FAILURE)
             return OrderResult(order, lifecycle.state, handshake, None, tuple(lifecycle.trail))
         lifecycle.to(OrderState.RECONCILING)
@@ -111,7 +109,7 @@ class ExecutionManager:
             if not reconciliation.success:
                 raise self._system_failure(timestamp, lifecycle, reconciliation, completed)
             self._position_update_handler.complete(timestamp, market, order, handshake)
-        self._stopwatch.lap(Phase.RECONCILE, answered)
+        self._event_logger.log.moments.orders.append((started, routed, answered, self._clock.now()))
         lifecycle.to(OrderState.SUCCESS)
         return OrderResult(order, lifecycle.state, handshake, reconciliation, tuple(lifecycle.trail))
 
@@ -120,10 +118,10 @@ class ExecutionManager:
     ) -> ReconciliationResult:
         """Compare again after each delay, before the deadline; deltas are never applied a second time (C5, C6, C8)."""
         for attempt, delay in enumerate(self._policy.reconcile_delays, start=2):
-            if self._stopwatch.now() + delay - started > self._policy.order_deadline:
+            if self._clock.now() + delay - started > self._policy.order_deadline:
                 break
             lifecycle.to(OrderState.RETRY)
-            self._stopwatch.sleep(delay)
+            self._clock.sleep(delay)
             lifecycle.to(OrderState.RECONCILING)
             result = self._position_update_handler.reconcile(attempt)
             if result.success:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
+from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.domain.records import ChainSnapshot, Trigger
 from basis_pipeline.domain.settings import EngineSettings
-from basis_pipeline.domain.timings import Phase
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.exposure_monitor import ExposureMonitor
 from basis_pipeline.engine.pnl_monitor import PnLMonitor
@@ -21,7 +21,6 @@ from basis_pipeline.engine.reconciliation import check_conservation, check_marke
 from basis_pipeline.engine.risk_monitor import RiskMonitor
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
-from basis_pipeline.engine.stopwatch import Stopwatch
 from basis_pipeline.engine.venue_interface_manager import VenueInterfaceManager
 
 
@@ -45,7 +44,7 @@ class PositionUpdateHandler:
         venues: VenueInterfaceManager,
         event_logger: EventLogger,
         *,
-        stopwatch: Stopwatch,
+        clock: Clock,
         last_sequence: int,
     ) -> None:
         self._settings = settings
@@ -54,7 +53,7 @@ class PositionUpdateHandler:
         self._settlements = settlements
         self._venues = venues
         self._event_logger = event_logger
-        self._stopwatch = stopwatch
+        self._now = clock.now
         self._sequence = Counter(last_sequence)
         self.snapshot: ChainSnapshot | None = None
 
@@ -129,19 +128,19 @@ class PositionUpdateHandler:
     def _run_chain(
         self, timestamp: int, market: MarketSnapshot, trigger: Trigger, deltas: tuple[PositionDelta, ...]
     ) -> ChainSnapshot:
-        positions, watch = self._position_monitor.get_current_positions(), self._stopwatch
-        started = watch.now()
+        now = self._now
+        started, positions = now(), self._position_monitor.get_current_positions()
         exposure = self._exposure_monitor.calculate_exposure(positions, market)
-        exposed = watch.lap(Phase.EXPOSURE, started)
+        exposed = now()
         risk = self._risk_monitor.assess_risk(exposure, positions, market, timestamp, deltas)
-        assessed = watch.lap(Phase.RISK, exposed)
+        assessed = now()
         pnl = self._pnl_monitor.update_state(exposure, positions, market, deltas)
-        explained = watch.lap(Phase.PNL, assessed)
+        explained = now()
         self._position_monitor.commit()
         self._risk_monitor.commit()
         self._pnl_monitor.commit()
         snapshot = ChainSnapshot(self._sequence.next(), timestamp, trigger, market, positions, exposure, risk, pnl)
         self._event_logger.commit(snapshot, deltas)
-        watch.lap(Phase.LOGGING, explained)
+        self._event_logger.log.moments.chains.append((started, exposed, assessed, explained, now()))
         self.snapshot = snapshot
         return snapshot

@@ -180,7 +180,7 @@ class Backtest:
         tables = self._tables(engine)
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
-        return _Simulation(tables, metrics, engine.state(), log.timings)
+        return _Simulation(tables, metrics, engine.state(), log.moments.timings())
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings

@@ -27,22 +27,29 @@ class TickingClock:
 def test_phases_and_orders_are_timed_one_by_one() -> None:
     """Three steps; the first has 6 orders, so 3 + 6 chains."""
     run = Run(frictionless("btc_basis"), steady(CALM, 3), clock=TickingClock()).go()
-    timings = run.engine.log.timings
+    timings = run.engine.log.moments.timings()
     assert timings.keys() == set(Phase) == set(BUDGETS)
     counts = {phase: timing.count for phase, timing in timings.items()}
     chains = dict.fromkeys((Phase.EXPOSURE, Phase.RISK, Phase.PNL, Phase.LOGGING), 3 + 6)
     orders = dict.fromkeys((Phase.ROUTE, Phase.VENUE, Phase.RECONCILE, Phase.ORDER), 6)
     assert counts == {Phase.REFRESH: 3, Phase.STRATEGY: 3, Phase.EXECUTION: 1, **chains, **orders}
-    for phase in (*chains, Phase.ROUTE, Phase.VENUE):
+    for phase in (*chains, Phase.ROUTE, Phase.VENUE, Phase.STRATEGY):
         assert timings[phase].mean == timings[phase].worst == 1.0, "nobody looks at the clock in between"
-    assert timings[Phase.ORDER].seconds > timings[Phase.RECONCILE].seconds > timings[Phase.RISK].seconds * 6 / 9
+    for phase, looks in ((Phase.REFRESH, 5), (Phase.RECONCILE, 5)):
+        assert timings[phase].mean == looks + 1.0, "the looks of a chain lie in between"
+    assert timings[Phase.ORDER].seconds == pytest.approx(6 * (1.0 + 1.0 + 6.0))
+    assert timings[Phase.EXECUTION].seconds == pytest.approx(6 * (1.0 + 1.0 + 6.0 + 1.0) + 1.0)
+
+
+def test_what_never_ran_has_no_time() -> None:
+    assert (
+        not {Phase.EXECUTION, Phase.ORDER}
+        & Run(frictionless("btc_basis"), steady(CALM, 3), clock=TickingClock()).engine.log.moments.timings().keys()
+    )
 
 
 def test_a_phase_is_within_its_budget_on_average() -> None:
-    timing = Timing()
-    for seconds in (0.4, 0.5, 0.7):
-        timing.add(seconds)
-    assert (timing.count, timing.worst) == (3, 0.7)
+    timing = Timing(count=3, seconds=0.4 + 0.5 + 0.7, worst=0.7)
     assert timing.mean == pytest.approx(1.6 / 3)
     assert not timing.within(Phase.REFRESH)
     assert timing.within(Phase.STRATEGY)
