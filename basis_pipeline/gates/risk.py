@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from basis_pipeline.domain.deltas import DeltaSource
+from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.gates.columns import (
     Extreme,
@@ -19,11 +20,12 @@ from basis_pipeline.gates.columns import (
     integers,
     largest,
     numbers,
+    panel,
     present,
     relative,
     smallest,
 )
-from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
 from basis_pipeline.gates.findings import Finding, not_applicable
 
 
@@ -104,3 +106,71 @@ def _over_all_commits(evidence: MonthEvidence, dimension: str, extreme: Callable
     if not rows.any():
         return ""
     return f"; over all commits {extreme(numbers(risk, 'value')[rows], integers(risk, 'timestamp')[rows])}"
+
+
+def risk_recomputed(evidence: MonthEvidence) -> Finding:
+    """Equity, net delta and margin ratio of every closing record follow from its positions and the market (R92).
+
+    As fractions: values of positions against equity, |q| x price of what is not the share class against the net
+    delta, both of equity in USD; the lowest margin ratio against (cash + q x (mark - entry)) / (|q| x mark).
+    """
+    steps = evidence.tables["timesteps"]
+    equity = numbers(steps, "equity_usd")
+    around = np.maximum(np.abs(equity), EMPTIED * np.maximum.accumulate(np.abs(equity)))
+    values = panel(
+        evidence.tables["positions"], "value_usd", "position_key", evidence.universe.keys, evidence.timestamps
+    )
+    found = {
+        "sum of values less equity": relative(values.sum(axis=1) - equity, around),
+        "net delta": relative(
+            _net_delta(evidence) - numbers(steps, "net_delta_usd"), np.maximum(around, _gross(evidence))
+        ),
+        "lowest margin ratio": _margin_gap(evidence),
+    }
+    worst, name = max(
+        ((largest(gap, evidence.timestamps), name) for name, gap in found.items()), key=lambda pair: pair[0].value
+    )
+    return Finding(
+        violated=worst.value > evidence.profile.thresholds.closing_tolerance,
+        message=f"largest gap: {name}, {worst}",
+        value=worst.value,
+    )
+
+
+def _exposed(evidence: MonthEvidence) -> Floats:
+    """USD by step and slot that move with an asset which is neither USDT nor the share class."""
+    market = evidence.market
+    assets = {"USDT", evidence.profile.share_asset}
+    slots = [slot for slot, held in enumerate(evidence.universe) if held.asset not in assets]
+    exposed: Floats = (evidence.quantities * (market.underlying * market.price)[1:])[:, slots] * market.usd[1:, None]
+    return exposed
+
+
+def _net_delta(evidence: MonthEvidence) -> Floats:
+    net: Floats = _exposed(evidence).sum(axis=1)
+    return net
+
+
+def _gross(evidence: MonthEvidence) -> Floats:
+    gross: Floats = np.abs(_exposed(evidence)).sum(axis=1)
+    return gross
+
+
+def _margin_gap(evidence: MonthEvidence) -> Floats:
+    """Relative error of the recorded margin ratio; infinite where only one of the two is there."""
+    stated = numbers(evidence.tables["timesteps"], "min_margin_ratio")
+    keys = evidence.universe.keys
+    entries = panel(evidence.tables["positions"], "entry_price", "position_key", keys, evidence.timestamps)
+    perps = evidence.universe.slots_of(PositionType.PERP)
+    held, mark = evidence.quantities, evidence.market.mark[1:]
+    lowest = np.full(len(stated), np.inf)
+    for venue in {evidence.universe.instruments[slot].key.venue for slot in perps}:
+        slots = [slot for slot in perps if evidence.universe.instruments[slot].key.venue == venue]
+        profit = np.nansum(held[:, slots] * (mark - entries)[:, slots], axis=1)
+        notional = (np.abs(held) * mark)[:, slots].sum(axis=1)
+        balance = held[:, evidence.universe.slot(f"{venue}:BaseToken:USDT")] + profit
+        ratio = np.divide(balance, notional, out=np.full(len(stated), np.inf), where=notional > 0.0)
+        lowest = np.minimum(lowest, ratio)
+    absent = np.isnan(stated) & np.isinf(lowest)
+    gap = relative(np.where(absent, 0.0, lowest - stated), np.abs(lowest))
+    return np.where(absent, 0.0, gap)

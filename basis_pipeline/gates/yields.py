@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.timeline import DAY, YEAR, iso
-from basis_pipeline.gates.columns import Floats, panel
+from basis_pipeline.gates.columns import Floats, equal_to, integers, largest, numbers, panel, positions_in, relative
 from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
 from basis_pipeline.gates.findings import Finding, not_applicable
 
@@ -54,10 +55,142 @@ def lending_growth(evidence: MonthEvidence) -> Finding:
     base = float(share.peak[-1])
     gap = abs(earned - expected) / base
     return Finding(
-        violated=not gap <= evidence.profile.thresholds.lending_tolerance,
+        violated=not gap <= evidence.profile.thresholds.growth_tolerance,
         message=f"earned {earned / base:.4%} of equity before costs until {iso(int(evidence.timestamps[last]))}, "
         f"{expected / base:.4%} by the index",
         value=gap,
+    )
+
+
+def stack_growth(evidence: MonthEvidence) -> Finding:
+    """Profit before costs and rewards is what ratio, supply index and borrow index paid on what was held.
+
+    Of a book in ETH whose assets all are ETH: the sum of E(t) - E(t-1) - flow(t) less costs, rewards and dust against
+    the sum over positions of q(t-1) x (u(t) - u(t-1)), u = sign x index x ratio, as a fraction of the largest equity
+    so far. Levered that is (r s - l b) / (1 - l) of an unmanaged book, step by step for a managed one.
+    """
+    staked = evidence.universe.slots_of(PositionType.LST)
+    if not evidence.profile.coin_share_class or not staked:
+        return not_applicable("the mode is no stack in its own coin")
+    share, _ = evidence.ledgers
+    if share.empty.all():
+        return not_applicable("the book is empty")
+    coins = [slot for slot, held in enumerate(evidence.universe) if held.asset == evidence.profile.share_asset]
+    growth = np.diff(evidence.market.underlying, axis=0)[:, coins] * evidence.held_before[:, coins]
+    besides = _sums(share.attribution, _BESIDES_GROWTH)
+    earned = float((share.equity - share.equity_before - share.flow).sum() - besides)
+    expected, base = float(growth.sum()), float(share.peak[-1])
+    gap = abs(earned - expected) / base
+    return Finding(
+        violated=not gap <= evidence.profile.thresholds.growth_tolerance,
+        message=f"earned {earned / base:.4%} of equity before costs and rewards in {evidence.month}, "
+        f"{expected / base:.4%} by ratio and indices",
+        value=gap,
+    )
+
+
+_BESIDES_GROWTH = (
+    Category.TRANSACTION_COSTS,
+    Category.STAKING_REWARDS,
+    Category.DUST,
+    Category.LIQUIDATION,
+)
+
+
+def _sums(attribution: Floats, categories: tuple[Category, ...]) -> float:
+    return float(attribution[:, [CATEGORIES.index(category) for category in categories]].sum())
+
+
+def funding_paid(evidence: MonthEvidence) -> Finding:
+    """Every settlement pays -quantity x mark x rate: the quantity before any trade, mark and rate from the data.
+
+    Compared step by step over all perps, USDT, as a fraction of the larger equity around the step. What was liquidated
+    in the bar that just ended is not there any more when funding is settled.
+    """
+    perps = list(evidence.universe.slots_of(PositionType.PERP))
+    if not perps:
+        return not_applicable("the mode holds no perp")
+    held = (evidence.held_before + _liquidated(evidence))[:, perps]
+    market = evidence.market
+    due = -(held * market.mark[1:, perps] * market.funding[1:, perps]).sum(axis=1)
+    gap = relative(_paid(evidence) - due, _around_in_usdt(evidence))
+    worst = largest(gap, evidence.timestamps)
+    row = int(np.searchsorted(evidence.timestamps, worst.timestamp))
+    return Finding(
+        violated=worst.value > evidence.profile.thresholds.closing_tolerance,
+        message=f"largest gap as a fraction of equity: {worst} (paid {_paid(evidence)[row]:,.8g}, "
+        f"due {due[row]:,.8g} USDT); {due.sum():,.8g} USDT due in {evidence.month}",
+        value=worst.value,
+    )
+
+
+def _liquidated(evidence: MonthEvidence) -> Floats:
+    """By step and slot what a liquidation changed."""
+    return _deltas_of(evidence, DeltaSource.LIQUIDATION)
+
+
+def _paid(evidence: MonthEvidence) -> Floats:
+    """By step the funding received, USDT."""
+    paid: Floats = _deltas_of(evidence, DeltaSource.FUNDING).sum(axis=1)
+    return paid
+
+
+def _deltas_of(evidence: MonthEvidence, source: DeltaSource) -> Floats:
+    deltas = evidence.tables["deltas"]
+    deltas = deltas.filter(equal_to(deltas, "source", source))
+    found = np.zeros_like(evidence.quantities)
+    rows = np.searchsorted(evidence.timestamps, integers(deltas, "timestamp"))
+    slots = positions_in(evidence.universe.keys, deltas, "position_key")
+    np.add.at(found, (rows, slots), numbers(deltas, "delta_amount"))
+    return found
+
+
+def _around_in_usdt(evidence: MonthEvidence) -> Floats:
+    _, usd = evidence.ledgers
+    around = np.maximum(np.abs(usd.equity), np.abs(usd.equity_before))
+    return np.maximum(around, EMPTIED * usd.peak) / evidence.market.usd[1:]
+
+
+def price_profit(evidence: MonthEvidence) -> Finding:
+    """What a market-neutral book earns from prices in a month is small: its profit is what it was paid for holding.
+
+    |delta + basis + fx P&L| over average equity; the rest of the profit is funding, yields and costs.
+    """
+    if not evidence.profile.market_neutral or not evidence.universe.slots_of(PositionType.PERP):
+        return not_applicable("the mode is no hedged book")
+    share, _ = evidence.ledgers
+    if share.empty.all():
+        return not_applicable("the book is empty")
+    average = float(share.equity.mean())
+    gained = _sums(share.attribution, (Category.DELTA, Category.BASIS, Category.FX)) / average
+    total = float(share.step.sum()) / average
+    return Finding(
+        violated=not abs(gained) <= evidence.profile.thresholds.price_profit,
+        message=f"prices gave {gained:.3%} of equity in {evidence.month}, of {total:.3%} altogether",
+        value=abs(gained),
+    )
+
+
+def directional_bound(evidence: MonthEvidence) -> Finding:
+    """A directional book gains or loses in a step no more than what it held moved by.
+
+    |step P&L before costs, funding and liquidation| <= sum of |quantity before the step| x |move of its value|, in
+    USD, up to the tolerance of the attribution: between holding nothing and holding what there was.
+    """
+    profile = evidence.profile
+    if profile.market_neutral or profile.coin_share_class or profile.supplied_fraction is not None:
+        return not_applicable("the mode is not directional")
+    _, usd = evidence.ledgers
+    market = evidence.market
+    value = market.underlying * market.mark * market.usd[:, None]
+    moved = (np.abs(evidence.held_before) * np.abs(np.diff(value, axis=0))).sum(axis=1)
+    besides = [CATEGORIES.index(name) for name in (Category.TRANSACTION_COSTS, Category.FUNDING, Category.LIQUIDATION)]
+    gained = np.abs(usd.step - usd.attribution[:, besides].sum(axis=1))
+    worst = largest(relative(np.maximum(0.0, gained - moved), np.maximum(usd.peak, EMPTIED)), evidence.timestamps)
+    return Finding(
+        violated=worst.value > profile.thresholds.closing_tolerance,
+        message=f"largest excess over what was held, as a fraction of equity: {worst}",
+        value=worst.value,
     )
 
 

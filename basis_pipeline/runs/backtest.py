@@ -23,6 +23,7 @@ from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence, content_digest
+from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
@@ -164,6 +165,7 @@ class Backtest:
             profile=self.wired.profile,
             universe=self.wired.settings.universe,
             tables=run.tables,
+            market=MonthMarket.of([frame.at(step) for step in frame.timestamps], state.market if state else None),
             usage=frame.usage,
             state=run.state,
             previous=state,

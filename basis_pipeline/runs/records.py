@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
-from basis_pipeline.domain.evidence import GateResult, GateStatus
-from basis_pipeline.gates.findings import GateDescription
+from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
 from basis_pipeline.gates.registry import Summary, describe, summary
 from basis_pipeline.results import catalog
 from basis_pipeline.results.export import export_csv
