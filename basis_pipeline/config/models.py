@@ -40,7 +40,9 @@ class GatesFile(Model):
     growth_tolerance: Ratio = Field(
         default=1e-4, description="profit against indices and ratios, of the largest equity"
     )
-    price_profit: Ratio = Field(default=0.01, description="|profit from prices| of a hedged book in a month, of equity")
+    price_profit: Ratio = Field(
+        default=0.005, description="|profit from prices| of a hedged book in a month, of equity"
+    )
 
 
 class LendingStrategy(Model):

@@ -51,7 +51,7 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
     fills_budget: float = 0.05
     carry_bound: float = 0.0
     growth_tolerance: float = 1e-4
-    price_profit: float = 0.01
+    price_profit: float = 0.005
 
 
 CONFIGURED_BY: dict[str, str] = {

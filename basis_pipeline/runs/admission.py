@@ -89,6 +89,6 @@ def check_predecessors(workspace: Workspace, wired: WiredMode, first: str) -> No
     if outdated and first > outdated[0]:
         raise StateError(
             f"{wired.name} {first} cannot start: {outdated[0]} does not continue the published month before it, or its "
-            "data, configuration or engine changed since it was run.",
+            "data, configuration, engine or gates changed since it was run.",
             remedy=f"run {wired.name} from {outdated[0]}, or all of it with --reopen.",
         )
