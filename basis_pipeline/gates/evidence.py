@@ -55,8 +55,6 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CONFIGURED_BY: dict[str, str] = {
-    "closing_tolerance": "fixed: float noise of the sums",
-    "fold_tolerance": "fixed: float noise of the sums",
     "delta_warn": "delta.rebalance",
     "delta_breach": "delta.breach",
     "margin_derisk": "margin_ratio.derisk",
@@ -68,7 +66,7 @@ CONFIGURED_BY: dict[str, str] = {
     "growth_tolerance": "gates.growth_tolerance",
     "price_profit": "gates.price_profit",
 }
-"""By threshold the key in the file of a mode (configs/modes/*.yaml) that sets it."""
+"""By threshold the key in configs/modes/<mode>.yaml that sets it; tolerances of float noise are fixed."""
 
 
 class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +181,11 @@ class MonthEvidence:
         """Stored quantities the month started from, by slot; 0.0 at an opening."""
         held = self.previous.positions if self.previous else {}
         return np.array([held[key].quantity if key in held else 0.0 for key in self.universe.keys])
+
+    @cached_property
+    def aligned(self) -> bool:
+        """The closing records are at the steps of the market."""
+        return np.array_equal(self.timestamps, self.market.timestamps)
 
     @cached_property
     def held_before(self) -> Floats:

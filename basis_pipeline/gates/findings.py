@@ -24,6 +24,10 @@ class Finding(msgspec.Struct, frozen=True):
     value: float | None = None
 
 
+OFF_THE_MARKET = Finding(violated=True, message="the closing records are not at the steps of the market data")
+"""Nothing can be held against a market of other timestamps; `chain_integrity` says which records are wrong."""
+
+
 def not_applicable(reason: str) -> Finding:
     return Finding(violated=False, message=f"does not apply: {reason}")
 
@@ -50,7 +54,7 @@ class Gate(GateDescription, frozen=True, kw_only=True):
     def described(self, thresholds: GateThresholds) -> GateDescription:
         """The declaration alone, with the numbers of `thresholds` in its threshold."""
         declared = {name: getattr(self, name) for name in GateDescription.__struct_fields__}
-        where = tuple(CONFIGURED_BY[field] for field in self.configured)
+        where = tuple(CONFIGURED_BY[field] for field in self.configured if field in CONFIGURED_BY)
         return GateDescription(**declared | {"threshold": self._threshold(thresholds), "configured": where})
 
     def evaluate(self, evidence: MonthEvidence) -> GateResult:

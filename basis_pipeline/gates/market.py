@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.gates.columns import Floats
+from basis_pipeline.gates.columns import Floats, Ints
 
 
 class MonthMarket(NamedTuple):
@@ -17,6 +17,7 @@ class MonthMarket(NamedTuple):
     Before an opening, where nothing is held, that row repeats the first one.
 
     Attributes:
+        timestamps: microseconds UTC of the steps of the month, without the row before them.
         price: USDT per unit of the slot's asset.
         mark: USDT per base unit of a perp; `price` for other slots.
         underlying: signed units of the asset per stored unit: sign x index x ratio; 1 for a perp.
@@ -24,6 +25,7 @@ class MonthMarket(NamedTuple):
         usd: USD per USDT, one per row.
     """
 
+    timestamps: Ints
     price: Floats
     mark: Floats
     underlying: Floats
@@ -36,6 +38,7 @@ class MonthMarket(NamedTuple):
         rows = [before or snapshots[0], *snapshots]
         calm = (0.0,) * len(rows[0].price)
         return cls(
+            timestamps=np.array([row.timestamp for row in snapshots], dtype=np.int64),
             price=np.array([row.price for row in rows]),
             mark=np.array([row.mark for row in rows]),
             underlying=np.array([row.underlying for row in rows]),

@@ -26,7 +26,7 @@ from basis_pipeline.gates.columns import (
     smallest,
 )
 from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
-from basis_pipeline.gates.findings import Finding, not_applicable
+from basis_pipeline.gates.findings import OFF_THE_MARKET, Finding, not_applicable
 
 
 def liquidation(evidence: MonthEvidence) -> Finding:
@@ -114,6 +114,8 @@ def risk_recomputed(evidence: MonthEvidence) -> Finding:
     As fractions: values of positions against equity, |q| x price of what is not the share class against the net
     delta, both of equity in USD; the lowest margin ratio against (cash + q x (mark - entry)) / (|q| x mark).
     """
+    if not evidence.aligned:
+        return OFF_THE_MARKET
     steps = evidence.tables["timesteps"]
     equity = numbers(steps, "equity_usd")
     around = np.maximum(np.abs(equity), EMPTIED * np.maximum.accumulate(np.abs(equity)))

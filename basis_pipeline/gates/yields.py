@@ -8,9 +8,10 @@ from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.timeline import DAY, YEAR, iso
-from basis_pipeline.gates.columns import Floats, equal_to, integers, largest, numbers, panel, positions_in, relative
+from basis_pipeline.gates.accounting import step_changes
+from basis_pipeline.gates.columns import Floats, largest, panel, relative
 from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
-from basis_pipeline.gates.findings import Finding, not_applicable
+from basis_pipeline.gates.findings import OFF_THE_MARKET, Finding, not_applicable
 
 
 def carry_bound(evidence: MonthEvidence) -> Finding:
@@ -72,6 +73,8 @@ def stack_growth(evidence: MonthEvidence) -> Finding:
     staked = evidence.universe.slots_of(PositionType.LST)
     if not evidence.profile.coin_share_class or not staked:
         return not_applicable("the mode is no stack in its own coin")
+    if not evidence.aligned:
+        return OFF_THE_MARKET
     share, _ = evidence.ledgers
     if share.empty.all():
         return not_applicable("the book is empty")
@@ -110,39 +113,21 @@ def funding_paid(evidence: MonthEvidence) -> Finding:
     perps = list(evidence.universe.slots_of(PositionType.PERP))
     if not perps:
         return not_applicable("the mode holds no perp")
-    held = (evidence.held_before + _liquidated(evidence))[:, perps]
+    if not evidence.aligned:
+        return OFF_THE_MARKET
+    held = (evidence.held_before + step_changes(evidence, DeltaSource.LIQUIDATION))[:, perps]
     market = evidence.market
     due = -(held * market.mark[1:, perps] * market.funding[1:, perps]).sum(axis=1)
-    gap = relative(_paid(evidence) - due, _around_in_usdt(evidence))
+    paid = step_changes(evidence, DeltaSource.FUNDING).sum(axis=1)
+    gap = relative(paid - due, _around_in_usdt(evidence))
     worst = largest(gap, evidence.timestamps)
     row = int(np.searchsorted(evidence.timestamps, worst.timestamp))
     return Finding(
         violated=worst.value > evidence.profile.thresholds.closing_tolerance,
-        message=f"largest gap as a fraction of equity: {worst} (paid {_paid(evidence)[row]:,.8g}, "
+        message=f"largest gap as a fraction of equity: {worst} (paid {paid[row]:,.8g}, "
         f"due {due[row]:,.8g} USDT); {due.sum():,.8g} USDT due in {evidence.month}",
         value=worst.value,
     )
-
-
-def _liquidated(evidence: MonthEvidence) -> Floats:
-    """By step and slot what a liquidation changed."""
-    return _deltas_of(evidence, DeltaSource.LIQUIDATION)
-
-
-def _paid(evidence: MonthEvidence) -> Floats:
-    """By step the funding received, USDT."""
-    paid: Floats = _deltas_of(evidence, DeltaSource.FUNDING).sum(axis=1)
-    return paid
-
-
-def _deltas_of(evidence: MonthEvidence, source: DeltaSource) -> Floats:
-    deltas = evidence.tables["deltas"]
-    deltas = deltas.filter(equal_to(deltas, "source", source))
-    found = np.zeros_like(evidence.quantities)
-    rows = np.searchsorted(evidence.timestamps, integers(deltas, "timestamp"))
-    slots = positions_in(evidence.universe.keys, deltas, "position_key")
-    np.add.at(found, (rows, slots), numbers(deltas, "delta_amount"))
-    return found
 
 
 def _around_in_usdt(evidence: MonthEvidence) -> Floats:
@@ -180,6 +165,8 @@ def directional_bound(evidence: MonthEvidence) -> Finding:
     profile = evidence.profile
     if profile.market_neutral or profile.coin_share_class or profile.supplied_fraction is not None:
         return not_applicable("the mode is not directional")
+    if not evidence.aligned:
+        return OFF_THE_MARKET
     _, usd = evidence.ledgers
     market = evidence.market
     value = market.underlying * market.mark * market.usd[:, None]

@@ -28,7 +28,7 @@ def data_version(config_digest: str, usage: DataUsage, *, predecessor: str | Non
 
 
 def outdated_months(workspace: Workspace, wired: WiredMode) -> list[str]:
-    """Months of the standing record from the first on whose predecessor, data, configuration, engine or gates changed."""
+    """Months of the standing record from the first whose predecessor, data, configuration, engine or gates changed."""
     results, mode = workspace.results, wired.name
     months, stale = results.months(mode), stale_months(results, mode)
     for number, month in enumerate(months):

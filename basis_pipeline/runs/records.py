@@ -163,8 +163,15 @@ def data_gate_descriptions() -> list[GateDescription]:
 
 
 def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
-    """Verdicts on all published and rejected months of a mode, in month order; StateError if there is none."""
+    """Verdicts on all published and rejected months of a mode, in month order.
+
+    Raises:
+        StateError: there is none.
+        StorageError: a manifest or a file of the record was changed since it was published.
+    """
     _check_names(workspace, mode)
+    for month in workspace.results.months(mode):
+        workspace.results.publications.verify(workspace.results.get(mode, month).publication)
     verdicts = [
         GateVerdict(month, kept, result)
         for kept, store in (("published", workspace.results), ("rejected", workspace.results.rejected))
