@@ -5,14 +5,17 @@ Every quote conserves value up to its stated fee, slippage and gas.
 
 from __future__ import annotations
 
-from basis_pipeline.domain.accounting import fill_perp
+from basis_pipeline.domain.accounting import INVERSE, LINEAR
+from basis_pipeline.domain.brackets import bracket_around
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Order, Side
+from basis_pipeline.domain.position_keys import Instrument
 from basis_pipeline.domain.quote import Holdings, Quote
 from basis_pipeline.domain.quotes_chain import gas_of
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.valuation import order_notional, settlement_price
 from basis_pipeline.domain.venue_rules import TradeRules
 
 
@@ -23,13 +26,18 @@ def trade_rules(order: Order, settings: EngineSettings) -> TradeRules:
     return rules
 
 
-def fill_price(order: Order, side: Side, reference: float, rules: TradeRules, usd: float) -> float:
-    """Reference price moved against us by the average slippage of the whole trade that the order is a part of.
+def fill_price(side: Side, reference: float, notional: float, rules: TradeRules) -> float:
+    """Reference price moved against us by the average slippage of a trade of `notional` USD."""
+    slip = rules.slippage.fraction(notional)
+    return reference * (1.0 + slip) if side is Side.BUY else reference * (1.0 - slip)
+
+
+def slipped_notional(order: Order, instrument: Instrument, reference: float) -> float:
+    """USDT: the size of the whole trade that the order is a part of.
 
     H6 states what an order of a size pays on average, so equal parts of it pay just that: splitting saves nothing.
     """
-    slip = rules.slippage.fraction(max(order.quantity, order.planned_quantity) * reference * usd)
-    return reference * (1.0 + slip) if side is Side.BUY else reference * (1.0 - slip)
+    return order_notional(instrument, max(order.quantity, order.planned_quantity), reference)
 
 
 def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
@@ -37,9 +45,9 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
 
     The quote leg is in units of the quote token: USDT at an exchange, ETH where a pool pays in it.
     """
-    rules = trade_rules(order, settings)
+    rules, instrument = trade_rules(order, settings), settings.universe.instruments[order.slot]
     side, quantity, reference = _side(order), order.quantity, market.last[order.slot]
-    price = fill_price(order, side, reference, rules, market.usd)
+    price = fill_price(side, reference, slipped_notional(order, instrument, reference) * market.usd, rules)
     fee = quantity * price * rules.taker_fee
     in_base = rules.fee_in_base and side is Side.BUY
     quote_price = market.value[order.counter_slot]
@@ -66,20 +74,27 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
 
 
 def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """Position leg, and realised P&L less fee to the venue's cash; no cash leaves for notional (domain V4)."""
-    rules = trade_rules(order, settings)
+    """Position leg, and realised P&L less fee to the cash it settles in; no cash leaves for notional (domain V4)."""
+    rules, instrument = trade_rules(order, settings), settings.universe.instruments[order.slot]
+    contract, coin = INVERSE if instrument.inverse else LINEAR, settlement_price(instrument, order.slot, market)
     side, reference = _side(order), market.last[order.slot]
-    price = fill_price(order, side, reference, rules, market.usd)
+    price = fill_price(side, reference, slipped_notional(order, instrument, reference) * market.usd, rules)
     change = order.quantity if side is Side.BUY else -order.quantity
-    fill = fill_perp(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
-    fee = order.quantity * price * rules.taker_fee
+    fill = contract.fill(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
+    fee = contract.notional(order.quantity, price) * rules.taker_fee
     deltas = (
         PositionDelta(
-            order.slot, change, DeltaSource.TRADE, order.operation_id, price=price, reference_price=reference
+            order.slot,
+            change,
+            DeltaSource.TRADE,
+            order.operation_id,
+            price=price,
+            reference_price=reference,
+            bracket=bracket_around(price, fill.quantity, order.bracket) if order.bracket else None,
         ),
-        PositionDelta(order.counter_slot, fill.realised - fee, DeltaSource.TRADE, order.operation_id, fee=fee),
+        PositionDelta(order.counter_slot, fill.realised - fee, DeltaSource.TRADE, order.operation_id, fee=fee * coin),
     )
-    return Quote(deltas, price, fee, change * (price - reference))
+    return Quote(deltas, price, fee * coin, -contract.pnl(change, price, reference) * coin)
 
 
 def swap(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.quotes_chain import gas_of
+from basis_pipeline.domain.quotes_trading import slipped_notional
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings
 
@@ -58,6 +59,7 @@ def extrapolated(
     """Parts of trades larger than any size their slippage was stated for, the trade's notional in USD, that size."""
     for order in orders:
         rules = settings.rules_of(order.venue).trades.get(order.slot)
-        notional = max(order.quantity, order.planned_quantity) * market.last[order.slot] * market.usd
+        instrument = settings.universe.instruments[order.slot]
+        notional = slipped_notional(order, instrument, market.last[order.slot]) * market.usd
         if rules is not None and rules.slippage.extrapolates(notional):
             yield order, notional, rules.slippage.sizes[-1]

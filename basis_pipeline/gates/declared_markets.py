@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from basis_pipeline.domain.evidence import GateSeverity
-from basis_pipeline.gates import data, risk, yields
+from basis_pipeline.gates import data, directional, risk, signals, yields
 from basis_pipeline.gates.findings import Gate
 
 ERROR, WARN = GateSeverity.ERROR, GateSeverity.WARN
@@ -146,10 +146,10 @@ MARKET_GATES: tuple[Gate, ...] = (
         severity=ERROR,
         title="A directional book moves with what it holds",
         protects_from="profit from a position that was not held, or was entered at a price of the past",
-        computed="|step P&L before costs, funding and liquidation| less the sum of |q(t-1)| x |move of its value|",
+        computed="|step P&L before costs and funding| less what was held moved by and how far fills were from the mark",
         threshold="excess <= {closing_tolerance:.0e} of the largest equity",
         configured=("closing_tolerance",),
-        check=yields.directional_bound,
+        check=directional.directional_bound,
     ),
     Gate(
         name="carry_bound",
@@ -188,5 +188,25 @@ MARKET_GATES: tuple[Gate, ...] = (
         computed="events of type slippage_extrapolated",
         threshold="0 orders",
         check=data.slippage_stated,
+    ),
+    Gate(
+        name="walk_forward",
+        severity=ERROR,
+        title="No model has seen what it predicts",
+        protects_from="look-ahead through training: a backtest of signals that knew the outcome",
+        computed="when the last outcome trained on was known against the first prediction, as published with the "
+        "signals",
+        threshold="earlier",
+        check=signals.walk_forward,
+    ),
+    Gate(
+        name="signal_skill",
+        severity=WARN,
+        title="Predictions are better than chance",
+        protects_from="profit by luck that is taken for a model's merit",
+        computed="area under the ROC curve of the month's predictions, none of whose outcomes was trained on, with "
+        "the 95% interval of independent outcomes (Hanley-McNeil)",
+        threshold="the whole interval above 0.5",
+        check=signals.signal_skill,
     ),
 )

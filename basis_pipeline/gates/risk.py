@@ -10,7 +10,6 @@ from collections.abc import Callable
 import numpy as np
 
 from basis_pipeline.domain.deltas import DeltaSource
-from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.gates.columns import (
     Extreme,
@@ -27,6 +26,7 @@ from basis_pipeline.gates.columns import (
 )
 from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
 from basis_pipeline.gates.findings import OFF_THE_MARKET, Finding, not_applicable
+from basis_pipeline.gates.perps import cash_of, gain, inverse, notional, perps
 
 
 def liquidation(evidence: MonthEvidence) -> Finding:
@@ -142,10 +142,22 @@ def risk_recomputed(evidence: MonthEvidence) -> Finding:
 def _exposed(evidence: MonthEvidence) -> Floats:
     """USD by step and slot that move with an asset which is neither USDT nor the share class."""
     market = evidence.market
+    units = evidence.quantities * market.underlying[1:]
+    for slot in perps(evidence):
+        if inverse(evidence, slot):
+            units[:, slot] += _open_profit(evidence, slot)
     assets = {"USDT", evidence.profile.share_asset}
     slots = [slot for slot, held in enumerate(evidence.universe) if held.asset not in assets]
-    exposed: Floats = (evidence.quantities * (market.underlying * market.price)[1:])[:, slots] * market.usd[1:, None]
+    exposed: Floats = (units * market.price[1:])[:, slots] * market.usd[1:, None]
     return exposed
+
+
+def _open_profit(evidence: MonthEvidence, slot: int) -> Floats:
+    """Unrealised P&L of a perp at every closing record, settlement currency."""
+    entries = panel(
+        evidence.tables["positions"], "entry_price", "position_key", evidence.universe.keys, evidence.timestamps
+    )
+    return gain(evidence, slot, evidence.quantities[:, slot], entries[:, slot], evidence.market.mark[1:, slot])
 
 
 def _net_delta(evidence: MonthEvidence) -> Floats:
@@ -161,17 +173,16 @@ def _gross(evidence: MonthEvidence) -> Floats:
 def _margin_gap(evidence: MonthEvidence) -> Floats:
     """Relative error of the recorded margin ratio; infinite where only one of the two is there."""
     stated = numbers(evidence.tables["timesteps"], "min_margin_ratio")
-    keys = evidence.universe.keys
-    entries = panel(evidence.tables["positions"], "entry_price", "position_key", keys, evidence.timestamps)
-    perps = evidence.universe.slots_of(PositionType.PERP)
-    held, mark = evidence.quantities, evidence.market.mark[1:]
     lowest = np.full(len(stated), np.inf)
-    for venue in {evidence.universe.instruments[slot].key.venue for slot in perps}:
-        slots = [slot for slot in perps if evidence.universe.instruments[slot].key.venue == venue]
-        profit = np.nansum(held[:, slots] * (mark - entries)[:, slots], axis=1)
-        notional = (np.abs(held) * mark)[:, slots].sum(axis=1)
-        balance = held[:, evidence.universe.slot(f"{venue}:BaseToken:USDT")] + profit
-        ratio = np.divide(balance, notional, out=np.full(len(stated), np.inf), where=notional > 0.0)
+    accounts: dict[int, list[int]] = {}
+    for slot in perps(evidence):
+        accounts.setdefault(cash_of(evidence, slot), []).append(slot)
+    for cash, slots in accounts.items():
+        balance, size = evidence.quantities[:, cash].copy(), np.zeros(len(stated))
+        for slot in slots:
+            balance += _open_profit(evidence, slot)
+            size += np.abs(notional(evidence, slot, evidence.quantities[:, slot], evidence.market.mark[1:, slot]))
+        ratio = np.divide(balance, size, out=np.full(len(stated), np.inf), where=size > 0.0)
         lowest = np.minimum(lowest, ratio)
     absent = np.isnan(stated) & np.isinf(lowest)
     gap = relative(np.where(absent, 0.0, lowest - stated), np.abs(lowest))

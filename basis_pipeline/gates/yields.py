@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from basis_pipeline.domain.deltas import DeltaSource
+from basis_pipeline.domain.deltas import BRACKET_CLOSES, DeltaSource
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.timeline import DAY, YEAR, iso
@@ -12,6 +12,7 @@ from basis_pipeline.gates.accounting import step_changes
 from basis_pipeline.gates.columns import Floats, largest, panel, relative
 from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
 from basis_pipeline.gates.findings import OFF_THE_MARKET, Finding, not_applicable
+from basis_pipeline.gates.perps import cash_of, notional, perps
 
 
 def carry_bound(evidence: MonthEvidence) -> Finding:
@@ -105,29 +106,38 @@ def _sums(attribution: Floats, categories: tuple[Category, ...]) -> float:
 
 
 def funding_paid(evidence: MonthEvidence) -> Finding:
-    """Every settlement pays -quantity x mark x rate: the quantity before any trade, mark and rate from the data.
+    """Every settlement pays -notional x rate: the quantity before any trade, mark and rate from the data.
 
-    Compared step by step over all perps, USDT, as a fraction of the larger equity around the step. What was liquidated
-    in the bar that just ended is not there any more when funding is settled.
+    -quantity x mark x rate in USDT, -contracts / mark x rate in the coin of an inverse perp. Compared step by step over
+    all perps, USDT, as a fraction of the larger equity around the step. What was closed inside the bar that just ended
+    is not there any more when funding is settled.
     """
-    perps = list(evidence.universe.slots_of(PositionType.PERP))
-    if not perps:
+    if not perps(evidence):
         return not_applicable("the mode holds no perp")
     if not evidence.aligned:
         return OFF_THE_MARKET
-    held = (evidence.held_before + step_changes(evidence, DeltaSource.LIQUIDATION))[:, perps]
-    market = evidence.market
-    due = -(held * market.mark[1:, perps] * market.funding[1:, perps]).sum(axis=1)
-    paid = step_changes(evidence, DeltaSource.FUNDING).sum(axis=1)
-    gap = relative(paid - due, _around_in_usdt(evidence))
-    worst = largest(gap, evidence.timestamps)
+    due, worth = _funding_due(evidence), (evidence.market.underlying * evidence.market.price)[1:]
+    paid = (step_changes(evidence, DeltaSource.FUNDING) * worth).sum(axis=1)
+    worst = largest(relative(paid - due, _around_in_usdt(evidence)), evidence.timestamps)
     row = int(np.searchsorted(evidence.timestamps, worst.timestamp))
     return Finding(
         violated=worst.value > evidence.profile.thresholds.closing_tolerance,
-        message=f"largest gap as a fraction of equity: {worst} (paid {paid[row]:,.8g}, "
-        f"due {due[row]:,.8g} USDT); {due.sum():,.8g} USDT due in {evidence.month}",
+        message=f"largest gap as a fraction of equity: {worst} (paid {paid[row]:,.8g}, due {due[row]:,.8g} USDT); "
+        f"{due.sum():,.8g} USDT due in {evidence.month}",
         value=worst.value,
     )
+
+
+def _funding_due(evidence: MonthEvidence) -> Floats:
+    """By step what the venues owed by the data, USDT, + = received."""
+    market, held = evidence.market, evidence.held_before
+    for source in (DeltaSource.LIQUIDATION, *sorted(BRACKET_CLOSES)):
+        held = held + step_changes(evidence, source)
+    due = np.zeros(len(held))
+    for slot in perps(evidence):
+        size = notional(evidence, slot, held[:, slot], market.mark[1:, slot])
+        due -= size * market.funding[1:, slot] * market.price[1:, cash_of(evidence, slot)]
+    return due
 
 
 def _around_in_usdt(evidence: MonthEvidence) -> Floats:
@@ -153,31 +163,6 @@ def price_profit(evidence: MonthEvidence) -> Finding:
         violated=not abs(gained) <= evidence.profile.thresholds.price_profit,
         message=f"prices gave {gained:.3%} of equity in {evidence.month}, of {total:.3%} altogether",
         value=abs(gained),
-    )
-
-
-def directional_bound(evidence: MonthEvidence) -> Finding:
-    """A directional book gains or loses in a step no more than what it held moved by.
-
-    |step P&L before costs, funding and liquidation| <= sum of |quantity before the step| x |move of its value|, in
-    USD, up to the tolerance of the attribution: between holding nothing and holding what there was.
-    """
-    profile = evidence.profile
-    if profile.market_neutral or profile.coin_share_class or profile.supplied_fraction is not None:
-        return not_applicable("the mode is not directional")
-    if not evidence.aligned:
-        return OFF_THE_MARKET
-    _, usd = evidence.ledgers
-    market = evidence.market
-    value = market.underlying * market.mark * market.usd[:, None]
-    moved = (np.abs(evidence.held_before) * np.abs(np.diff(value, axis=0))).sum(axis=1)
-    besides = [CATEGORIES.index(name) for name in (Category.TRANSACTION_COSTS, Category.FUNDING, Category.LIQUIDATION)]
-    gained = np.abs(usd.step - usd.attribution[:, besides].sum(axis=1))
-    worst = largest(relative(np.maximum(0.0, gained - moved), np.maximum(usd.peak, EMPTIED)), evidence.timestamps)
-    return Finding(
-        violated=worst.value > profile.thresholds.closing_tolerance,
-        message=f"largest excess over what was held, as a fraction of equity: {worst}",
-        value=worst.value,
     )
 
 

@@ -17,7 +17,7 @@ from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import GateError
-from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.evidence import GateResult, SignalEvidence
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import Timings
@@ -31,15 +31,10 @@ from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.admission import (
-    check_configuration,
-    check_error_policy,
-    check_experiment,
-    check_flows,
-    check_predecessors,
-)
+from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
+from basis_pipeline.runs.signals import signal_evidence
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
@@ -171,6 +166,7 @@ class Backtest:
             previous=state,
             allow_open=last,
             experiment=self.experiment is not None,
+            signals=self._signals(month),
             second_digest=content_digest(second.tables, second.state),
         )
         manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
@@ -183,6 +179,10 @@ class Backtest:
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
         return _Simulation(tables, metrics, engine.state(), log.moments.timings())
+
+    def _signals(self, month: str) -> SignalEvidence | None:
+        series = self.wired.frame_spec.signals
+        return signal_evidence(self.workspace.validated, series.venue, series.symbol, month) if series else None
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
@@ -281,16 +281,16 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    check_error_policy(wired, experiment)
+    admission.check_error_policy(wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
-        check_flows(wired, months.opening_month)
+        admission.check_flows(wired, months.opening_month)
         if not replace:
-            check_experiment(workspace, wired, experiment, months.months)
+            admission.check_experiment(workspace, wired, experiment, months.months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
-    check_flows(wired, months.opening_month)
+    admission.check_flows(wired, months.opening_month)
     if not reopen:
-        check_configuration(workspace, wired)
-        check_predecessors(workspace, wired, months.months[0])
+        admission.check_configuration(workspace, wired)
+        admission.check_predecessors(workspace, wired, months.months[0])
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)

@@ -31,6 +31,7 @@ def _universe(*instruments: tuple[str, str]) -> Universe:
 
 BASIS = _universe((WALLET, "USDT"), (CASH, "USDT"), (COIN, "BTC"), (PERP, "BTC"))
 LENDING = _universe((WALLET, "USDT"), (SUPPLIED, "USDT"))
+DIRECTIONAL = _universe((WALLET, "USDT"), (CASH, "USDT"), (PERP, "BTC"))
 STAKED = "wallet:LST:weETH"
 STAKING = _universe((WALLET, "USDT"), (STAKED, "USDT"))
 """A book counted in the coin that it stakes; what the coin is called plays no part."""
@@ -150,6 +151,9 @@ class Book:
     def margin_ratio(self) -> float | None:
         return None
 
+    def net_delta(self) -> float:
+        return 0.0
+
     def _timestep(self) -> None:
         before = self.equity
         self.flow, self.parts = 0.0, dict.fromkeys(CATEGORIES, 0.0)
@@ -183,7 +187,8 @@ class Book:
         }
         self.rows["timesteps"].append(
             {"timestamp": self.timestamp, "trigger": self.trigger, "sequence": self.sequence, **money,
-             **{name: value * USD for name, value in dollars.items()}, "net_delta_usd": 0.0, "excess_delta_usd": 0.0,
+             **{name: value * USD for name, value in dollars.items()}, "net_delta_usd": self.net_delta() * USD,
+             "excess_delta_usd": 0.0,
              "gross_exposure_usd": 0.0, "min_margin_ratio": self.margin_ratio(), "min_health_factor": None,
              "risk_level": "info", "share_price_usd": USD}
         )  # fmt: skip

@@ -191,3 +191,35 @@ class OvervaluedStack(StakingBook):
     def values(self) -> dict[str, float]:
         found = super().values()
         return found | {STAKED: found[STAKED] * (1.0002 if self.hour >= 24 else 1.0)}
+
+
+class ShortBook(BasisBook):
+    """Sells 1.5 perps at the opening and buys 0.1 back in hours 300 and 900; it holds no coin."""
+
+    def values(self) -> dict[str, float]:
+        _, mark = self.prices(self.timestamp)
+        held = self.quantities
+        return {WALLET: held[WALLET], CASH: held[CASH], PERP: held[PERP] * (mark - self.entry)}
+
+    def refresh(self) -> None:
+        if self.opens:
+            return
+        (spot, mark), (spot_before, mark_before) = self.prices(self.timestamp), self.prices(self.timestamp - HOUR)
+        held, rise = self.quantities[PERP], spot - spot_before
+        self.parts[Category.DELTA] = held * rise
+        self.parts[Category.BASIS] = held * (mark - mark_before - rise)
+        if self.timestamp % (8 * HOUR) == 0:
+            self.parts[Category.FUNDING] = -held * mark * self.RATE
+            self.change(CASH, self.parts[Category.FUNDING], "funding")
+
+    def trade(self) -> None:
+        if self.opens:
+            self.change(WALLET, -99_000.0, "transfer")
+            self.change(CASH, 99_000.0, "transfer")
+            self.order(WALLET, 99_000.0)
+            self.sell_perp(self.QUANTITY)
+        elif self.hour in (300, 900):
+            self.sell_perp(-0.1)
+
+    def net_delta(self) -> float:
+        return self.quantities[PERP] * self.prices(self.timestamp)[0]

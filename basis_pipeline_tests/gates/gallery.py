@@ -12,6 +12,7 @@ from basis_pipeline_tests.gates.gallery_markets import (
     risk_exhibits,
     yield_exhibits,
 )
+from basis_pipeline_tests.gates.gallery_signals import signal_exhibits
 
 GALLERY: tuple[Exhibit, ...] = (
     *capital_exhibits(),
@@ -25,4 +26,5 @@ GALLERY: tuple[Exhibit, ...] = (
     *yield_exhibits(),
     *funding_exhibits(),
     *profit_exhibits(),
+    *signal_exhibits(),
 )

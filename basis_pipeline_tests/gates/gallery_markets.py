@@ -125,15 +125,15 @@ def funding_exhibits() -> list[Exhibit]:
 
 
 def profit_exhibits() -> list[Exhibit]:
-    directional = in_part("profile", market_neutral=False)
-    lucky = in_table("timesteps", add(300, step_pnl_usd=500.0))
     prices = in_table("pnl_attribution", add(category_row(300, Category.DELTA), pnl=600.0))
     return [
         Exhibit("stack_growth", "valued too high", "staking", lambda _: staking_month(OvervaluedStack)),
         Exhibit("stack_growth", "another ratio", "staking", _in_market(underlying=2.0)),
         Exhibit("price_profit", "a bet on the price", "opening", prices),
-        Exhibit("directional_bound", "more than it held", "opening", both(directional, lucky)),
-        Exhibit("directional_bound", "prices stood still", "opening", both(directional, _frozen_market)),
+        Exhibit(
+            "directional_bound", "more than it held", "directional", in_table("timesteps", add(300, step_pnl=500.0))
+        ),
+        Exhibit("directional_bound", "prices stood still", "directional", _frozen_market),
     ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from basis_pipeline.domain.evidence import DataUsage, SeriesUsage
 from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.gates.evidence import ModeProfile, MonthEvidence
-from basis_pipeline_tests.gates.bookkeeping import BASIS, CAPITAL, LENDING, STAKING
-from basis_pipeline_tests.gates.books import BasisBook, LendingBook, StakingBook
+from basis_pipeline_tests.gates.bookkeeping import BASIS, CAPITAL, DIRECTIONAL, LENDING, STAKING
+from basis_pipeline_tests.gates.books import BasisBook, LendingBook, ShortBook, StakingBook
 from basis_pipeline_tests.gates.defects import run_again
 
 SERIES = ("candles_1h/binance/BTCUSDT", "funding_8h/binance/BTCUSDT")
@@ -56,5 +56,15 @@ def staking_month(kind: type[StakingBook] = StakingBook) -> MonthEvidence:
     tables = book.run("2024-01")
     return run_again(MonthEvidence(
         month="2024-01", opening=True, profile=_profile(coin_share_class=True), universe=STAKING, tables=tables,
+        market=book.market(), usage=_usage(), state=book.state(), previous=None,
+    ))  # fmt: skip
+
+
+def directional_month() -> MonthEvidence:
+    """The opening month of a book that is short."""
+    book = ShortBook(DIRECTIONAL, "ml_btc", "2024-01")
+    tables = book.run("2024-01")
+    return run_again(MonthEvidence(
+        month="2024-01", opening=True, profile=_profile(directional=True), universe=DIRECTIONAL, tables=tables,
         market=book.market(), usage=_usage(), state=book.state(), previous=None,
     ))  # fmt: skip
