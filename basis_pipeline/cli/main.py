@@ -17,6 +17,7 @@ from basis_pipeline.cli.downloads import download_command
 from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
+from basis_pipeline.runs.gate_page import gates_markdown
 from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
@@ -191,12 +192,17 @@ def export(workspace: Workspace, mode: str, out: Path | None, zipped: bool, expe
 
 @cli.command()
 @click.argument("mode", required=False)
-@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate or is stale.")
+@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate, is stale or was changed.")
+@click.option("--markdown", is_flag=True, help="Describe all gates as a page (docs/gates.md).")
 @pass_workspace
-def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
-    """Describe all gates, or show the verdicts on the months of MODE."""
+def gates(workspace: Workspace, mode: str | None, check: bool, markdown: bool) -> None:
+    """Describe all gates, on months and on market data, or show the verdicts on the months of MODE."""
+    if markdown:
+        screens.result(gates_markdown().rstrip())
+        return
     if mode is None:
-        screens.gate_descriptions(records.gate_descriptions())
+        screens.gate_descriptions("months of backtests", records.gate_descriptions())
+        screens.gate_descriptions("market data", records.data_gate_descriptions())
         return
     verdicts = records.gate_verdicts(workspace, mode)
     screens.gate_table(verdicts)

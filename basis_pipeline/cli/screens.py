@@ -221,10 +221,11 @@ def gate_table(verdicts: Sequence[GateVerdict]) -> None:
             _OUT.print(f"{verdict.month} {verdict.kept}: {found.gate} {_status(found)}: {escape(found.message)}")
 
 
-def gate_descriptions(descriptions: Iterable[GateDescription]) -> None:
-    table = Table("gate", "severity", "protects from", "computed", "threshold")
+def gate_descriptions(title: str, descriptions: Iterable[GateDescription]) -> None:
+    table = Table("gate", "severity", "protects from", "computed", "threshold", "set by", title=f"Gates on {title}")
     for gate in descriptions:
-        table.add_row(gate.name, gate.severity, gate.protects_from, gate.computed, gate.threshold)
+        where = ", ".join(gate.configured)
+        table.add_row(gate.name, gate.severity, gate.protects_from, gate.computed, gate.threshold, where)
     _OUT.print(table)
 
 

@@ -38,7 +38,7 @@ _FIGURES = (
     _Figure("basis P&L", "pnl_basis"),
     _Figure("transaction costs", "pnl_transaction_costs"),
     _Figure("lowest margin ratio at a refresh", "min_margin_ratio"),
-    _Figure("lowest health factor", "min_health_factor"),
+    _Figure("lowest health factor at a refresh", "min_health_factor"),
     _Figure("orders", "orders"),
 )
 

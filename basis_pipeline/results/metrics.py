@@ -68,8 +68,8 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
         *_trading(tables["orders"], steps),
-        Metric("min_margin_ratio", _lowest_margin_ratio(tables["risk"]), "fraction", "lowest at a refresh, any venue"),
-        Metric("min_health_factor", pc.min(steps["min_health_factor"]).as_py(), "fraction", "lowest at a step's close"),
+        Metric("min_margin_ratio", _lowest(tables["risk"], "margin_ratio"), "fraction", "lowest at a refresh"),
+        Metric("min_health_factor", _lowest(tables["risk"], "health_factor"), "fraction", "lowest at a refresh"),
         Metric(
             "time_in_market", _time_in_market(tables), "fraction", "share of steps with more than plain tokens held"
         ),
@@ -271,11 +271,11 @@ def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
         yield Metric(f"cost_{cost}", pc.sum(orders[cost]).as_py() or 0.0, "USDT", f"sum of {cost}, positive = paid")
 
 
-def _lowest_margin_ratio(risk: pa.Table) -> float | None:
+def _lowest(risk: pa.Table, dimension: str) -> float | None:
     """Before the step reacts: at its close a book that derisked in the same step looks safer than it was."""
     refreshed = pc.equal(risk["trigger"], Trigger.POSITION_REFRESH)
-    ratios = risk.filter(pc.and_(refreshed, pc.equal(risk["dimension"], "margin_ratio")))["value"]
-    lowest: float | None = pc.min(ratios).as_py()
+    values = risk.filter(pc.and_(refreshed, pc.equal(risk["dimension"], dimension)))["value"]
+    lowest: float | None = pc.min(values).as_py()
     return lowest
 
 

@@ -54,7 +54,7 @@ class _Ratio(NamedTuple):
 
 _RATIOS = (
     _Ratio("min_margin_ratio", "Min margin ratio, at refresh", lambda value: percent(value, 1)),
-    _Ratio("min_health_factor", "Min health factor", lambda value: plain(value, 3)),
+    _Ratio("min_health_factor", "Min health factor, at refresh", lambda value: plain(value, 3)),
 )
 
 
@@ -122,7 +122,7 @@ def _figures(record: Record) -> Iterator[Figure]:
 
 def _closest_call(figures: Mapping[str, float | None]) -> Figure:
     if figures["min_health_factor"] is not None:
-        return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a step's close")
+        return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a refresh")
     if figures["min_margin_ratio"] is not None:
         return Figure("Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "at a refresh, any venue")
     return Figure("Margin and debt", "none", "", "neither perps nor debt")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
-from basis_pipeline.domain.evidence import GateResult, GateStatus
-from basis_pipeline.gates.findings import GateDescription
+from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
 from basis_pipeline.gates.registry import Summary, describe, summary
+from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import compute_metrics
@@ -26,6 +26,7 @@ __all__ = [
     "GateDescription",
     "GateVerdict",
     "RecordSummary",
+    "data_gate_descriptions",
     "export",
     "gate_descriptions",
     "gate_verdicts",
@@ -151,14 +152,26 @@ class GateVerdict:
         return self.result.status is GateStatus.FAILED
 
 
-def gate_descriptions() -> list[GateDescription]:
-    """Every gate in words: what it protects from, how it is computed, its threshold."""
-    return describe()
+def gate_descriptions(wired: WiredMode | None = None) -> list[GateDescription]:
+    """Every gate on months in words, with the limits of a mode or, without one, the default limits."""
+    return describe(wired.profile.thresholds if wired else None)
+
+
+def data_gate_descriptions() -> list[GateDescription]:
+    """Every gate on market data in words."""
+    return list(DATA_GATES)
 
 
 def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
-    """Verdicts on all published and rejected months of a mode, in month order; StateError if there is none."""
+    """Verdicts on all published and rejected months of a mode, in month order.
+
+    Raises:
+        StateError: there is none.
+        StorageError: a manifest or a file of the record was changed since it was published.
+    """
     _check_names(workspace, mode)
+    for month in workspace.results.months(mode):
+        workspace.results.publications.verify(workspace.results.get(mode, month).publication)
     verdicts = [
         GateVerdict(month, kept, result)
         for kept, store in (("published", workspace.results), ("rejected", workspace.results.rejected))
