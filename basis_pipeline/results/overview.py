@@ -11,8 +11,9 @@ from basis_pipeline.domain.records import Category
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.pictures import equity_svg
 from basis_pipeline.results.report import asset
+from basis_pipeline.results.report_carry import CARRY
 from basis_pipeline.results.report_evidence import verdicts
-from basis_pipeline.results.report_headline import CARRY, category_sum
+from basis_pipeline.results.report_headline import category_sum
 from basis_pipeline.results.report_record import Record, load_record
 from basis_pipeline.results.report_text import Html, html, joined, money, percent, plain, table, tag, toned
 from basis_pipeline.results.store import ResultsStore

@@ -15,12 +15,14 @@ from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.records import CATEGORIES
 from basis_pipeline.results import report_evidence as evidence
 from basis_pipeline.results import report_headline as headline
+from basis_pipeline.results.palette import stylesheet
 from basis_pipeline.results.report_bars import profit_bars
-from basis_pipeline.results.report_chart import BUCKETS, Panel
+from basis_pipeline.results.report_chart import BUCKETS, Panel, in_words
+from basis_pipeline.results.report_health import verdict
 from basis_pipeline.results.report_panels import panels_of
-from basis_pipeline.results.report_record import Record, load_record
+from basis_pipeline.results.report_record import Origin, Record, load_record
 from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
-from basis_pipeline.results.store import ResultsStore, broken_months
+from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 
 _ASSETS = files("basis_pipeline.results") / "assets"
@@ -28,9 +30,13 @@ _RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "fund
 
 
 def write_report(
-    results: ResultsStore, mode: str, months: Sequence[str] | None = None, experiment: str | None = None
+    results: ResultsStore,
+    mode: str,
+    months: Sequence[str] | None = None,
+    experiment: str | None = None,
+    origin: Origin = Origin(),  # noqa: B008 - frozen
 ) -> Path:
-    """Write the page of one record and return its path (`ResultsStore.report_path`).
+    """Write the page of one record, or of some of its months, and return its path (`ResultsStore.report_path`).
 
     Months that a gate rejected get the same page from `write_report(results.rejected, ...)`.
 
@@ -38,10 +44,16 @@ def write_report(
         StateError: nothing is published, or one of `months` is not.
         StorageError: the page cannot be written.
     """
-    path = results.report_path(mode, experiment)
-    record = load_record(results, mode, months, experiment)
+    record = load_record(results, mode, months, experiment, origin)
+    whole = months is None or len(record.months) == len(results.months(mode, experiment))
+    path = results.report_path(mode, experiment, None if whole else (record.first, record.latest.month))
     put_bytes(path, render(record, relpath(results.overview_path, path.parent)).encode())
     return path
+
+
+def style() -> str:
+    """The style of every page: the palette and what is built on it."""
+    return stylesheet() + asset("report.css")
 
 
 def asset(*name: str) -> str:
@@ -58,12 +70,12 @@ def render(record: Record, overview: str) -> str:
         heading=html(record.title),
         crumbs=tag("a", "All modes", href=overview),
         facts=joined(tag("span", fact) for fact in _facts(record)),
-        banner=_banner(record),
+        verdict=verdict(record),
         links=joined(tag("a", title, href=f"#{name}") for name, title, _ in blocks),
         sections=joined(_block(name, title, content) for name, title, content in blocks),
         footer=html(_FOOTER),
         panels=_json(panels),
-        style=asset("report.css"),
+        style=style(),
         script=asset("report.js"),
         vendor_style=asset("vendor", "uPlot.min.css"),
         vendor_script=asset("vendor", "uPlot.iife.min.js"),
@@ -89,24 +101,9 @@ def _facts(record: Record) -> Iterator[str]:
         yield f"{record.latest.month} is still open"
 
 
-def _banner(record: Record) -> Html:
-    failed = sorted(
-        {
-            f"{gate.gate} ({month.manifest.month})"
-            for month in record.months
-            for gate in month.manifest.gates
-            if gate.status is GateStatus.FAILED
-        }
-    )
-    warnings = [f"Failed gates: {', '.join(failed)}. See the gates below for what was found."] if failed else []
-    if broken := broken_months(record.months):
-        warnings.append(f"Not one record: {broken[0]} and later do not continue the months before. Run them again.")
-    return joined(tag("p", warning, class_="banner") for warning in warnings)
-
-
 def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str, Html]]:
     """Anchor, title and content of every part of the page, in order."""
-    yield "summary", "Summary", headline.cards(record) + _grid(panels, "equity", "drawdown")
+    yield "summary", "Summary", headline.cards(record) + _grid(panels, "equity", "drawdown", "carry")
     yield "returns", "Returns", _card("", headline.returns_table(record)) + _card("", headline.months_table(record))
     attribution = _grid_of(
         [
@@ -173,7 +170,8 @@ def _drawn(panels: dict[str, Panel], name: str) -> Iterator[Html]:
     if panel := panels.get(name):
         tabs = tag("span", "", class_="tabs", role="group", aria_label=f"Views of {panel.title}")
         header = tag("header", joined([tag("h3", panel.title), tag("span", "", class_="unit"), tabs]))
-        frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px")
+        said = {"role": "img", "aria_label": f"{panel.title}. {in_words(panel.views[0])}"}
+        frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px", **said)
         note = tag("p", panel.note, class_="note")
         yield tag("div", joined([header, note, frame]), class_="panel wide" if panel.wide else "panel")
 

@@ -49,12 +49,18 @@ def gates_table(record: Record) -> Html:
     return table(["Gate", "Severity", *(month[2:] for month in months)], rows, "kk" + "c" * len(months))
 
 
+def mark(status: GateStatus) -> Html:
+    """A sign and a colour for a verdict, and its name for those who see neither."""
+    return tag("span", _MARKS[status], class_=f"mark {status}", role="img", aria_label=str(status))
+
+
 def _mark(gate: GateResult | None) -> Html:
     if gate is None:
         return Html(DASH)
     value = "" if gate.value is None else f"{gate.value:.6g} "
     title = f"{value}(held against: {gate.threshold}). {gate.message}"
-    return tag("span", _MARKS[gate.status], class_=f"mark {gate.status}", title=title)
+    attributes = {"class_": f"mark {gate.status}", "role": "img", "aria_label": str(gate.status), "title": title}
+    return tag("span", _MARKS[gate.status], **attributes)
 
 
 def gate_findings(record: Record) -> Html:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.results.report_carry import CARRY
 from basis_pipeline.results.report_evidence import verdicts
 from basis_pipeline.results.report_record import Record
 from basis_pipeline.results.report_text import (
@@ -28,15 +29,6 @@ from basis_pipeline.results.report_text import (
     tone,
     toned,
 )
-
-CARRY = (
-    Category.FUNDING,
-    Category.SUPPLY_YIELD,
-    Category.BORROW_COSTS,
-    Category.STAKING_YIELD,
-    Category.STAKING_REWARDS,
-)
-"""Sources that a book earns or pays for holding its positions, whatever prices do."""
 
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -155,7 +147,8 @@ def _heat(value: float | None, largest: float) -> Html:
         return Cell('<td class="n quiet"></td>')
     shade = 0.06 + 0.34 * min(abs(value) / largest, 1.0)
     colour = "gain" if value >= 0.0 else "loss"
-    return Cell(f'<td class="n" style="background:rgb(var(--{colour}-soft) / {shade:.2f})">{html(percent(value))}</td>')
+    background = f"background:color-mix(in srgb, var(--{colour}) {shade:.0%}, transparent)"
+    return Cell(f'<td class="n" style="{background}">{html(percent(value))}</td>')
 
 
 def months_table(record: Record) -> Html:

@@ -14,6 +14,22 @@ from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsS
 from basis_pipeline.results.tables import SCHEMAS
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a record comes from, and what is known of it beyond its own files.
+
+    Attributes:
+        root: folder of the data root.
+        synthetic: its market data are the generated sample.
+        raw: folder of the vendor files.
+        stale: months that would come out differently today; None where nobody looked.
+    """
+
+    root: str = ""
+    synthetic: bool = False
+    raw: str = ""
+    stale: tuple[str, ...] | None = None
+
+
 class Record(msgspec.Struct, frozen=True):
     """Consecutive months of one record.
 
@@ -22,6 +38,7 @@ class Record(msgspec.Struct, frozen=True):
         tables: all months of each table, in order.
         by_month: the headline figures of each month.
         metrics: the headline figures of the whole range.
+        origin: where they come from.
     """
 
     mode: str
@@ -30,6 +47,11 @@ class Record(msgspec.Struct, frozen=True):
     tables: dict[str, pa.Table]
     by_month: tuple[dict[str, float | None], ...]
     metrics: dict[str, float | None]
+    origin: Origin = Origin()
+
+    @property
+    def first(self) -> str:
+        return self.months[0].manifest.month
 
     @property
     def latest(self) -> MonthManifest:
@@ -42,7 +64,7 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def opens(self) -> bool:
         """The first month is the one the record opened in."""
-        return self.months[0].manifest.month == self.latest.opening_month
+        return self.first == self.latest.opening_month
 
     @property
     def title(self) -> str:
@@ -50,8 +72,8 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def span(self) -> str:
-        first, last = self.months[0].manifest.month, self.latest.month
-        return first if first == last else f"{first} to {last}"
+        last = self.latest.month
+        return last if self.first == last else f"{self.first} to {last}"
 
     def gate_counts(self) -> dict[GateStatus, int]:
         verdicts = [gate.status for month in self.months for gate in month.manifest.gates]
@@ -59,7 +81,11 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def load_record(
-    results: ResultsStore, mode: str, months: Sequence[str] | None = None, experiment: str | None = None
+    results: ResultsStore,
+    mode: str,
+    months: Sequence[str] | None = None,
+    experiment: str | None = None,
+    origin: Origin = Origin(),  # noqa: B008 - frozen
 ) -> Record:
     """Read `months` of a record, or all that are published.
 
@@ -77,7 +103,7 @@ def load_record(
     opens = published[0].manifest.month == published[-1].manifest.opening_month
     figures = {metric.metric: metric.value for metric in compute_metrics(tables, opening=opens)}
     by_month = tuple(_figures(month) for month in parts["metrics"])
-    return Record(mode, experiment, published, tables, by_month, figures)
+    return Record(mode, experiment, published, tables, by_month, figures, origin)
 
 
 def _figures(metrics: pa.Table) -> dict[str, float | None]:
