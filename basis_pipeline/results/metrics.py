@@ -63,8 +63,7 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
     """
     steps = tables["timesteps"]
     return [
-        *_performance(steps, "", opening=opening),
-        *_performance(steps, "_usd", opening=opening),
+        *performance(steps, opening=opening),
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
         *_trading(tables["orders"], steps),
@@ -184,6 +183,11 @@ def daily_returns(index: FloatArray, stamps: IntArray) -> FloatArray:
     midnight = index[stamps % DAY == 0]
     found: FloatArray = midnight[1:] / midnight[:-1] - 1.0
     return found
+
+
+def performance(steps: pa.Table, *, opening: bool) -> list[Metric]:
+    """The figures that follow from the closing records alone, in the share class and in USD."""
+    return [*_performance(steps, "", opening=opening), *_performance(steps, "_usd", opening=opening)]
 
 
 def _performance(steps: pa.Table, suffix: str, *, opening: bool) -> list[Metric]:

@@ -43,6 +43,8 @@ SERIES = (
     Colour("#628337", "#9cc266"),
     Colour("#8c6a54", "#c39d85"),
     Colour("#5d7290", "#93a9c9"),
+    Colour("#b8478a", "#f08fc5"),
+    Colour("#4a57b8", "#9aa6f5"),
 )
 """For lines that have no colour of their own."""
 
@@ -75,7 +77,7 @@ VENUES = {
 
 
 def series_variable(index: int) -> str:
-    """CSS variable of the line with this number; they repeat after eight."""
+    """CSS variable of the line with this number; they repeat after ten."""
     return f"--s{index % len(SERIES)}"
 
 

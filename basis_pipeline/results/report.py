@@ -52,8 +52,15 @@ def write_report(
 
 
 def style() -> str:
-    """The style of every page: the palette and what is built on it."""
-    return stylesheet() + asset("report.css")
+    """The style of every page: that of the chart library, the palette, and what is built on it."""
+    return asset("vendor", "uPlot.min.css") + stylesheet() + asset("report.css")
+
+
+def script(panels: str) -> Html:
+    """The script elements of a page: its panels as JSON, the chart library with its licence, and what draws them."""
+    data = f'<script id="panels" type="application/json">{panels}</script>'
+    licence, library = asset("vendor", "uPlot.LICENSE.txt"), asset("vendor", "uPlot.iife.min.js")
+    return Html(f"{data}\n<script>/*\n{licence}\n*/\n{library}</script>\n<script>{asset('report.js')}</script>")
 
 
 def asset(*name: str) -> str:
@@ -74,12 +81,8 @@ def render(record: Record, overview: str) -> str:
         links=joined(tag("a", title, href=f"#{name}") for name, title, _ in blocks),
         sections=joined(_block(name, title, content) for name, title, content in blocks),
         footer=html(_FOOTER),
-        panels=_json(panels),
         style=style(),
-        script=asset("report.js"),
-        vendor_style=asset("vendor", "uPlot.min.css"),
-        vendor_script=asset("vendor", "uPlot.iife.min.js"),
-        vendor_licence=asset("vendor", "uPlot.LICENSE.txt"),
+        script=script(panels_json(panels)),
     )
 
 
@@ -104,24 +107,24 @@ def _facts(record: Record) -> Iterator[str]:
 def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str, Html]]:
     """Anchor, title and content of every part of the page, in order."""
     yield "summary", "Summary", headline.cards(record) + _grid(panels, "equity", "drawdown", "carry")
-    yield "returns", "Returns", _card("", headline.returns_table(record)) + _card("", headline.months_table(record))
+    yield "returns", "Returns", card("", headline.returns_table(record)) + card("", headline.months_table(record))
     attribution = _grid_of(
         [
-            _card("Profit by source and month", tag("div", _bars(record), class_="scroll"), wide=True),
+            card("Profit by source and month", tag("div", _bars(record), class_="scroll"), wide=True),
             *_drawn(panels, "attribution"),
-            _card("Profit by source", headline.attribution_table(record)),
+            card("Profit by source", headline.attribution_table(record)),
             *_drawn(panels, "funding"),
         ]
     )
     yield "profit", "Profit and loss", attribution
-    held = _card("Held at the end", headline.closing_positions(record))
+    held = card("Held at the end", headline.closing_positions(record))
     yield "positions", "Positions", _grid_of([*_drawn(panels, "positions"), held])
     yield "risk", "Risk", _grid(panels, *_RISK_PANELS)
-    yield "gates", "Gates", _card("", evidence.gates_table(record)) + _card("", evidence.gate_findings(record))
+    yield "gates", "Gates", card("", evidence.gates_table(record)) + card("", evidence.gate_findings(record))
     yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs")])
-    yield "events", "Events", _card("Above severity info", evidence.events_table(record))
-    yield "data", "Data", _card("Series used", evidence.data_table(record) + evidence.stand_ins(record))
-    yield "configuration", "Configuration", _card("", evidence.configuration(record))
+    yield "events", "Events", card("Above severity info", evidence.events_table(record))
+    yield "data", "Data", card("Series used", evidence.data_table(record) + evidence.stand_ins(record))
+    yield "configuration", "Configuration", card("", evidence.configuration(record))
 
 
 def _bars(record: Record) -> Html:
@@ -144,7 +147,7 @@ def _orders(record: Record) -> Html:
         '<input type="search" id="order-filter" placeholder="Filter: venue, side, date" aria-label="Filter orders">'
     )
     box += tag("span", f" {shown} of {shown}", class_="quiet", id="order-count")
-    return _card("", tag("p", note, class_="note") + box + evidence.orders_table(record), wide=True)
+    return card("", tag("p", note, class_="note") + box + evidence.orders_table(record), wide=True)
 
 
 def _block(name: str, title: str, content: Html) -> Html:
@@ -152,7 +155,8 @@ def _block(name: str, title: str, content: Html) -> Html:
     return tag("section", heading + content, class_="block", id=name)
 
 
-def _card(title: str, content: Html, *, wide: bool = False) -> Html:
+def card(title: str, content: Html, *, wide: bool = False) -> Html:
+    """Content on a surface of its own, under a title or under none."""
     heading = tag("header", tag("h3", title)) if title else Html("")
     return tag("div", heading + content, class_="panel wide" if wide else "panel")
 
@@ -166,16 +170,21 @@ def _grid_of(cards: Sequence[Html]) -> Html:
 
 
 def _drawn(panels: dict[str, Panel], name: str) -> Iterator[Html]:
-    """The frame that the script draws a panel into, or nothing where there is nothing to show."""
+    """The panel of that name, or nothing where there is nothing to show."""
     if panel := panels.get(name):
-        tabs = tag("span", "", class_="tabs", role="group", aria_label=f"Views of {panel.title}")
-        header = tag("header", joined([tag("h3", panel.title), tag("span", "", class_="unit"), tabs]))
-        said = {"role": "img", "aria_label": f"{panel.title}. {in_words(panel.views[0])}"}
-        frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px", **said)
-        note = tag("p", panel.note, class_="note")
-        yield tag("div", joined([header, note, frame]), class_="panel wide" if panel.wide else "panel")
+        yield drawn(panel)
 
 
-def _json(panels: Sequence[Panel]) -> str:
+def drawn(panel: Panel) -> Html:
+    """The frame that the script draws a panel into."""
+    tabs = tag("span", "", class_="tabs", role="group", aria_label=f"Views of {panel.title}")
+    header = tag("header", joined([tag("h3", panel.title), tag("span", "", class_="unit"), tabs]))
+    said = {"role": "img", "aria_label": f"{panel.title}. {in_words(panel.views[0])}"}
+    frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px", **said)
+    note = tag("p", panel.note, class_="note")
+    return tag("div", joined([header, note, frame]), class_="panel wide" if panel.wide else "panel")
+
+
+def panels_json(panels: Sequence[Panel]) -> str:
     """JSON that cannot end the script element it stands in."""
     return msgspec.json.encode(panels).decode().replace("<", "\\u003c")

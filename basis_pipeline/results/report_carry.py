@@ -34,16 +34,14 @@ def carry_panel(record: Record) -> Panel:
     stamps, equity = stamps_of(steps), column_of(steps, "equity_share_class")
     by_category = column_of(record.tables["pnl_attribution"], "pnl").reshape(-1, len(CATEGORIES))
     carry = by_category[:, [CATEGORIES.index(category) for category in CARRY]]
-    sources = {
-        "profit": (by_category.sum(axis=1), "--text"),
-        "carry": (carry.sum(axis=1), "--s2"),
-        "funding": (carry[:, CARRY.index(Category.FUNDING)], f"--{Category.FUNDING}"),
-    }
-    shown = {name: source for name, source in sources.items() if np.any(source[0])}
+    whole, funding = carry.sum(axis=1), carry[:, CARRY.index(Category.FUNDING)]
+    shown = {"profit": (by_category.sum(axis=1), "--text"), "carry": (whole, "--s2")}
+    if np.any(funding) and not np.array_equal(funding, whole):
+        shown["funding"] = (funding, f"--{Category.FUNDING}")
     lines = {name: rolling_rate(stamps, values, equity) for name, (values, _) in shown.items()}
     colours = [colour for _, colour in shown.values()]
-    whole = [line for line in lines.values() if not np.all(np.isnan(line))]
-    views = [view_of("", "per year", "percent", stamps, lines, colours, zero=True)] if whole else []
+    known = not np.all(np.isnan(lines["profit"]))
+    views = [view_of("", "per year", "percent", stamps, lines, colours, zero=True)] if known else []
     return Panel("carry", "Carry and profit, annualised", _NOTE, views, 260, wide=True)
 
 

@@ -137,12 +137,13 @@ def returns_table(record: Record) -> Html:
         for number in range(1, 13):
             value = returns.get(f"{year}-{number:02d}")
             growth *= 1.0 + (value or 0.0)
-            cells.append(_heat(value, largest))
+            cells.append(heat(value, largest))
         rows.append([*cells, toned(growth - 1.0, percent(growth - 1.0))])
     return table(["", *_MONTH_NAMES, "Year"], rows, "k" + "n" * 13, class_="data heat")
 
 
-def _heat(value: float | None, largest: float) -> Html:
+def heat(value: float | None, largest: float) -> Html:
+    """A cell with a return on a shade between nothing and `largest`."""
     if value is None:
         return Cell('<td class="n quiet"></td>')
     shade = 0.06 + 0.34 * min(abs(value) / largest, 1.0)

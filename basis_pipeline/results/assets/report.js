@@ -195,6 +195,7 @@ function span() {
 
 function addRangeButtons() {
   const bar = document.querySelector(".ranges");
+  if (!bar) return;
   const [first, last] = span();
   const choices = [["All", null], ["1Y", 12], ["6M", 6], ["3M", 3], ["1M", 1]];
   for (const [label, months] of choices) {
