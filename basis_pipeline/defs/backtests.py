@@ -18,7 +18,7 @@ from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.runs.backtest import MonthRejectedError
-from basis_pipeline.runs.records import write_rejected_report
+from basis_pipeline.runs.reports import write_rejected_report
 from basis_pipeline.runs.standing import plan_months, record_version
 from basis_pipeline.runs.workspace import Workspace
 

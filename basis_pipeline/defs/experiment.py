@@ -13,7 +13,8 @@ from basis_pipeline.defs.partitions import FIRST_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import shift_month
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
-from basis_pipeline.runs.records import summarise, write_rejected_report, write_reports
+from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.reports import write_rejected_report, write_reports
 from basis_pipeline.runs.workspace import Workspace
 
 EXPERIMENT = "experiment"

@@ -11,10 +11,9 @@ from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.metadata import record_metadata
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.results.catalog import rebuild_catalogue
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.report import write_report
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.reports import write_overview, write_page
 
 GROUP = "reports"
 _OWNERS = ["team:quant-research"]
@@ -38,7 +37,7 @@ def report_asset(mode: str) -> dg.AssetsDefinition:
     def report(workspace: WorkspaceResource) -> dg.MaterializeResult[None]:
         opened = workspace.open()
         with refusals():
-            page = write_report(opened.results, mode)
+            page = write_page(opened, mode)
             record = summarise(opened, mode)
         return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page)), **record_metadata(record)})
 
@@ -57,7 +56,7 @@ def overview_asset(modes: Sequence[str]) -> dg.AssetsDefinition:
     )
     def overview(workspace: WorkspaceResource) -> dg.MaterializeResult[None]:
         with refusals():
-            page = write_overview(workspace.open().results)
+            page = write_overview(workspace.open())
         return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page))})
 
     return overview
