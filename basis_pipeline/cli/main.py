@@ -19,6 +19,7 @@ from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, pl
 from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
+from basis_pipeline.runs.report_server import open_report_server, run_report_server
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.signals import train_signals
 from basis_pipeline.runs.ui import prepare_ui
@@ -226,8 +227,18 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
 def dev(workspace: Workspace, port: int | None) -> None:
     """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
     server = prepare_ui(workspace, port)
-    screens.say(f"data root {workspace.root.path}, UI {server.url}, Ctrl-C stops it")
+    screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports_url}, Ctrl-C stops it")
     raise SystemExit(server.run())
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Default 3080, or a free one where that is taken.")
+@pass_workspace
+def serve(workspace: Workspace, port: int | None) -> None:
+    """Serve reports, CSV and zip of the data root on loopback, read only, until Ctrl-C."""
+    server = open_report_server(workspace, port)
+    screens.say(f"data root {workspace.root.path}, reports {server.url}, Ctrl-C stops it")
+    run_report_server(server)
 
 
 @cli.command()

@@ -16,6 +16,7 @@ VARIABLES = {
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
+    "BASIS_REPORTS_URL": "where `basis serve` answers, for links in the UI; `basis dev` sets it (default none)",
 }
 _PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
 _CHOICES = {
@@ -33,6 +34,7 @@ class Environment:
     config_dir: Path
     environment: str = "dev"
     execution_mode: str = "backtest"
+    reports_url: str = ""
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -53,4 +55,11 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         config_dir=Path(given.get("BASIS_CONFIG_DIR", "configs")),
         environment=given.get("BASIS_ENVIRONMENT", "dev"),
         execution_mode=given.get("BASIS_EXECUTION_MODE", "backtest"),
+        reports_url=_url(given.get("BASIS_REPORTS_URL", "")),
     )
+
+
+def _url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ConfigError(f"BASIS_REPORTS_URL={text!r} is not a URL.", remedy="write it as http://host:port.")
+    return text.rstrip("/")

@@ -8,6 +8,7 @@ from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.timeline import parse_month
 from basis_pipeline.results import overview
 from basis_pipeline.results.catalog import rebuild_catalogue
+from basis_pipeline.results.listing import page_address
 from basis_pipeline.results.report import write_report
 from basis_pipeline.results.report_record import Origin
 from basis_pipeline.runs.records import check_names, stale
@@ -59,6 +60,11 @@ def write_overview(workspace: Workspace) -> Path:
     results = workspace.results
     outdated = {mode: stale(workspace, mode) for mode in results.modes()}
     return overview.write_overview(results, outdated, _origin(workspace, None))
+
+
+def address(workspace: Workspace, page: Path) -> str | None:
+    """Where a browser finds a page, if a server shows pages (`basis serve`, `basis dev`)."""
+    return f"{workspace.reports_url}{page_address(workspace.results, page)}" if workspace.reports_url else None
 
 
 def published_range(
