@@ -27,7 +27,7 @@ Stale = Mapping[str, Sequence[str]]
 """Months by mode that would come out differently today."""
 
 _HEAD = (
-    "Mode", "State", "Return", "CAGR", "Max drawdown", "", "Volatility", "Sharpe", "Carry", "Costs", "Share class",
+    "Mode", "State", "Return", "CAGR", "Drawdown", "", "Volatility", "Sharpe", "Carry", "Costs", "Share class",
     "Months", "Gates",
 )  # fmt: skip
 _KINDS = "kknnnknnnnkkk"
@@ -175,7 +175,7 @@ def _row(results: ResultsStore, found: _Listed) -> list[object]:
         percent(category_sum(figures, *CARRY) / capital),
         percent(category_sum(figures, Category.TRANSACTION_COSTS, Category.LIQUIDATION) / capital),
         summary.currency,
-        summary.span,
+        summary.span.replace(" to ", "…"),
         joined(verdicts(gates), " "),
     ]
 

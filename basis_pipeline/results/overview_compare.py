@@ -78,7 +78,7 @@ def monthly_table(summaries: Sequence[Summary]) -> Html:
         largest = max(map(abs, returns.values())) or 1.0
         rows.append([summary.title, *(heat(returns.get(month), largest) for month in months)])
     head = ["Mode", *(month[2:] for month in months)]
-    return table(head, rows, "k" + "n" * len(months), class_="data heat", label="Return by month")
+    return table(head, rows, "k" + "n" * len(months), class_="data heat dense", label="Return by month")
 
 
 def correlation_table(summaries: Sequence[Summary]) -> Html:

@@ -93,6 +93,16 @@ _FOOTER = (
 )
 
 
+_DATA_NOTE = (
+    "Files: generations of validated Parquet files the months were computed from. Each names its vendor files. "
+    "All tables behind this page: basis export, or basis query for SQL."
+)
+
+
+def _data(record: Record) -> Html:
+    return evidence.data_table(record) + evidence.stand_ins(record)
+
+
 def _facts(record: Record) -> Iterator[str]:
     yield f"{record.span} ({len(record.months)} month{'s' if len(record.months) > 1 else ''})"
     yield f"share class {record.currency}"
@@ -121,9 +131,10 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
     yield "positions", "Positions", _grid_of([*_drawn(panels, "positions"), held])
     yield "risk", "Risk", _grid(panels, *_RISK_PANELS)
     yield "gates", "Gates", card("", evidence.gates_table(record)) + card("", evidence.gate_findings(record))
-    yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs")])
+    settled = card("Settlements and flows, without an order", evidence.settlements_table(record))
+    yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs"), settled])
     yield "events", "Events", card("Above severity info", evidence.events_table(record))
-    yield "data", "Data", card("Series used", evidence.data_table(record) + evidence.stand_ins(record))
+    yield "data", "Data", card("Series used", tag("p", _DATA_NOTE, class_="note") + _data(record))
     yield "configuration", "Configuration", card("", evidence.configuration(record))
 
 

@@ -76,7 +76,7 @@ class Panel(msgspec.Struct, frozen=True):
 def thin(columns: Sequence[FloatArray], buckets: int = BUCKETS) -> IntArray:
     """Rows to keep: the first, the last, and those of every column's lowest and highest value in each bucket.
 
-    NaN is no value: it is neither low nor high, and a bucket without values keeps its first row.
+    NaN is no value: it is neither low nor high. Both sides of every gap are kept, so that no line bridges one.
     """
     rows = len(columns[0])
     if rows <= 2 * buckets:
@@ -86,6 +86,8 @@ def thin(columns: Sequence[FloatArray], buckets: int = BUCKETS) -> IntArray:
     stretches = list(pairwise(edges.tolist()))
     for column in columns:
         missing = np.isnan(column)
+        gaps = np.flatnonzero(np.diff(missing))
+        kept.update(gaps.tolist(), (gaps + 1).tolist())
         lows, highs = np.where(missing, np.inf, column), np.where(missing, -np.inf, column)
         for first, last in stretches:
             kept |= {first + int(lows[first:last].argmin()), first + int(highs[first:last].argmax())}

@@ -32,6 +32,8 @@ from basis_pipeline.results.report_text import (
 
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+_MONTHS_A_YEAR = len(_MONTH_NAMES)
+
 NOTHING = 1e-9
 """Fraction of equity below which a sum is rounding, as the gate on the residual has it."""
 
@@ -92,7 +94,8 @@ def _figures(record: Record) -> Iterator[Figure]:
         money_weighted = found["money_weighted_return"]
         beside = f"{percent(found['money_weighted_return_usd'])} in USD"
         yield Figure("Money-weighted return", percent(money_weighted), "", beside, tone(money_weighted))
-    yield Figure("CAGR", percent(found["cagr"]), "", f"{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
+    short = f"extrapolated from {len(record.months)} months; " if len(record.months) < _MONTHS_A_YEAR else ""
+    yield Figure("CAGR", percent(found["cagr"]), "", f"{short}{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
     yield Figure("Max drawdown", percent(found["max_drawdown"]), "", fell)
     yield Figure("Sharpe", plain(found["sharpe"]), "", f"Sortino {plain(found['sortino'])}")
     yield Figure("Volatility", percent(found["volatility"]), "a year", "of daily returns")
@@ -172,7 +175,7 @@ def months_table(record: Record) -> Html:
                 tag("code", month.generation),
             ]
         )
-    sums = ("Carry", "Costs", "Orders", *(ratio.title for ratio in ratios))
+    sums = (f"Carry, {currency}", f"Costs, {currency}", "Orders", *(ratio.title for ratio in ratios))
     head = ("Month", "Return", f"Equity, {currency}", "Max drawdown", *sums, "Gates", "Generation")
     return table(head, rows, "knnnnnn" + "n" * len(ratios) + "kk")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.records import CATEGORIES
@@ -20,7 +21,7 @@ from basis_pipeline.results.report_record import Record
 from basis_pipeline.results.report_risk import risk_panels
 from basis_pipeline.results.report_text import category_label
 
-_COST_COLOURS = {"fee": "--s4", "slippage": "--s1", "gas": "--s7"}
+_COST_COLOURS = {"fee": "--s4", "slippage": "--s1", "gas": "--s7", "fee of exits": "--s3"}
 
 
 def panels_of(record: Record) -> list[Panel]:
@@ -59,7 +60,7 @@ def _drawdown(record: Record) -> Panel:
         view = view_of(label, "below the peak", "percent", stamps, lines, ["--s4"], filled="zero", zero=True, span=1e-4)
         views.append(view)
     views[0] = msgspec.structs.replace(views[0], levels=limits_of(record.latest.config)["drawdown"])
-    note = "Fall of the index below its running peak, external flows excluded. A carry book falls little and recovers."
+    note = "Fall of the index below its running peak, external flows excluded."
     return Panel("drawdown", "Drawdown", note, views, 190, wide=True)
 
 
@@ -111,21 +112,31 @@ def _funding(record: Record) -> Panel:
     venues, usdt = np.array(settled["venue"].to_pylist(), np.str_), column_of(settled, "usdt")
     paid = {str(venue): np.where(venues == venue, usdt, 0.0) for venue in np.unique(venues)}
     note = "Running sum of settled funding by venue; negative = paid. Coin-margined contracts at the mark."
-    return Panel("funding", "Funding received", note, _running_views(record, settled, paid, venue_variable))
+    return Panel("funding", "Funding received", note, _running_views(record, stamps_of(settled), paid, venue_variable))
 
 
 def _costs(record: Record) -> Panel:
-    orders = record.tables["orders"]
-    costs = {name: column_of(orders, name) for name in _COST_COLOURS}
-    note = "Running sum of fees, slippage and gas; positive = paid."
-    return Panel("costs", "Costs of orders", note, _running_views(record, orders, costs, _COST_COLOURS.__getitem__))
+    orders, deltas = record.tables["orders"], record.tables["deltas"]
+    settled = deltas.filter(pc.equal(deltas["operation_id"], 0))
+    stamps = np.concatenate([stamps_of(orders), stamps_of(settled)])
+    order = np.argsort(stamps, kind="stable")
+    paid = {name: (column_of(orders, name), np.zeros(settled.num_rows)) for name in ("fee", "slippage", "gas")}
+    paid["fee of exits"] = (np.zeros(orders.num_rows), column_of(settled, "fee"))
+    costs = {name: np.concatenate(parts)[order] for name, parts in paid.items()}
+    note = (
+        "Running sum of fees, slippage and gas of orders, and of the fees of exits that a venue carries out "
+        "(take-profit, stop-loss, liquidation); their slippage is in the transaction costs of the profit. "
+        "Positive = paid."
+    )
+    views = _running_views(record, stamps[order], costs, _COST_COLOURS.__getitem__)
+    return Panel("costs", "Costs of orders and exits", note, views)
 
 
 def _running_views(
-    record: Record, rows: pa.Table, amounts: Mapping[str, FloatArray], colour: Callable[[str], str]
+    record: Record, stamps: IntArray, amounts: Mapping[str, FloatArray], colour: Callable[[str], str]
 ) -> list[View]:
     end = int(stamps_of(record.tables["timesteps"])[-1])
-    stamps, lines = running(stamps_of(rows), amounts, end)
+    stamps, lines = running(stamps, amounts, end)
     if not lines:
         return []
     return [view_of("", "USDT", "money", stamps, lines, list(map(colour, lines)), zero=True, stepped=True)]

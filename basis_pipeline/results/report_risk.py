@@ -74,8 +74,8 @@ def risk_panels(record: Record) -> Iterator[Panel]:
     yield _delta(record, limits["delta"] if _neutral(record) else [])
     risk = record.tables["risk"]
     for ratio in _RATIOS:
-        rows = risk.filter(pc.and_(pc.equal(risk["dimension"], ratio.dimension), pc.is_valid(risk["value"])))
-        if rows.num_rows:
+        rows = risk.filter(pc.equal(risk["dimension"], ratio.dimension))
+        if rows["value"].null_count < rows.num_rows:
             stamps, lines = worst_of_step(rows, ratio.worse)
             colours = [venue_variable(venue) if venue else series_variable(0) for venue in lines]
             named = {venue or "book": values for venue, values in lines.items()}

@@ -174,7 +174,10 @@ def test_a_symbolic_link_out_of_the_pages_is_not_followed(server: ReportServer, 
     (folder / "link.html").symlink_to(secret)
     (folder / "linked").symlink_to(tmp_path, target_is_directory=True)
     try:
-        assert [ask(server, f"/pages/reports/{name}").status for name in ("link.html", "linked/secret.html")] == [404, 404]
+        assert [ask(server, f"/pages/reports/{name}").status for name in ("link.html", "linked/secret.html")] == [
+            404,
+            404,
+        ]
     finally:
         (folder / "link.html").unlink()
         (folder / "linked").unlink()

@@ -127,6 +127,7 @@ function drawLevels(chart, view) {
   ctx.setLineDash([5 * ratio, 4 * ratio]);
   ctx.font = `${11 * ratio}px ${css("--font")}`;
   ctx.textAlign = "right";
+  const taken = []; // [y, left edge] of the labels so far: one that would cover another moves to its left
   for (const level of view.levels) {
     const y = chart.valToPos(level.value, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
@@ -135,7 +136,11 @@ function drawLevels(chart, view) {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(`${level.label} ${written(view.format, level.value)}`, bbox.left + bbox.width, y - 4 * ratio);
+    const text = `${level.label} ${written(view.format, level.value)}`;
+    const near = taken.filter(([other]) => Math.abs(other - y) < 14 * ratio).map(([, left]) => left - 10 * ratio);
+    const right = Math.min(bbox.left + bbox.width, ...near);
+    ctx.fillText(text, right, y - 4 * ratio);
+    taken.push([y, right - ctx.measureText(text).width]);
   }
   ctx.restore();
 }
