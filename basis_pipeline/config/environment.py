@@ -17,6 +17,7 @@ VARIABLES = {
     "BASIS_RPC_URL": "Ethereum endpoint of `basis download`; it may hold a key and is never shown",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
+    "BASIS_REPORTS_URL": "where `basis serve` answers, for links in the UI; `basis dev` sets it (default none)",
 }
 _PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
 _CHOICES = {
@@ -35,6 +36,7 @@ class Environment:
     environment: str = "dev"
     execution_mode: str = "backtest"
     rpc_url: str | None = field(default=None, repr=False)
+    reports_url: str = ""
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -56,4 +58,11 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         environment=given.get("BASIS_ENVIRONMENT", "dev"),
         execution_mode=given.get("BASIS_EXECUTION_MODE", "backtest"),
         rpc_url=given.get("BASIS_RPC_URL") or None,
+        reports_url=_url(given.get("BASIS_REPORTS_URL", "")),
     )
+
+
+def _url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ConfigError(f"BASIS_REPORTS_URL={text!r} is not a URL.", remedy="write it as http://host:port.")
+    return text.rstrip("/")

@@ -30,7 +30,7 @@ from basis_pipeline.domain.records import Trigger
 from basis_pipeline.domain.timeline import DAY, SECOND, YEAR
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.money_weighted import money_weighted_return
-from basis_pipeline.results.tables import METRICS
+from basis_pipeline.results.tables import METRICS, USDT
 
 DAYS_A_YEAR = YEAR / DAY
 EPOCH = "seconds since 1970-01-01 UTC"
@@ -63,8 +63,7 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
     """
     steps = tables["timesteps"]
     return [
-        *_performance(steps, "", opening=opening),
-        *_performance(steps, "_usd", opening=opening),
+        *performance(steps, opening=opening),
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
         *_trading(tables["orders"], steps),
@@ -186,6 +185,11 @@ def daily_returns(index: FloatArray, stamps: IntArray) -> FloatArray:
     return found
 
 
+def performance(steps: pa.Table, *, opening: bool) -> list[Metric]:
+    """The figures that follow from the closing records alone, in the share class and in USD."""
+    return [*_performance(steps, "", opening=opening), *_performance(steps, "_usd", opening=opening)]
+
+
 def _performance(steps: pa.Table, suffix: str, *, opening: bool) -> list[Metric]:
     unit = "USD" if suffix else "share class"
     stamps, index = stamps_of(steps), index_of_steps(steps, suffix, opening=opening)
@@ -248,12 +252,29 @@ def _funding(deltas: pa.Table) -> Iterable[Metric]:
         yield Metric(f"funding_{venue}", received, "USDT", f"funding settled at {venue}, positive = received")
 
 
+def settled_funding(deltas: pa.Table) -> pa.Table:
+    """Funding settlements: `timestamp`, `venue` and `usdt`, positive = received.
+
+    A settlement in the coin of an inverse contract counts at the mark it was computed on.
+    """
+    settled = deltas.filter(pc.equal(deltas["source"], DeltaSource.FUNDING))
+    keys = [PositionKey.parse(key) for key in settled["position_key"].to_pylist()]
+    in_usdt = pa.array([key.symbol == USDT for key in keys], pa.bool_())
+    prices = pc.if_else(in_usdt, 1.0, settled["price"])
+    return pa.table(
+        {
+            "timestamp": settled["timestamp"],
+            "venue": pa.array([key.venue for key in keys], pa.string()),
+            "usdt": pc.multiply(settled["delta_amount"], prices),
+        }
+    )
+
+
 def funding_by_venue(deltas: pa.Table) -> dict[str, float]:
     """Settled funding in USDT by venue, positive = received."""
-    settled = deltas.filter(pc.equal(deltas["source"], DeltaSource.FUNDING))
     sums: dict[str, float] = {}
-    for key, amount in zip(settled["position_key"].to_pylist(), settled["delta_amount"].to_pylist(), strict=True):
-        venue = PositionKey.parse(key).venue
+    settled = settled_funding(deltas)
+    for venue, amount in zip(settled["venue"].to_pylist(), settled["usdt"].to_pylist(), strict=True):
         sums[venue] = sums.get(venue, 0.0) + amount
     return dict(sorted(sums.items()))
 

@@ -210,10 +210,12 @@ class ResultsStore:
         """Every published month of every record: standing records and experiments, in partition order."""
         return (self._described(found) for found in self._records.publications())
 
-    def report_path(self, mode: str, experiment: str | None = None) -> Path:
-        """Where the HTML report of a record is written."""
+    def report_path(self, mode: str, experiment: str | None = None, span: tuple[str, str] | None = None) -> Path:
+        """Where the HTML report of a record is written, or of its months from `span[0]` to `span[1]` only."""
         folder = self.base / "reports"
-        return (folder / "experiments" / experiment if experiment else folder) / f"{mode}.html"
+        if experiment:
+            folder = folder / "experiments" / experiment
+        return folder / "ranges" / f"{mode}_{span[0]}_{span[1]}.html" if span else folder / f"{mode}.html"
 
     def _publish(self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState) -> PublishedMonth:
         stamped = msgspec.structs.replace(manifest, published_at=datetime.now(UTC).isoformat(timespec="seconds"))
