@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from basis_pipeline.cli import screens
+from basis_pipeline.cli.terminal import ERR
 from basis_pipeline.runs.download import DownloadReport, Outcome, Selection, download, plan_download
 from basis_pipeline.runs.workspace import Workspace
 
@@ -77,4 +78,4 @@ def _show(report: DownloadReport) -> None:
             f"{sum(outcome.rows for outcome in outcomes):,}",
             f"{sum(outcome.missing for outcome in outcomes):,}",
         )
-    screens.table_of(table)
+    ERR.print(table)

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from basis_pipeline.cli.terminal import ERR as _ERR
+from basis_pipeline.cli.terminal import OUT as _OUT
 from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
@@ -26,16 +27,6 @@ from basis_pipeline.runs.signals import SignalMonth
 Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
 """Modes by series; asked only where a check failed, so that a wrong mode file does not stop an ingestion."""
 
-_WIDTH_OF_FILES = 160
-"""Columns where the output goes to a file or a pipe, which have no width of their own."""
-
-
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else _WIDTH_OF_FILES)
-
-
-_OUT, _ERR = _console(stderr=False), _console(stderr=True)
 _COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
 _SHOWN_ROWS = 1000
 _WORST_FIRST = ("ERROR", "WARN", "INFO")
@@ -58,11 +49,6 @@ def warn(message: str) -> None:
 def result(text: str) -> None:
     """The answer itself, for scripts to read."""
     sys.stdout.write(f"{text}\n")
-
-
-def table_of(table: Table) -> None:
-    """A table beside the answer."""
-    _ERR.print(table)
 
 
 @contextmanager

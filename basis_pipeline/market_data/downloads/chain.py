@@ -58,6 +58,7 @@ class ChainClient:
         stamps = range(-(-start // step) * step, end, step)
         reader = {
             "aave_reserves_1d": self._reserves,
+            "aave_rates_1h": self._rates,
             "oracle_prices": self._prices,
             "gas_prices_1h": self._gas,
         }[target.key.dataset]
@@ -70,12 +71,12 @@ class ChainClient:
     ) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Indices and rates from the reserve's last event, accrued to the stamp; totals and price at its block."""
         token, pool = self._settings.reserves[target.key.symbol], self._settings.pool
-        topics = [RESERVE_DATA_UPDATED, "0x" + address_word(token)]
+        topics = _updates_of(token)
         for stamp in stamps:
             block = clock.last_at(stamp)
             event = rpc.last_log(pool, topics, block.number, _LOOKBACK)
             supply_rate, _stable, borrow_rate, supply, borrow = (word / _RAY for word in event.words)
-            elapsed = stamp - rpc.block(event.block).time * SECOND
+            elapsed = stamp - clock.at(event.block).time * SECOND
             yield (
                 stamp,
                 (
@@ -87,6 +88,22 @@ class ChainClient:
                     repr(self._price(rpc, token, block)),
                 ),
             )
+
+    def _rates(
+        self, rpc: Rpc, clock: BlockClock, target: Target, stamps: range
+    ) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Rates of the reserve's last event at or before each hour, and when that was; one pass over the events."""
+        topics = _updates_of(self._settings.reserves[target.key.symbol])
+        blocks = {stamp: clock.last_at(stamp).number for stamp in stamps}
+        first, last = min(blocks.values()), max(blocks.values())
+        event = rpc.last_log(self._settings.pool, topics, first, _LOOKBACK)
+        later = rpc.logs(self._settings.pool, topics, first + 1, last)
+        coming = next(later, None)
+        for stamp, block in blocks.items():
+            while coming and coming.block <= block:
+                event, coming = coming, next(later, None)
+            supply_rate, _stable, borrow_rate, *_indices = (word / _RAY for word in event.words)
+            yield stamp, (repr(supply_rate), repr(borrow_rate), str(clock.at(event.block).time))
 
     def _totals(self, rpc: Rpc, token: str, block: Block) -> tuple[str, str]:
         """Supplied and borrowed, in tokens."""
@@ -132,3 +149,8 @@ class ChainClient:
             base, tip = int(history["baseFeePerGas"][0], 16), int(history["reward"][0][0], 16)
             gwei = (repr((base + tip) / _GWEI), repr(base / _GWEI), repr(tip / _GWEI))
             yield stamp, (str(block.number), str(block.time), *gwei)
+
+
+def _updates_of(token: str) -> list[str]:
+    """Topics of the events that change rates and indices of a reserve."""
+    return [RESERVE_DATA_UPDATED, "0x" + address_word(token)]

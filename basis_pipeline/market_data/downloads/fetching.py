@@ -12,7 +12,7 @@ from basis_pipeline.domain.timeline import DAY, MINUTE
 from basis_pipeline.market_data.downloads.archive import Archive, days_between
 from basis_pipeline.market_data.downloads.chain import ChainClient
 from basis_pipeline.market_data.downloads.exchanges import ExchangeClient
-from basis_pipeline.market_data.downloads.month_files import Fetched, Held, Rows, load, save
+from basis_pipeline.market_data.downloads.month_files import Fetched, Rows, load, save
 from basis_pipeline.market_data.downloads.rpc import Rpc
 from basis_pipeline.market_data.downloads.settings import Downloads
 from basis_pipeline.market_data.downloads.targets import CHAIN, Target
@@ -121,11 +121,12 @@ def fetch_month(raw: Path, target: Target, client: Client, now: int) -> Outcome:
     held, reach = load(raw, target), _reach(target, now)
     if held and held.through >= reach:
         return Outcome(target, "kept", held.provenance.rows, held.provenance.missing)
-    start = _resume_at(held, target)
+    before = held.rows() if held else {}
+    # The last row once more: it shows whether the vendor still says the same.
+    start = max(before, default=target.start)
     if start >= reach:
         return Outcome(target, "missing")
     fetched = client.fetch(target, start, reach)
-    before = held.rows if held else {}
     rows = before | fetched.rows
     if not rows:
         return Outcome(target, "missing", missing=target.steps(target.start, reach))
@@ -147,11 +148,6 @@ def _through(target: Target, rows: Rows, reach: int, now: int) -> int:
     """Where the month is whole to. A tail that is late at the vendor is asked for again until it is two days old."""
     end = max(rows) + target.shape.step
     return end if end < reach and reach > now - _LATE else reach
-
-
-def _resume_at(held: Held | None, target: Target) -> int:
-    """The last row once more: it shows whether the vendor still says the same."""
-    return max(held.rows) if held and held.rows else target.start
 
 
 def _joined(*parts: Fetched) -> Fetched:

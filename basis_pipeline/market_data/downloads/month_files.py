@@ -57,11 +57,21 @@ class Provenance(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Held:
-    """A month that is on disk and whole up to `through` (exclusive, microseconds)."""
+    """A month that is on disk as its provenance says, whole up to `through` (exclusive, microseconds)."""
 
-    rows: Rows
-    through: int
+    target: Target
+    content: bytes
     provenance: Provenance
+
+    @property
+    def through(self) -> int:
+        return _micros(self.provenance.through)
+
+    def rows(self) -> Rows:
+        """What is in the file; most months are complete, and nobody looks."""
+        shape = self.target.shape
+        reader = csv.DictReader(io.StringIO(self.content.decode()))
+        return {_micros(row[shape.stamp]): tuple(row[name] for name in shape.values) for row in reader}
 
 
 @dataclass(frozen=True)
@@ -87,9 +97,7 @@ def load(raw: Path, target: Target) -> Held | None:
         return None
     if hashlib.sha256(content).hexdigest() != provenance.sha256:
         return None
-    reader = csv.DictReader(io.StringIO(content.decode()))
-    rows = {_micros(row[target.shape.stamp]): tuple(row[name] for name in target.shape.values) for row in reader}
-    return Held(rows, _micros(provenance.through), provenance)
+    return Held(target, content, provenance)
 
 
 def save(raw: Path, target: Target, rows: Rows, through: int, requests: tuple[Request, ...]) -> Provenance:

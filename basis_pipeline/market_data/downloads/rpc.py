@@ -7,6 +7,7 @@ value needed here is an integer or an address.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -153,6 +154,7 @@ class BlockClock:
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
         self._known: dict[int, Block] = {}
+        self._by_time: list[Block] = []
 
     def last_at(self, micros: int) -> Block:
         """The last block at or before a time; DownloadError if the chain does not reach there yet."""
@@ -163,32 +165,35 @@ class BlockClock:
             # Slots are even, so a guess by proportion is near; every third is in the middle, which bounds the search.
             share = (high.number - low.number) * (second - low.time) // (high.time - low.time)
             guess = low.number + (share if turn % 3 < 2 else (high.number - low.number) // 2)
-            middle = self._block(min(max(guess, low.number + 1), high.number - 1))
+            middle = self.at(min(max(guess, low.number + 1), high.number - 1))
             low, high = (middle, high) if middle.time <= second else (low, middle)
             turn += 1
         return low
 
     def _bracket(self, second: int, micros: int) -> tuple[Block, Block]:
-        before = [block for block in self._known.values() if block.time <= second]
-        after = [block for block in self._known.values() if block.time > second]
-        if not after:
-            latest = self._rpc.block("latest")
-            self._known[latest.number] = latest
+        """Nearest known blocks: the last one at or before, the first one after."""
+        place = bisect_right(self._by_time, second, key=lambda block: block.time)
+        if place == len(self._by_time):
+            latest = self._remember(self._rpc.block("latest"))
             if latest.time <= second:
                 raise DownloadError(
                     f"{self._rpc.place} ends at block {latest.number}, before {iso(micros)}.",
                     remedy="wait until the node has caught up.",
                 )
-            after = [latest]
-        low = max(before, key=lambda block: block.number) if before else self._block(1)
+        low = self._by_time[place - 1] if place else self.at(1)
         if low.time > second:
             raise DownloadError(f"the chain begins after {iso(micros)}.", remedy="begin with a later month.")
-        return low, min(after, key=lambda block: block.number)
+        return low, self._by_time[bisect_right(self._by_time, second, key=lambda block: block.time)]
 
-    def _block(self, number: int) -> Block:
-        if number not in self._known:
-            self._known[number] = self._rpc.block(number)
-        return self._known[number]
+    def at(self, number: int) -> Block:
+        """A block by number."""
+        return self._known.get(number) or self._remember(self._rpc.block(number))
+
+    def _remember(self, block: Block) -> Block:
+        if block.number not in self._known:
+            self._known[block.number] = block
+            insort(self._by_time, block, key=lambda known: known.time)
+        return block
 
 
 def words(data: str) -> tuple[int, ...]:

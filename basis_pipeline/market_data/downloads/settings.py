@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from basis_pipeline.domain.errors import ConfigError
 
@@ -82,6 +82,7 @@ class Ethereum(_Strict):
         pool: Aave v3 pool.
         oracle: Aave v3 oracle.
         reserves: addresses by token, for snapshots of the reserves.
+        hourly_rates: tokens of `reserves` whose rates are wanted for every hour.
         usd_prices: tokens of `reserves` whose oracle price in USD is wanted.
         ratios: ETH per staked token, by token.
         gas: whether gas prices are sampled every hour.
@@ -93,9 +94,16 @@ class Ethereum(_Strict):
     pool: Address
     oracle: Address
     reserves: dict[str, Address] = Field(default_factory=dict)
+    hourly_rates: tuple[str, ...] = ()
     usd_prices: tuple[str, ...] = ()
     ratios: dict[str, Ratio] = Field(default_factory=dict)
     gas: bool = False
+
+    @model_validator(mode="after")
+    def _known_tokens(self) -> Ethereum:
+        if strange := sorted({*self.hourly_rates, *self.usd_prices} - set(self.reserves)):
+            raise ValueError(f"hourly_rates and usd_prices need the address under reserves of {', '.join(strange)}")
+        return self
 
 
 class Downloads(_Strict):

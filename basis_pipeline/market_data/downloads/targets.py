@@ -28,6 +28,7 @@ _RESERVE = (
     "totalVariableDebt",
     "price",
 )
+_RATES = ("liquidityRate", "variableBorrowRate", "updatedAt")
 _GAS = ("block_number", "block_timestamp", "gas_price_gwei", "base_fee_gwei", "priority_fee_p50_gwei")
 
 
@@ -133,6 +134,10 @@ def _configured(settings: Downloads) -> Iterator[tuple[str, SeriesKey, Shape]]:
         key = SeriesKey("aave_reserves_1d", "aave_v3", token)
         stem = f"aave_v3_ethereum_{token}_rates_1d"
         yield CHAIN, key, Shape(stem, "targetDate", _RESERVE, {"symbol": token}, DAY)
+    for token in chain.hourly_rates:
+        key = SeriesKey("aave_rates_1h", "aave_v3", token)
+        stem = f"aave_v3_ethereum_{token}_rates_1h"
+        yield CHAIN, key, Shape(stem, "timestamp", _RATES, {"symbol": token}, HOUR)
     for pair in (*(f"{token}_USD" for token in chain.usd_prices), *(f"{token}_ETH" for token in chain.ratios)):
         yield CHAIN, SeriesKey("oracle_prices", "aave_v3", pair), _oracle_shape(pair)
     if chain.gas:

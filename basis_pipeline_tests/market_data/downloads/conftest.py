@@ -80,5 +80,6 @@ def _to_loopback(content: dict, url: str) -> None:
         "pool": POOL,
         "oracle": ORACLE,
         "reserves": {"USDT": USDT},
+        "hourly_rates": ["USDT"],
         "ratios": {"weETH": {"rate_of": WEETH}, "wstETH": {"rebases_of": LIDO}},
     }

@@ -28,11 +28,13 @@ class Chain:
     Attributes:
         most_blocks: ranges of events wider than this are refused.
         archive: whether state of past blocks is kept.
+        drift: what a block adds to the borrow rate, ray.
         key: part of the URL that must not show anywhere; error messages of this node repeat it.
     """
 
     most_blocks: int = 1500
     archive: bool = True
+    drift: int = 0
     key: str = "s3cr3t-api-key-0123456789"
     ranges: list[int] = field(default_factory=list)
 
@@ -60,7 +62,7 @@ class Chain:
             return {"error": {"code": -32005, "message": f"{self.key}: query returned more than 10000 results"}}
         self.ranges.append(last - first + 1)
         if query["address"] == POOL and query["topics"] == [UPDATED, hexed(int(USDT, 16))]:
-            every, data = 5000, lambda n: hexed(SUPPLY_RATE, 0, BORROW_RATE, *self.index(n))
+            every, data = 5000, lambda n: hexed(SUPPLY_RATE, 0, BORROW_RATE + n * self.drift, *self.index(n))
             topics = [UPDATED, hexed(int(USDT, 16))]
         elif query["address"] == LIDO and query["topics"] == [REBASED]:
             every, data = 7200, lambda n: hexed(86400, 1, 1, 10**6 * WAD, (10**6 + n) * WAD, 0)

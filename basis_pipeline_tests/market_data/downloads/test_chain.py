@@ -57,6 +57,20 @@ def test_reserves_are_the_last_event_accrued_to_midnight(december: Site) -> None
         assert row.price_usd == (99_980_000 + block % 1000) / 1e8
 
 
+def test_hourly_rates_are_those_of_the_last_event_before_the_hour(december: Site) -> None:
+    node = december.vendor.chain
+    node.drift = 10**20
+    rows = read(december, "aave_rates_1h", "aave_v3", "USDT")
+    assert len(rows) == 6 * 24 + 1
+    for row in rows.itertuples():
+        event = block_at(node, seconds(row.timestamp)) // 5000 * 5000
+        assert row.liquidity_rate == 0.05
+        assert row.variable_borrow_rate == pytest.approx(0.08 + event * 1e-7, rel=1e-15)
+        assert seconds(row.updated_at) == node.time(event)
+    assert rows["variable_borrow_rate"].nunique() > 5
+    assert rows["supplied_usd"].isna().all()
+
+
 def test_ranges_of_events_are_halved_where_the_node_refuses_them(december: Site) -> None:
     read(december, "oracle_prices", "aave_v3", "wstETH_ETH")
     ranges = december.vendor.chain.ranges

@@ -172,7 +172,7 @@ def test_months_to_come_and_unknown_names_are_refused(site: Site) -> None:
 def test_a_plan_asks_nobody_and_writes_nothing(site: Site) -> None:
     plan = plan_download(site.workspace, first="2024-12", last="2025-01", now=site.vendor.present)
     assert {outcome.status for outcome in plan.outcomes} == {"due"}
-    assert len(plan.outcomes) == 2 * (5 + 4 + 3 + 5)
+    assert len(plan.outcomes) == 2 * (5 + 4 + 3 + 6)
     assert not site.vendor.paths
     assert not site.workspace.root.path.exists()
 
