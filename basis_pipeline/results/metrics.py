@@ -23,14 +23,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.orders import Operation, OrderState
 from basis_pipeline.domain.position_keys import PositionKey, PositionType
 from basis_pipeline.domain.records import Trigger
 from basis_pipeline.domain.timeline import DAY, SECOND, YEAR
 from basis_pipeline.results.columns import FloatArray, IntArray
+from basis_pipeline.results.funding import funding_by_venue
 from basis_pipeline.results.money_weighted import money_weighted_return
-from basis_pipeline.results.tables import METRICS, USDT
+from basis_pipeline.results.tables import METRICS
 
 DAYS_A_YEAR = YEAR / DAY
 EPOCH = "seconds since 1970-01-01 UTC"
@@ -252,41 +252,15 @@ def _funding(deltas: pa.Table) -> Iterable[Metric]:
         yield Metric(f"funding_{venue}", received, "USDT", f"funding settled at {venue}, positive = received")
 
 
-def settled_funding(deltas: pa.Table) -> pa.Table:
-    """Funding settlements: `timestamp`, `venue` and `usdt`, positive = received.
-
-    A settlement in the coin of an inverse contract counts at the mark it was computed on.
-    """
-    settled = deltas.filter(pc.equal(deltas["source"], DeltaSource.FUNDING))
-    keys = [PositionKey.parse(key) for key in settled["position_key"].to_pylist()]
-    in_usdt = pa.array([key.symbol == USDT for key in keys], pa.bool_())
-    prices = pc.if_else(in_usdt, 1.0, settled["price"])
-    return pa.table(
-        {
-            "timestamp": settled["timestamp"],
-            "venue": pa.array([key.venue for key in keys], pa.string()),
-            "usdt": pc.multiply(settled["delta_amount"], prices),
-        }
-    )
-
-
-def funding_by_venue(deltas: pa.Table) -> dict[str, float]:
-    """Settled funding in USDT by venue, positive = received."""
-    sums: dict[str, float] = {}
-    settled = settled_funding(deltas)
-    for venue, amount in zip(settled["venue"].to_pylist(), settled["usdt"].to_pylist(), strict=True):
-        sums[venue] = sums.get(venue, 0.0) + amount
-    return dict(sorted(sums.items()))
-
-
 def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
     filled = orders.filter(pc.equal(orders["status"], OrderState.SUCCESS))
     traded = filled.filter(pc.is_in(filled["operation"], pa.array([Operation.SPOT_TRADE, Operation.PERP_TRADE])))
-    notional = pc.sum(traded["notional"]).as_py() or 0.0
+    known = not traded["notional"].null_count  # months published before the column existed do not have it
+    notional = pc.sum(traded["notional"]).as_py() or 0.0 if known else None
     yield Metric("orders", float(orders.num_rows), "count", "orders, whatever became of them")
     yield Metric("orders_failed", float(orders.num_rows - filled.num_rows), "count", "orders that did not succeed")
     yield Metric("traded_notional", notional, "USDT", "sum of notional over spot and perp trades")
-    turnover = _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
+    turnover = None if notional is None else _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
     yield Metric("turnover", turnover, "ratio", "traded notional (USDT at par) / mean equity in USD")
     for cost in ("fee", "slippage", "gas"):
         yield Metric(f"cost_{cost}", pc.sum(orders[cost]).as_py() or 0.0, "USDT", f"sum of {cost}, positive = paid")

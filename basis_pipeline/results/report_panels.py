@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.records import CATEGORIES
 from basis_pipeline.results.columns import FloatArray, IntArray
-from basis_pipeline.results.metrics import drawdowns, index_of_steps, settled_funding, stamps_of
+from basis_pipeline.results.funding import settled_funding
+from basis_pipeline.results.metrics import drawdowns, index_of_steps, stamps_of
 from basis_pipeline.results.palette import venue_variable
 from basis_pipeline.results.report_carry import carry_panel
 from basis_pipeline.results.report_chart import Panel, View, column_of, palette, pivot, running, view_of

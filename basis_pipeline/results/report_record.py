@@ -105,7 +105,7 @@ def load_record(
     """
     published = _published(results, mode, months, experiment)
     parts = {table: _read(results, published, table) for table in SCHEMAS}
-    tables = {name: _joined(found) for name, found in parts.items()}
+    tables = {name: _joined(found, name) for name, found in parts.items()}
     figures = {metric.metric: metric.value for metric in compute_metrics(tables, opening=_opens(published))}
     by_month = tuple(map(_figures, parts["metrics"]))
     return Record(mode, experiment, published, tables["timesteps"], by_month, figures, tables, origin)
@@ -120,7 +120,7 @@ def load_summary(results: ResultsStore, mode: str, experiment: str | None = None
         StateError: no month is published.
     """
     published = _published(results, mode, None, experiment)
-    steps = _joined(_read(results, published, "timesteps"))
+    steps = _joined(_read(results, published, "timesteps"), "timesteps")
     by_month = tuple(map(_figures, _read(results, published, "metrics")))
     figures = {metric.metric: metric.value for metric in performance(steps, opening=_opens(published))}
     return Summary(mode, experiment, published, steps, by_month, _over_months(by_month) | figures)
@@ -139,8 +139,9 @@ def _read(results: ResultsStore, months: Sequence[PublishedMonth], table: str) -
     return [results.publications.read(month.publication, table) for month in months]
 
 
-def _joined(parts: Sequence[pa.Table]) -> pa.Table:
-    return pa.concat_tables(parts, promote_options="default").unify_dictionaries()
+def _joined(parts: Sequence[pa.Table], table: str) -> pa.Table:
+    """All parts with the columns of today: one that an older month does not have is null there."""
+    return pa.concat_tables([SCHEMAS[table].empty_table(), *parts], promote_options="default").unify_dictionaries()
 
 
 def _opens(months: Sequence[PublishedMonth]) -> bool:

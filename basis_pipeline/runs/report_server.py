@@ -38,7 +38,9 @@ from basis_pipeline.runs.workspace import Workspace
 
 DEFAULT_PORT = 3080
 
-_IDLE_SECONDS = 30.0
+_IDLE_SECONDS = 5.0
+"""How long a connection may say nothing, and with it the longest that closing waits for one."""
+
 _IN_MEMORY = 16 * 1024 * 1024
 _HEADERS = {
     "Cache-Control": "no-cache",
@@ -73,9 +75,9 @@ class _Asked(NamedTuple):
 
 
 class ReportServer(ThreadingHTTPServer):
-    """A server bound to loopback; `serve_forever` runs it."""
+    """A server bound to loopback; `serve_forever` runs it, and closing it waits for the answers under way."""
 
-    daemon_threads = True
+    daemon_threads = False  # a thread that is inside Arrow when the interpreter ends brings it down
 
     def __init__(self, workspace: Workspace, port: int) -> None:
         self.workspace = workspace
@@ -115,10 +117,9 @@ def serving(server: ReportServer) -> Iterator[ReportServer]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection: GET and HEAD, everything else is refused."""
+    """One connection with one request: GET and HEAD, everything else is refused."""
 
     server: ReportServer
-    protocol_version = "HTTP/1.1"
     server_version, sys_version = "basis", ""
     timeout = _IDLE_SECONDS
 
@@ -129,7 +130,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def _refuse(self) -> None:
-        self.close_connection = True
         self._send(_text(HTTPStatus.METHOD_NOT_ALLOWED, "This server only reads: GET and HEAD."), body=True)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             if body:
                 shutil.copyfileobj(answer.body, self.wfile)
         except ConnectionError:
-            self.close_connection = True  # the reader has gone
+            return  # the reader has gone
         finally:
             answer.body.close()
 

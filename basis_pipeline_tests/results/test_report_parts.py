@@ -15,7 +15,8 @@ import pytest
 from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
 from basis_pipeline.domain.timeline import DAY, SECOND, month_end, month_start
-from basis_pipeline.results.metrics import compute_metrics, funding_by_venue, metrics_table
+from basis_pipeline.results.funding import funding_by_venue
+from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.overview import write_overview
 from basis_pipeline.results.report import write_report
 from basis_pipeline.results.report_carry import rolling_rate
@@ -107,6 +108,17 @@ def test_a_summary_has_the_figures_of_the_whole_record(store: ResultsStore) -> N
     for name, value in summary.metrics.items():
         assert value == (None if whole.metrics[name] is None else pytest.approx(whole.metrics[name], rel=1e-12)), name
     assert {"pnl_funding", "orders", "min_margin_ratio", "sharpe"} <= summary.metrics.keys()
+
+
+def test_a_month_published_before_a_column_existed_has_a_page_that_does_not_guess(
+    tmp_path: Path, basis_months: list
+) -> None:
+    month, tables, state = basis_months[0]
+    older = tables | {"orders": tables["orders"].drop_columns(["notional"])}
+    store = ResultsStore(tmp_path)
+    store.publish_month(manifest(month), older, state)
+    text = Page(write_report(store, "btc_basis")).text
+    assert "turnover – x" in text
 
 
 class TestVerdict:

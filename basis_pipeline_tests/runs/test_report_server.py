@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -194,3 +199,23 @@ def test_a_taken_port_is_an_error_where_it_was_asked_for_and_avoided_where_not(s
     with serving(open_report_server(server.workspace)) as other:
         assert other.server_port != server.server_port
         assert ask(other, "/").status == 200
+
+
+@pytest.mark.slow
+def test_the_command_serves_and_ends_cleanly_with_a_reader_still_connected(server: ReportServer) -> None:
+    command = [sys.executable, "-m", "basis_pipeline", "serve"]
+    environment = os.environ | {"BASIS_DATA_DIR": str(server.workspace.root.path), "PYTHONPATH": str(CONFIGS.parent)}
+    with subprocess.Popen(command, cwd=CONFIGS.parent, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        address = re.search(r"127\.0\.0\.1:(\d+)", said)
+        assert address, said
+        with closing(HTTPConnection(LOOPBACK, int(address[1]), timeout=60)) as connection:
+            connection.request("GET", f"/export/standing/{MODE}.zip")
+            answered = connection.getresponse()
+            assert (answered.status, answered.read()[:2]) == (200, b"PK")
+        with closing(HTTPConnection(LOOPBACK, int(address[1]))) as idle:
+            idle.connect()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        assert not process.stderr.read()
