@@ -55,6 +55,9 @@ class MarketClock:
         self.books.now += round(seconds * 1e6)
         self.script(self.books)
 
+    def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        self.sleep(seconds)
+
 
 @dataclass
 class Stage:
