@@ -47,7 +47,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
 ) -> None:
     """Run MODE on real venues until stopped. Log lines (JSON) go to standard error.
 
-    Starts only where BASIS_LIVE_TRADING__ENABLED=true, and sends orders only where READ_ONLY=false: docs/guides/live.md.
+    Starts only where BASIS_LIVE_TRADING__ENABLED=true, sends orders only where READ_ONLY=false (docs/guides/live.md).
     Exit code 0: stopped as asked. 1: refused, an operator has to look. 2: configuration. 3: failed, start it again.
     """
     if status:

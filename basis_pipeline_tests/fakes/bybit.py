@@ -115,8 +115,8 @@ class BybitSkin:
 
     def _positions(self, _: dict[str, str]) -> Any:
         held = [
-            {"symbol": symbol, "positionIdx": 0, "side": "Buy" if quantity > 0.0 else "Sell", "size": str(abs(quantity)),
-             "avgPrice": str(entry), "markPrice": str(self._mark(symbol)), "leverage": "10",
+            {"symbol": symbol, "positionIdx": 0, "side": "Buy" if quantity > 0.0 else "Sell",
+             "size": str(abs(quantity)), "avgPrice": str(entry), "markPrice": str(self._mark(symbol)), "leverage": "10",
              "positionValue": str(abs(quantity) * self._mark(symbol)), "positionIM": "0", "positionMM": "0",
              "unrealisedPnl": str(quantity * (self._mark(symbol) - entry)), "liqPrice": ""}
             for symbol, (quantity, entry) in self.exchange.perps.items()

@@ -124,7 +124,7 @@ def test_read_only_records_what_it_would_have_sent(there: Drill) -> None:
     process.send_signal(signal.SIGINT)
     code, said = there.finish(process)
     assert code == 0, said
-    assert "read only: BUY" in said and "READ_ONLY=false" in said
+    assert "read only: buy" in said and "READ_ONLY=false" in said
     assert there.books.orders == []
 
 

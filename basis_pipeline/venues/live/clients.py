@@ -79,7 +79,11 @@ def _client(dialect: Dialect, credentials: Mapping[str, Secret], timeout: float)
     import ccxt  # noqa: PLC0415 - 1.3 s, and no backtest needs it
 
     kind = getattr(ccxt, dialect.name)
-    options: dict[str, Any] = {"timeout": round(timeout * 1_000), "options": dict(dialect.client_options)}
+    options: dict[str, Any] = {
+        "timeout": round(timeout * 1_000),
+        "options": dict(dialect.client_options),
+        "has": {"fetchCurrencies": False},  # asks the account for its networks; nothing here needs them
+    }
     if "spot_key" in credentials:
         return _two_keys(kind, credentials)(options)
     options |= {"apiKey": credentials["key"].reveal(), "secret": credentials["secret"].reveal()}

@@ -70,7 +70,6 @@ class Binance:
     positions_parameters: ClassVar[dict[str, Any]] = {"subType": "linear"}
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
-        "fetchCurrencies": False,
         "fetchMargins": False,
     }
 

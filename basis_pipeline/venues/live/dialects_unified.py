@@ -33,7 +33,6 @@ class Bybit(_Unified):
     client_id_key = "orderLinkId"
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
-        "fetchCurrencies": False,
         "enableUnifiedMargin": False,
         "enableUnifiedAccount": True,
         "unifiedMarginStatus": 6,
@@ -93,7 +92,6 @@ class Okx(_Unified):
     client_id_key = "clOrdId"
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "swap"]},
-        "fetchCurrencies": False,
         "createOrder": "privatePostTradeOrder",
     }
 
