@@ -15,8 +15,8 @@ from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline_tests.fakes.accounts import EXCHANGES
 from basis_pipeline_tests.fakes.server import Fault, Reply
+from basis_pipeline_tests.live.faults import KilledError, dying
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
-from basis_pipeline_tests.live.test_session import KilledError, dying
 
 PLACES = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}
 LOST = st.sampled_from(["before", "after"])
