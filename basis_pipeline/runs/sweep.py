@@ -25,7 +25,7 @@ import msgspec
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.sweep_page import write_sweep_page
-from basis_pipeline.results.sweep_ranking import luck, ranked
+from basis_pipeline.results.sweep_ranking import Ranking, luck, ranked, ranking
 from basis_pipeline.results.sweep_tables import equity_table, metrics_table, parameters_table, points_table
 from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.sweep_plan import finished, plan_sweep, unfinished
@@ -59,6 +59,15 @@ class SweepReport:
     def done(self) -> list[Outcome]:
         """The points that are done, best first."""
         return ranked(self.outcomes, self.plan.rank_by)
+
+    @property
+    def lost(self) -> list[Outcome]:
+        """The points that were rejected or failed, in the order of the plan."""
+        return [outcome for outcome in self.outcomes if outcome[1].status is not PointStatus.DONE]
+
+    def table(self, top: int) -> Ranking:
+        """The best `top` points as a table."""
+        return ranking(self.plan, self.done[:top])
 
 
 def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: ProgressCallback | None = None) -> None:
