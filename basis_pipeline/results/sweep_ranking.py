@@ -13,7 +13,7 @@ from basis_pipeline.results.metrics import daily_returns, stamps_of
 from basis_pipeline.results.overfitting import Overfitting, overfitting
 from basis_pipeline.results.report_text import DASH, money, percent, plain
 from basis_pipeline.results.sweep_axes import axes_of, short, value_on
-from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
+from basis_pipeline.results.sweep_types import Outcome, PointResult, PointStatus, SweepPlan, SweepPoint
 
 SMALLER_IS_BETTER = frozenset({"max_drawdown", "volatility", "turnover", "orders", "orders_failed"})
 """Metrics where the best point has the smallest; costs are negative and better when larger."""
@@ -82,6 +82,7 @@ def ranked(outcomes: Iterable[Outcome], metric: str) -> list[Outcome]:
 def ranking(plan: SweepPlan, best_first: Sequence[Outcome]) -> Ranking:
     """`best_first` as `ranked` gives it, with what is varied and the figures that any of the points has."""
     axes, shown = axes_of(plan.points), present(best_first, plan.rank_by)
+    mixed = len({result.share_class for _, result in best_first}) > 1
     columns = [
         RankingColumn("", True),
         RankingColumn("Point", True),
@@ -94,12 +95,17 @@ def ranking(plan: SweepPlan, best_first: Sequence[Outcome]) -> Ranking:
             str(place),
             str(point.number),
             *(value_on(point, axis.key) for axis in axes),
-            *(one.written(result.metrics.get(one.metric), result.share_class) for one in shown),
+            *(_cell(one, result, name_currency=mixed) for one in shown),
             ", ".join(result.warned) or DASH,
         ]
         for place, (point, result) in enumerate(best_first, start=1)
     ]
     return Ranking(columns, rows)
+
+
+def _cell(shown: Shown, result: PointResult, *, name_currency: bool) -> str:
+    text = shown.written(result.metrics.get(shown.metric), result.share_class)
+    return f"{text} {result.share_class}" if name_currency and shown.form == "money" and text != DASH else text
 
 
 def setting(plan: SweepPlan, point: SweepPoint) -> str:

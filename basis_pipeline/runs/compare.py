@@ -18,7 +18,7 @@ from basis_pipeline.results.comparison import (
 from basis_pipeline.results.comparison_page import write_comparison, written
 from basis_pipeline.runs.workspace import Workspace
 
-__all__ = ["ComparisonReport", "compare", "written"]
+__all__ = ["ComparisonReport", "compare", "compare_with_standing", "written"]
 
 
 class ComparisonReport(NamedTuple):
@@ -43,6 +43,14 @@ def compare(workspace: Workspace, experiments: Sequence[str], mode: str | None =
     comparison = load_comparison(workspace.results, chosen, experiments)
     page = write_comparison(workspace.results, comparison)
     return ComparisonReport(comparison, figure_rows(comparison), differences(comparison), page)
+
+
+def compare_with_standing(workspace: Workspace, mode: str, experiment: str) -> ComparisonReport | None:
+    """Compare one experiment with the standing record; None where the two have no month in common."""
+    results = workspace.results
+    if set(results.months(mode)).isdisjoint(results.months(mode, experiment)):
+        return None
+    return compare(workspace, [experiment], mode)
 
 
 def _mode_of(workspace: Workspace, experiments: Sequence[str]) -> str:
