@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.errors import StateError
+from basis_pipeline.results.catalog import rebuild_catalogue
 from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.sweep_page import write_sweep_page
 from basis_pipeline.results.sweep_ranking import Ranking, luck, ranked, ranking
@@ -90,7 +91,7 @@ def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: P
 
 
 def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
-    """Gather what is finished of a plan, publish its tables, and write its page."""
+    """Gather what is finished of a plan, publish its tables, write its page, and bring the catalogue up to date."""
     outcomes: list[Outcome] = []
     for point in plan.points:
         result = plan.refused.get(point.number) or finished(workspace, plan.name, point)
@@ -106,6 +107,7 @@ def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
     }
     workspace.sweeps.put_tables(plan.name, tables, {"plan": msgspec.to_builtins(plan)})
     page = write_sweep_page(workspace.results, plan, outcomes, equity)
+    rebuild_catalogue(workspace.results)
     return SweepReport(plan, tuple(outcomes), luck(outcomes, equity), page)
 
 
