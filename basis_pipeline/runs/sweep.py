@@ -11,27 +11,22 @@ Nothing but published points passes from the first half to the second, so the po
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.catalog import rebuild_catalogue
 from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.sweep_page import write_sweep_page
 from basis_pipeline.results.sweep_ranking import Ranking, luck, ranked, ranking
 from basis_pipeline.results.sweep_tables import equity_table, metrics_table, parameters_table, points_table
-from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
+from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan
 from basis_pipeline.runs.sweep_plan import finished, plan_sweep, unfinished
-from basis_pipeline.runs.sweep_points import PointRunner, run_point
-from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
+from basis_pipeline.runs.sweep_points import run_point
+from basis_pipeline.runs.sweep_workers import one_after_another, side_by_side
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
 
 __all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "unfinished"]
@@ -84,8 +79,11 @@ def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: P
     with exclusive_lock(lock, purpose=f"sweep {plan.name}"):
         todo, total = unfinished(workspace, plan), len(plan.runnable)
         count = min(workers, len(todo))
-        run = _one_after_another if count <= 1 else _side_by_side
-        for done, point in enumerate(run(workspace, plan.name, todo, count), start=total - len(todo) + 1):
+        if count <= 1:
+            running = one_after_another(workspace, plan.name, todo)
+        else:
+            running = side_by_side(workspace, plan.name, todo, count)
+        for done, point in enumerate(running, start=total - len(todo) + 1):
             if progress:
                 progress(f"{plan.name}: point {point.number} of {point.mode}", done, total)
 
@@ -109,42 +107,3 @@ def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
     page = write_sweep_page(workspace.results, plan, outcomes, equity)
     rebuild_catalogue(workspace.results)
     return SweepReport(plan, tuple(outcomes), luck(outcomes, equity), page)
-
-
-def _one_after_another(
-    workspace: Workspace, sweep: str, todo: Sequence[SweepPoint], _workers: int
-) -> Iterator[SweepPoint]:
-    runner = PointRunner(workspace)
-    for point in todo:
-        runner.run(sweep, point)
-        yield point
-
-
-def _side_by_side(workspace: Workspace, sweep: str, todo: Sequence[SweepPoint], workers: int) -> Iterator[SweepPoint]:
-    """Points as they are done. Workers are given one point at a time, so that none waits for another's slow ones."""
-    context, address = multiprocessing.get_context("spawn"), WorkspaceAddress.of(workspace)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
-    try:
-        running = {pool.submit(run_point, address, sweep, point): point for point in todo}
-        for future in as_completed(running):
-            future.result()
-            yield running[future]
-    except BrokenProcessPool as error:
-        raise StateError(
-            f"a worker process of sweep {sweep} ended unexpectedly.",
-            remedy="run the sweep again, finished points are not repeated; with fewer workers if memory is short.",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would wait for its next point for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

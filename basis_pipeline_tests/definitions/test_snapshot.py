@@ -84,7 +84,8 @@ def test_modes_are_monthly_single_run_and_take_no_config(definitions: dg.Definit
 
 def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert jobs == {"market_data", "signals", "experiment", "experiment_presets", *(f"{mode}_months" for mode in MODES)}
+    tried = {"experiment", "experiment_presets", "sweep", "sweep_presets"}
+    assert jobs == {"market_data", "signals", *tried, *(f"{mode}_months" for mode in MODES)}
     for mode in MODES:
         assert definitions.resolve_job_def(f"{mode}_months").tags["basis/exclusive"] == mode
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
