@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
@@ -219,7 +219,7 @@ class Backtest:
             initial_capital=settings.initial_capital,
             config_digest=settings.config_digest,
             config=self.wired.resolved,
-            engine_version=__version__,
+            engine_version=BEHAVIOUR,
             data_version=data_version(
                 settings.config_digest, frame.usage, predecessor=before.generation if before else None
             ),

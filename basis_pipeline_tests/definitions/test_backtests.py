@@ -141,13 +141,16 @@ def test_a_record_opens_in_its_opening_month_only(
     assert message in failure(result, "btc_basis")[0]
 
 
-def test_a_month_without_data_is_refused_and_the_months_before_it_stand(validated: Path, deploy: Deploy) -> None:
+def test_a_range_past_the_end_of_the_data_is_refused_before_any_month_is_run(
+    validated: Path, deploy: Deploy
+) -> None:
     deployment = deploy(validated)
     result = deployment.run_months("pure_lending_usdt", "2024-01", "2025-02")
-    assert not result.success
-    assert materialized(result, "pure_lending_usdt") == [f"2024-{number:02d}" for number in range(1, 13)]
-    assert failure(result, "pure_lending_usdt")[1]["code"].startswith("DATA-")
-    assert set(checks(result, "pure_lending_usdt")) == {gate.name for gate in GATES}
+    described, metadata = failure(result, "pure_lending_usdt")
+    assert "cannot run to 2025-02: 2024-12 is the last month that it has data for" in described
+    assert metadata["remedy"] == "run to 2024-12 or an earlier month, or ingest later ones first."
+    assert deployment.workspace.results.months("pure_lending_usdt") == []
+    assert not result.get_asset_materialization_events()
 
 
 def test_a_root_without_data_is_refused(deploy: Deploy) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import basis_pipeline
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.runs import freshness
@@ -51,9 +52,16 @@ def test_a_changed_configuration_makes_every_month_stale_everywhere(workspace: W
     assert next(mode for mode in described if mode.name == MODE).stale == tuple(months)
 
 
-def test_another_engine_makes_every_month_stale(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freshness, "__version__", "0.0.0")
+def test_another_behaviour_of_the_engine_makes_every_month_stale(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freshness, "BEHAVIOUR", "next")
     assert outdated(workspace) == ["2024-01", "2024-02", "2024-03"]
+
+
+def test_another_version_of_the_package_makes_nothing_stale(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(basis_pipeline, "__version__", "99.0.0")
+    assert outdated(workspace) == []
 
 
 def test_a_series_that_comes_or_goes_makes_the_months_that_would_read_it_stale(
