@@ -12,6 +12,8 @@ from basis_pipeline.defs.experiment import experiment_jobs
 from basis_pipeline.defs.jobs import market_data_job, mode_job
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.partitions import monthly
+from basis_pipeline.defs.provenance import inputs_asset
+from basis_pipeline.defs.published import published_months
 from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly
@@ -31,6 +33,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             market_data,
+            *(inputs_asset(mode, months) for mode in wired),
             *backtests,
             *(report_asset(name) for name in names),
             overview_asset(names),
@@ -38,6 +41,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         ],
         jobs=[ingestion, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
         schedules=[market_data_nightly(ingestion), *(mode_nightly(name, job) for name, job in jobs.items())],
+        sensors=[published_months(names)],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )

@@ -21,9 +21,13 @@ def market_data_job() -> UnresolvedAssetJobDefinition:
     )
 
 
+def months_job_name(mode: str) -> str:
+    return f"{mode}_months"
+
+
 def mode_job(mode: str) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
-        f"{mode}_months",
+        months_job_name(mode),
         selection=dg.AssetSelection.assets(mode, report_name(mode), "overview", "catalogue"),
         tags={EXCLUSIVE: mode, "basis/kind": "backtest"},
         description=f"Months of {mode}, then its page, the overview and the catalogue.",

@@ -15,9 +15,10 @@ from basis_pipeline.gates.findings import GateDescription
 from basis_pipeline.gates.registry import Summary, describe, summary
 from basis_pipeline.results import catalog
 from basis_pipeline.results.export import export_csv
-from basis_pipeline.results.metrics import compute_metrics
+from basis_pipeline.results.metrics import Metric, compute_metrics
 from basis_pipeline.results.overview import write_overview
 from basis_pipeline.results.report import write_report
+from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "gate_descriptions",
     "gate_verdicts",
+    "published_outcome",
     "query",
     "stale",
     "summarise",
@@ -101,6 +103,15 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
         stale=tuple(stale(workspace, mode, experiment)),
         share_class=manifests[-1].share_class,
     )
+
+
+def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutcome:
+    """A month of the standing record as the run that published it saw it, of its tables only `timesteps`."""
+    results = workspace.results
+    published = results.get(mode, month)
+    metrics = results.publications.read(published.publication, "metrics").to_pylist()
+    steps = results.publications.read(published.publication, "timesteps")
+    return MonthOutcome(published, tuple(Metric(**row) for row in metrics), {"timesteps": steps})
 
 
 def query(workspace: Workspace, sql: str) -> pa.Table:

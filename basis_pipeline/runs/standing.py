@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.timeline import months_between, shift_month
-from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import Backtest, plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import last_month, opening_month
@@ -78,12 +77,6 @@ def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     if due and workspace.results.manifest(mode, published[-1]).complete:
         return DueMonths(due, f"{due[0]} is new")
     return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
-
-
-def record_version(workspace: Workspace, mode: str) -> str:
-    """Digest of every published month of the standing record: equal for equal content."""
-    results = workspace.results
-    return text_digest(*(month_digest(results.get(mode, month)) for month in results.months(mode)))
 
 
 def dataset_version(workspace: Workspace, dataset: str) -> str:
