@@ -17,7 +17,9 @@ from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
 from basis_pipeline.runs.ingest import ingest as run_ingest
-from basis_pipeline.runs.modes import describe_modes, readers
+from basis_pipeline.runs.modes import describe_modes, readers, wire_modes
+from basis_pipeline.runs.notifications import Notice
+from basis_pipeline.runs.notifications import notify as send_notice
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.ui import prepare_ui
@@ -201,8 +203,18 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
 def dev(workspace: Workspace, port: int | None) -> None:
     """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
     server = prepare_ui(workspace, port)
+    for mode, error in wire_modes(workspace.config)[1].items():
+        screens.warn(f"{mode} cannot run: {error}")
     screens.say(f"data root {workspace.root.path}, UI {server.url}, Ctrl-C stops it")
     raise SystemExit(server.run())
+
+
+@cli.command()
+@pass_workspace
+def notify(workspace: Workspace) -> None:
+    """Send a test notice through every channel of notifications.yaml."""
+    notice = Notice("test", "basis notify", "", "no run", "If you read this, nightly notices arrive here.")
+    screens.say(f"sent to {', '.join(send_notice(workspace, notice)) or 'nobody: there is no channel'}")
 
 
 @cli.command()

@@ -16,8 +16,9 @@ VARIABLES = {
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
+    "BASIS_UI_URL": "address of the Dagster UI in notices (`basis dev` sets it)",
 }
-_PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
+_PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_", "BASIS_NOTIFY_")
 _CHOICES = {
     "BASIS_ENVIRONMENT": ("dev", "staging", "prod"),
     "BASIS_EXECUTION_MODE": ("backtest", "live"),

@@ -12,15 +12,16 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.catalogue import mode_description, mode_metadata
 from basis_pipeline.defs.failures import failure
 from basis_pipeline.defs.gates import gate_results, gate_specs
+from basis_pipeline.defs.jobs import NEW_WARNINGS
 from basis_pipeline.defs.metadata import month_metadata
 from basis_pipeline.defs.partitions import PREVIOUS_MONTH
 from basis_pipeline.defs.provenance import Tags, code_version, content_version, inputs_name, observe_inputs, provenance
 from basis_pipeline.defs.published import published_metadata
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs.backtest import MonthOutcome, MonthRejectedError
 from basis_pipeline.runs.records import write_rejected_report
-from basis_pipeline.runs.standing import plan_months
+from basis_pipeline.runs.standing import new_warnings, plan_months, warned_gates
 from basis_pipeline.runs.workspace import Workspace
 
 Events = Iterator[dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult]
@@ -47,6 +48,7 @@ def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> 
     def backtest(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Events:
         opened, done = workspace.open(), list[MonthOutcome]()
         try:
+            warned = warned_gates(opened, wired.name)
             plan = plan_months(opened, wired.name, context.partition_keys, run_id=context.run.run_id)
             for series in plan.blocked:
                 context.log.warning(str(series))
@@ -57,10 +59,32 @@ def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> 
             yield from _stopped(context.instance, opened, wired.name, done, error)
         for outcome in done:
             context.add_asset_metadata(published_metadata(outcome), partition_key=outcome.month)
+        if news := new_warnings(warned, {outcome.month: outcome.gates for outcome in done}):
+            context.instance.add_run_tags(context.run.run_id, {NEW_WARNINGS: news})
         yield dg.MaterializeResult(tags=_provenance(context.instance, done))
         yield from gate_results(opened, wired.name)
 
     return backtest
+
+
+def broken_mode(mode: str, error: ConfigError, months: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """What stands for a mode whose file is wrong: the other modes load, and this one says why it does not run."""
+
+    @dg.asset(
+        name=mode,
+        group_name="broken_modes",
+        description=f"**This mode cannot run: its file is wrong.**\n\n{error}\n\nMend the file, then reload the "
+        "definitions. What is published of it stays.",
+        kinds={"yaml"},
+        owners=["team:quant-research"],
+        partitions_def=months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=f"mode_{mode}",
+    )
+    def broken() -> None:
+        raise failure(error) from error
+
+    return broken
 
 
 def _provenance(instance: dg.DagsterInstance, done: Sequence[MonthOutcome]) -> Tags:

@@ -11,12 +11,18 @@ from basis_pipeline.defs.reports import report_name
 EXCLUSIVE = "basis/exclusive"
 """Run tag: of all runs with the same value one runs at a time (dagster.yaml)."""
 
+NEW_WARNINGS = "basis/new_warnings"
+"""Run tag: months and gates that warn since this run (`runs.standing.new_warnings`)."""
+
+_MAX_SECONDS = {"dagster/max_runtime": "14400"}
+"""A run whose process and code server were both lost would count as running, and block its mode, for ever."""
+
 
 def market_data_job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         "market_data",
         selection=dg.AssetSelection.assets(market_data),
-        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
+        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion", **_MAX_SECONDS},
         description="Ingest what changed in the vendor files.",
     )
 
@@ -29,6 +35,6 @@ def mode_job(mode: str) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         months_job_name(mode),
         selection=dg.AssetSelection.assets(mode, report_name(mode), "overview", "catalogue"),
-        tags={EXCLUSIVE: mode, "basis/kind": "backtest"},
+        tags={EXCLUSIVE: mode, "basis/kind": "backtest", **_MAX_SECONDS},
         description=f"Months of {mode}, then its page, the overview and the catalogue.",
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -23,6 +23,7 @@ from basis_pipeline.defs.provenance import content_version, observe_inputs, prov
 from basis_pipeline.defs.reports import report_name
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.results.catalog import CATALOGUE
 from basis_pipeline.results.store import PublishedMonth
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import versions_today
@@ -59,8 +60,8 @@ def published_months(modes: Sequence[str]) -> dg.SensorDefinition:
         for mode in modes:
             if left <= 0 or _is_written(context.instance, mode):
                 continue
-            record = _Record(context.instance, opened, mode)
             try:
+                record = _Record(context.instance, opened, mode)
                 state = record.state()
                 if known.get(mode) != state:
                     months = record.report(left)
@@ -69,6 +70,8 @@ def published_months(modes: Sequence[str]) -> dg.SensorDefinition:
                     known[mode] = state if left > 0 else ""
             except BasisError as error:
                 context.log.warning(f"{mode} is not reported: {error}")
+        if left > 0:
+            _report_shared(context.instance, opened)
         context.update_cursor(json.dumps(known))
         return dg.SkipReason(f"reported {', '.join(told)}" if told else "everything that is published is known")
 
@@ -78,7 +81,9 @@ def published_months(modes: Sequence[str]) -> dg.SensorDefinition:
 def _is_written(instance: dg.DagsterInstance, mode: str) -> bool:
     """Whether a run of Dagster is about to report months of `mode` itself."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_WRITING))
-    return any(run.job_name == months_job_name(mode) or dg.AssetKey(mode) in (run.asset_selection or ()) for run in runs)
+    return any(
+        run.job_name == months_job_name(mode) or dg.AssetKey(mode) in (run.asset_selection or ()) for run in runs
+    )
 
 
 class _Record:
@@ -92,8 +97,9 @@ class _Record:
     def state(self) -> str:
         """Digest of all that is reported: what is published, what a run would read today, which pages there are."""
         generations = [f"{month.manifest.month}={month.generation}" for month in self.months]
-        pages = [str(path.stat().st_mtime_ns) for path in self._pages().values() if path.exists()]
-        return text_digest(*generations, *versions_today(self.workspace, self.wired).values(), *pages)
+        page = self.workspace.results.report_path(self.mode)
+        written = str(page.stat().st_mtime_ns) if page.exists() else ""
+        return text_digest(*generations, *versions_today(self.workspace, self.wired).values(), written)
 
     def report(self, at_most: int) -> list[str]:
         """Report up to `at_most` months that the instance does not know, then the rest; the months reported."""
@@ -103,8 +109,7 @@ class _Record:
         if unknown:
             self._report_gates()
         observe_inputs(self.instance, self.mode, versions_today(self.workspace, self.wired))
-        if self.months:
-            self._report_pages()
+        self._report_page()
         return [month.manifest.month for month in unknown]
 
     def _is_known(self, month: PublishedMonth) -> bool:
@@ -138,23 +143,33 @@ class _Record:
             )
             self.instance.report_runless_asset_event(evaluation)
 
-    def _report_pages(self) -> None:
-        """Pages that were written after the last month of the record was published, each once."""
-        last = max(datetime.fromisoformat(month.manifest.published_at) for month in self.months)
-        for asset, path in self._pages().items():
-            if not path.exists():
-                continue
-            written = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
-            known = self.instance.get_latest_materialization_event(dg.AssetKey(asset))
-            if written >= last and (known is None or known.timestamp < written.timestamp()):
-                self.instance.report_runless_asset_event(
-                    dg.AssetMaterialization(asset, metadata=self._page_metadata(asset, path))
-                )
+    def _report_page(self) -> None:
+        page = self.workspace.results.report_path(self.mode)
+        if _is_news(self.instance, report_name(self.mode), page, self.months):
+            metadata: Metadata = {"page": dg.MetadataValue.path(str(page))}
+            metadata |= record_metadata(summarise(self.workspace, self.mode))
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(report_name(self.mode), metadata=metadata))
 
-    def _pages(self) -> dict[str, Path]:
-        results = self.workspace.results
-        return {report_name(self.mode): results.report_path(self.mode), "overview": results.overview_path}
 
-    def _page_metadata(self, asset: str, path: Path) -> Metadata:
-        page: Metadata = {"page": dg.MetadataValue.path(str(path))}
-        return page | record_metadata(summarise(self.workspace, self.mode)) if asset == report_name(self.mode) else page
+def _report_shared(instance: dg.DagsterInstance, workspace: Workspace) -> None:
+    """The overview and the catalogue, which are of all modes."""
+    results = workspace.results
+    months = [month for month in results.all_months() if month.manifest.experiment is None]
+    for asset, label, path in (
+        ("overview", "page", results.overview_path),
+        ("catalogue", "file", results.base / CATALOGUE),
+    ):
+        if _is_news(instance, asset, path, months):
+            metadata = {label: dg.MetadataValue.path(str(path))}
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
+
+
+def _is_news(instance: dg.DagsterInstance, asset: str, path: Path, months: Sequence[PublishedMonth]) -> bool:
+    """Whether the file is newer than all of `months`, and than what the instance knows of it."""
+    if not months or not path.exists():
+        return False
+    written = path.stat().st_mtime
+    if written < max(datetime.fromisoformat(month.manifest.published_at).timestamp() for month in months):
+        return False
+    known = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    return known is None or known.timestamp < written

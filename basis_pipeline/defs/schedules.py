@@ -1,55 +1,81 @@
-"""Nightly schedules, UTC: market data at 01:30, then one per mode at 02:00. All stopped until somebody starts them.
+"""Nightly schedules (`configs/nightly.yaml`, UTC): market data, then one per mode; stopped until somebody starts them.
 
 A mode's nightly is one run over all months that are due: at a month turn the month that ended and the new one, in
-order, never two runs that race.
+order, never two runs that race. It asks every hour of the night until market data are ready, and runs at most once.
+What cannot even be planned is requested all the same: it then fails as a run, which is seen and told like any other.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from basis_pipeline.config.operations import NightlyFile
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.domain.errors import BasisError, DataError, StateError
 from basis_pipeline.runs.standing import due_months
+from basis_pipeline.runs.workspace import Workspace
 
-INGESTION_AT, MODES_AT = "30 1 * * *", "0 2 * * *"
 _UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
 
-def market_data_nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def market_data_nightly(job: UnresolvedAssetJobDefinition, times: NightlyFile) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name="market_data_nightly",
         job=job,
-        cron_schedule=INGESTION_AT,
+        cron_schedule=times.market_data_at,
         execution_timezone="UTC",
-        description="Ingest what changed, before the modes run.",
+        description="Download where configured, ingest what changed, before the modes run.",
     )
 
 
-def mode_nightly(mode: str, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def mode_nightly(
+    mode: str, job: UnresolvedAssetJobDefinition, times: NightlyFile, months: dg.MonthlyPartitionsDefinition
+) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{mode}_nightly",
         job=job,
-        cron_schedule=MODES_AT,
+        cron_schedule=times.modes_at,
         execution_timezone="UTC",
         description=f"Run the months of {mode} that are new or whose data changed, as one run.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, workspace: WorkspaceResource) -> dg.RunRequest | dg.SkipReason:
-        now = context.scheduled_execution_time
+        now, opened = context.scheduled_execution_time, workspace.open()
         if waiting := _ingestion_problem(context):
             return dg.SkipReason(waiting)
         try:
-            due = due_months(workspace.open(), mode, until=f"{now:%Y-%m}")
+            due = due_months(opened, mode, until=f"{now:%Y-%m}")
         except BasisError as error:
-            return dg.SkipReason(str(error))
+            if _never_had_data(opened, mode, error):
+                return dg.SkipReason(str(error))
+            last = months.get_last_partition_key() or ""
+            return _request(mode, now.date().isoformat(), [last], error.message)
         if not due.months:
             return dg.SkipReason(due.reason)
-        tags = {ASSET_PARTITION_RANGE_START_TAG: due.months[0], ASSET_PARTITION_RANGE_END_TAG: due.months[-1]}
-        return dg.RunRequest(run_key=f"{mode}:{now:%Y-%m-%d}", tags={**tags, "basis/reason": due.reason})
+        _check_known(mode, due.months[-1], months.get_last_partition_key() or "")
+        return _request(mode, now.date().isoformat(), due.months, due.reason)
 
     return nightly
+
+
+def _request(mode: str, night: str, months: Sequence[str], reason: str) -> dg.RunRequest:
+    tags = {ASSET_PARTITION_RANGE_START_TAG: months[0], ASSET_PARTITION_RANGE_END_TAG: months[-1]}
+    return dg.RunRequest(run_key=f"{mode}:{night}", tags={**tags, "basis/reason": reason})
+
+
+def _never_had_data(workspace: Workspace, mode: str, error: BasisError) -> bool:
+    return isinstance(error, DataError) and not workspace.results.months(mode)
+
+
+def _check_known(mode: str, due: str, last: str) -> None:
+    """Partitions of a history end where its data ended when the definitions were loaded."""
+    if due > last:
+        raise StateError(
+            f"{mode} has data for {due}, and this code location was loaded when they ended in {last}.",
+            remedy="reload the definitions in the UI (Deployment), or start `basis dev` again.",
+        )
 
 
 def _ingestion_problem(context: dg.ScheduleEvaluationContext) -> str | None:

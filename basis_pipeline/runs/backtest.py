@@ -64,9 +64,11 @@ class MonthRejectedError(GateError):
 
     Attributes:
         outcome: the month as it was kept there.
+        gate: the first gate that failed.
     """
 
     outcome: MonthOutcome
+    gate: str
 
 
 class _Simulation(NamedTuple):
@@ -247,7 +249,7 @@ class Backtest:
             f"{manifest.mode} {manifest.month}: gate {failure.gate} failed: {failure.message} ({failure.threshold}).",
             remedy=f"the month is kept under {results.rejected.base} to be looked at; nothing was published.",
         )
-        error.outcome = MonthOutcome(rejected, metrics, tables)
+        error.outcome, error.gate = MonthOutcome(rejected, metrics, tables), failure.gate
         raise error
 
 

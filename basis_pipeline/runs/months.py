@@ -8,7 +8,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import months_between, parse_month, shift_month
-from basis_pipeline.market_data.frame_coverage import coverage, first_full_month
+from basis_pipeline.market_data.frame_coverage import first_full_month, last_common_month
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import PublishedMonth, ResultsStore, broken_months
 
@@ -28,7 +28,7 @@ def opening_month(wired: WiredMode, validated: ValidatedStore) -> str:
 
 def last_month(wired: WiredMode, validated: ValidatedStore) -> str:
     """The last month with data of everything the mode needs; it may still be open."""
-    found = coverage(validated, wired.frame_spec).last_any
+    found = last_common_month(validated, wired.frame_spec)
     return found if found is not None else opening_month(wired, validated)
 
 
