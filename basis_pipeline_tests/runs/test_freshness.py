@@ -52,7 +52,9 @@ def test_a_changed_configuration_makes_every_month_stale_everywhere(workspace: W
     assert next(mode for mode in described if mode.name == MODE).stale == tuple(months)
 
 
-def test_another_behaviour_of_the_engine_makes_every_month_stale(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_behaviour_of_the_engine_makes_every_month_stale(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(freshness, "BEHAVIOUR", "next")
     assert outdated(workspace) == ["2024-01", "2024-02", "2024-03"]
 
