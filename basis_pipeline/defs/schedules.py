@@ -18,6 +18,9 @@ from basis_pipeline.domain.errors import BasisError, DataError, StateError
 from basis_pipeline.runs.standing import due_months
 from basis_pipeline.runs.workspace import Workspace
 
+_NIGHT = "basis/night"
+"""Run tag: mode and date; one run of each a night."""
+
 _UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
 
@@ -43,7 +46,8 @@ def mode_nightly(
     )
     def nightly(context: dg.ScheduleEvaluationContext, workspace: WorkspaceResource) -> dg.RunRequest | dg.SkipReason:
         now, opened = context.scheduled_execution_time, workspace.open()
-        if waiting := _ingestion_problem(context):
+        night = f"{mode}:{now:%Y-%m-%d}"
+        if waiting := _ran_tonight(context, night) or _ingestion_problem(context):
             return dg.SkipReason(waiting)
         try:
             due = due_months(opened, mode, until=f"{now:%Y-%m}")
@@ -51,18 +55,24 @@ def mode_nightly(
             if _never_had_data(opened, mode, error):
                 return dg.SkipReason(str(error))
             last = months.get_last_partition_key() or ""
-            return _request(mode, now.date().isoformat(), [last], error.message)
+            return _request(night, [last], error.message)
         if not due.months:
             return dg.SkipReason(due.reason)
         _check_known(mode, due.months[-1], months.get_last_partition_key() or "")
-        return _request(mode, now.date().isoformat(), due.months, due.reason)
+        return _request(night, due.months, due.reason)
 
     return nightly
 
 
-def _request(mode: str, night: str, months: Sequence[str], reason: str) -> dg.RunRequest:
+def _request(night: str, months: Sequence[str], reason: str) -> dg.RunRequest:
     tags = {ASSET_PARTITION_RANGE_START_TAG: months[0], ASSET_PARTITION_RANGE_END_TAG: months[-1]}
-    return dg.RunRequest(run_key=f"{mode}:{night}", tags={**tags, "basis/reason": reason})
+    return dg.RunRequest(run_key=night, tags={**tags, _NIGHT: night, "basis/reason": reason})
+
+
+def _ran_tonight(context: dg.ScheduleEvaluationContext, night: str) -> str | None:
+    """Why an earlier tick of the night was enough; Dagster itself compares run keys within one tick only."""
+    runs = context.instance.get_runs(dg.RunsFilter(tags={_NIGHT: night}), limit=1)
+    return f"tonight's run was requested already; it is {runs[0].status.value}" if runs else None
 
 
 def _never_had_data(workspace: Workspace, mode: str, error: BasisError) -> bool:

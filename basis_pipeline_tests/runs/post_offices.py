@@ -1,4 +1,4 @@
-"""Local servers that take notices: HTTP as chat systems do, SMTP as mail servers do (RFC 5321, as much as is needed)."""
+"""Local servers that take notices: HTTP as chat systems do, SMTP as mail servers do (as much of it as is needed)."""
 
 from __future__ import annotations
 
