@@ -12,7 +12,7 @@ from basis_pipeline.config.operations import NightlyFile
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.backtests import backtest_asset, broken_mode
 from basis_pipeline.defs.experiment import experiment_jobs
-from basis_pipeline.defs.jobs import market_data_job, mode_job
+from basis_pipeline.defs.jobs import MARKET_DATA, SIGNALS, market_data_job, mode_job, signals_job
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.notices import notify_failures, notify_warnings
 from basis_pipeline.defs.partitions import monthly
@@ -20,10 +20,14 @@ from basis_pipeline.defs.provenance import inputs_asset
 from basis_pipeline.defs.published import published_months
 from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly
+from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly, signals_nightly
+from basis_pipeline.defs.signals import modes_signals, signals_asset
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.modes import last_data_month, wire_modes
 from basis_pipeline.runs.workspace import Workspace
+
+_BEFORE = {False: (MARKET_DATA,), True: (MARKET_DATA, SIGNALS)}
+"""Jobs that a mode's nightly waits for, by whether it follows a model that is trained here."""
 
 
 def build_definitions(workspace: Workspace) -> dg.Definitions:
@@ -32,32 +36,41 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     A mode whose file is wrong stays in the graph and says so; the others are not kept from running.
     """
     wired, broken = wire_modes(workspace.config)
-    names = workspace.config.modes()
+    names, models = workspace.config.modes(), workspace.config.signal_models()
     months = monthly(wired, last_data_month(workspace, wired), f"{datetime.now(UTC):%Y-%m}")
-    ingestion, jobs = market_data_job(), {name: mode_job(name) for name in names}
+    ingestion, training = market_data_job(), [signals_job(models)] if models else []
+    jobs = {name: mode_job(name) for name in names}
+    nightly = [ingestion, *training, *jobs.values()]
     times = workspace.config.optional("nightly.yaml", NightlyFile)
+    followers = {mode.name for mode in wired if modes_signals(mode, models)}
     return dg.Definitions(
         assets=[
             market_data,
-            *(inputs_asset(mode, months) for mode in wired),
+            *(signals_asset(model, _described(workspace, model)) for model in models),
+            *(inputs_asset(mode, months, models) for mode in wired),
             *_backtests(wired, broken, months),
             *(report_asset(name) for name in names),
             overview_asset(names),
             catalogue_asset(names),
         ],
-        jobs=[ingestion, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
+        jobs=[*nightly, *experiment_jobs([mode.file for mode in wired])],
         schedules=[
             market_data_nightly(ingestion, times),
-            *(mode_nightly(name, job, times, months) for name, job in jobs.items()),
+            *(signals_nightly(job, times) for job in training),
+            *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[
-            published_months(names),
-            notify_failures([ingestion, *jobs.values()]),
-            notify_warnings([ingestion, *jobs.values()]),
-        ],
+        sensors=[published_months(names), notify_failures(nightly), notify_warnings(nightly)],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )
+
+
+def _described(workspace: Workspace, model: str) -> str:
+    """What a model's file says; one that is wrong says so where the model stands, and fails its training."""
+    try:
+        return workspace.config.signal_model(model).description
+    except ConfigError as error:
+        return f"**This model cannot be trained: its file is wrong.**\n\n{error}"
 
 
 def _backtests(

@@ -20,10 +20,12 @@ class NightlyFile(Model):
 
     Attributes:
         market_data_at: downloads, where configured, and ingestion.
+        signals_at: training of the models whose candles changed.
         modes_at: every mode asks at each of these whether anything is due; it runs at most once a night.
     """
 
     market_data_at: Cron = "30 1 * * *"
+    signals_at: Cron = "45 1 * * *"
     modes_at: Cron = "0 2-5 * * *"
 
 

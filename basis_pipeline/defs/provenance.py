@@ -8,7 +8,7 @@ month as data version today (`runs.freshness.versions_today`), the months before
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 from dagster._core.definitions.data_version import (
@@ -20,6 +20,7 @@ from dagster._core.definitions.data_version import (
 )
 
 from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.defs.signals import modes_signals
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.results.store import PublishedMonth, month_digest
 from basis_pipeline.storage.digests import text_digest
@@ -34,11 +35,17 @@ def inputs_name(mode: str) -> str:
     return f"{mode}_inputs"
 
 
-def inputs_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> dg.AssetSpec:
-    """What a run of each month of `wired` would read today; observed, never run."""
+def inputs_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition, models: Sequence[str] = ()) -> dg.AssetSpec:
+    """What a run of each month of `wired` would read today; observed, never run.
+
+    `models` are those trained here; a mode that follows one depends on its signals.
+    """
     return dg.AssetSpec(
         inputs_name(wired.name),
-        deps=sorted({required.series.dataset for required in requirements(wired.frame_spec)}),
+        deps=[
+            *sorted({required.series.dataset for required in requirements(wired.frame_spec)}),
+            *modes_signals(wired, models),
+        ],
         group_name=f"backtests_{wired.file.strategy.shape}",
         description=f"What every month of `{wired.name}` is a function of: configuration, behaviour of the engine, the "
         "months of market data it reads, the months before it. Its data version changes where a run of that month "

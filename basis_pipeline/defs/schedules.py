@@ -1,4 +1,5 @@
-"""Nightly schedules (`configs/nightly.yaml`, UTC): market data, then one per mode; stopped until somebody starts them.
+"""Nightly schedules (`configs/nightly.yaml`, UTC): market data, signals, then one per mode; stopped until somebody
+starts them.
 
 A mode's nightly is one run over all months that are due: at a month turn the month that ended and the new one, in
 order, never two runs that race. It asks every hour of the night until market data are ready, and runs at most once.
@@ -13,14 +14,15 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from basis_pipeline.config.operations import NightlyFile
+from basis_pipeline.defs.jobs import MARKET_DATA, SIGNALS
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import BasisError, DataError, StateError
 from basis_pipeline.runs.standing import due_months
-from basis_pipeline.runs.workspace import Workspace
 
 _NIGHT = "basis/night"
 """Run tag: mode and date; one run of each a night."""
 
+_NAMES = {MARKET_DATA: "ingestion", SIGNALS: "training of signals"}
 _UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
 
@@ -34,9 +36,25 @@ def market_data_nightly(job: UnresolvedAssetJobDefinition, times: NightlyFile) -
     )
 
 
+def signals_nightly(job: UnresolvedAssetJobDefinition, times: NightlyFile) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name="signals_nightly",
+        job=job,
+        cron_schedule=times.signals_at,
+        execution_timezone="UTC",
+        description="Train the models whose candles changed, before the modes run.",
+    )
+
+
 def mode_nightly(
-    mode: str, job: UnresolvedAssetJobDefinition, times: NightlyFile, months: dg.MonthlyPartitionsDefinition
+    mode: str,
+    job: UnresolvedAssetJobDefinition,
+    times: NightlyFile,
+    months: dg.MonthlyPartitionsDefinition,
+    after: Sequence[str] = (MARKET_DATA,),
 ) -> dg.ScheduleDefinition:
+    """`after`: jobs that bring what the mode reads; it waits for them and is skipped where one failed."""
+
     @dg.schedule(
         name=f"{mode}_nightly",
         job=job,
@@ -46,19 +64,18 @@ def mode_nightly(
     )
     def nightly(context: dg.ScheduleEvaluationContext, workspace: WorkspaceResource) -> dg.RunRequest | dg.SkipReason:
         now, opened = context.scheduled_execution_time, workspace.open()
-        night = f"{mode}:{now:%Y-%m-%d}"
-        if waiting := _ran_tonight(context, night) or _ingestion_problem(context):
+        night, last = f"{mode}:{now:%Y-%m-%d}", months.get_last_partition_key() or ""
+        if waiting := _ran_tonight(context, night) or _unready(context, after):
             return dg.SkipReason(waiting)
         try:
             due = due_months(opened, mode, until=f"{now:%Y-%m}")
         except BasisError as error:
-            if _never_had_data(opened, mode, error):
+            if isinstance(error, DataError) and not opened.results.months(mode):
                 return dg.SkipReason(str(error))
-            last = months.get_last_partition_key() or ""
             return _request(night, [last], error.message)
         if not due.months:
             return dg.SkipReason(due.reason)
-        _check_known(mode, due.months[-1], months.get_last_partition_key() or "")
+        _check_known(mode, due.months[-1], last)
         return _request(night, due.months, due.reason)
 
     return nightly
@@ -75,10 +92,6 @@ def _ran_tonight(context: dg.ScheduleEvaluationContext, night: str) -> str | Non
     return f"tonight's run was requested already; it is {runs[0].status.value}" if runs else None
 
 
-def _never_had_data(workspace: Workspace, mode: str, error: BasisError) -> bool:
-    return isinstance(error, DataError) and not workspace.results.months(mode)
-
-
 def _check_known(mode: str, due: str, last: str) -> None:
     """Partitions of a history end where its data ended when the definitions were loaded."""
     if due > last:
@@ -88,12 +101,13 @@ def _check_known(mode: str, due: str, last: str) -> None:
         )
 
 
-def _ingestion_problem(context: dg.ScheduleEvaluationContext) -> str | None:
-    """Why tonight's market data cannot be relied on, if there was an ingestion and it is not done or failed."""
+def _unready(context: dg.ScheduleEvaluationContext, jobs: Sequence[str]) -> str | None:
+    """Why what `jobs` bring cannot be relied on tonight, if one ran and is not done or failed."""
     since = context.scheduled_execution_time - timedelta(days=1)
-    runs = context.instance.get_runs(dg.RunsFilter(job_name="market_data", created_after=since), limit=1)
-    if not runs or runs[0].status is dg.DagsterRunStatus.SUCCESS:
-        return None
-    if runs[0].status in _UNFINISHED:
-        return "market data are still being ingested"
-    return f"the last ingestion ended as {runs[0].status.value}"
+    for job in jobs:
+        runs = context.instance.get_runs(dg.RunsFilter(job_name=job, created_after=since), limit=1)
+        if runs and runs[0].status in _UNFINISHED:
+            return f"the {_NAMES[job]} is not done yet"
+        if runs and runs[0].status is not dg.DagsterRunStatus.SUCCESS:
+            return f"the last {_NAMES[job]} ended as {runs[0].status.value}"
+    return None

@@ -23,7 +23,8 @@ from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment, fa
 BASIS, LENDING = ["btc_basis", "eth_basis"], ["pure_lending_eth", "pure_lending_usdt"]
 STAKING = ["eth_leveraged", "eth_staking_only"]
 HEDGED = ["usdt_eth_staking_hedged_leveraged", "usdt_eth_staking_hedged_simple"]
-MODES = [*BASIS, *STAKING, *LENDING, *HEDGED]
+DIRECTIONAL = ["ml_btc_directional_btc_margin", "ml_btc_directional_usdt_margin"]
+MODES = [*BASIS, *STAKING, *LENDING, *HEDGED, *DIRECTIONAL]
 BASIS_DATA = {"spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "funding_rates"}
 LENDING_DATA = {"spot_candles_1h", "aave_reserves_1d", "aave_rates_1h", "gas_prices_1h"}
 
@@ -54,6 +55,8 @@ def test_assets_by_group(definitions: dg.Definitions) -> None:
         "backtests_lending": with_inputs(LENDING),
         "backtests_staking": with_inputs(STAKING),
         "backtests_hedged_staking": with_inputs(HEDGED),
+        "backtests_directional": with_inputs(DIRECTIONAL),
+        "models": {"btc_trees_signals"},
         "reports": {*(f"{mode}_report" for mode in MODES), "overview", "catalogue"},
     }
 
@@ -67,6 +70,12 @@ def test_a_mode_depends_on_itself_and_on_inputs_that_are_exactly_the_datasets_it
     assert parents(definitions, "eth_basis_inputs") == BASIS_DATA
     assert parents(definitions, "pure_lending_eth_inputs") == LENDING_DATA
     assert parents(definitions, "pure_lending_usdt_inputs") == LENDING_DATA
+
+
+def test_a_directional_mode_depends_on_its_model_which_depends_on_candles(definitions: dg.Definitions) -> None:
+    assert parents(definitions, "btc_trees_signals") == {"perp_candles_5m"}
+    for mode in DIRECTIONAL:
+        assert parents(definitions, f"{mode}_inputs") >= {"btc_trees_signals", "perp_candles_5m", "funding_rates"}
 
 
 def test_reports_are_downstream_of_the_modes(definitions: dg.Definitions) -> None:
@@ -85,12 +94,13 @@ def test_modes_are_monthly_single_run_and_take_no_config(definitions: dg.Definit
 
 def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert jobs == {"market_data", "experiment", "experiment_presets", *(f"{mode}_months" for mode in MODES)}
+    assert jobs == {"market_data", "signals", "experiment", "experiment_presets", *(f"{mode}_months" for mode in MODES)}
     for mode in MODES:
         assert definitions.resolve_job_def(f"{mode}_months").tags["basis/exclusive"] == mode
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
     assert {name: (found.cron_schedule, found.execution_timezone) for name, found in schedules.items()} == {
         "market_data_nightly": ("30 1 * * *", "UTC"),
+        "signals_nightly": ("45 1 * * *", "UTC"),
         **{f"{mode}_nightly": ("0 2-5 * * *", "UTC") for mode in MODES},
     }
     assert {found.default_status for found in schedules.values()} == {dg.DefaultScheduleStatus.STOPPED}
