@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -126,6 +127,22 @@ def test_what_dagster_published_is_not_reported_again(watched: Watched) -> None:
     assert watched.tick() == "reported btc_basis 2024-03 to 2024-03"
     assert watched.reported("btc_basis") == MONTHS[:3]
     assert watched.stale("btc_basis") == []
+
+
+def test_months_from_before_a_gate_was_added_are_reported_without_it(
+    watched: Watched,
+) -> None:
+    """What an upgrade finds: the manifests know one gate less than the registry."""
+    watched.publish("btc_basis", "2024-01", "2024-01")
+    file = next((watched.workspace.results.base / "_manifests").rglob("month=2024-01.json"))
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["body"]["gates"] = [gate for gate in manifest["body"]["gates"] if gate["gate"] != "carry_bound"]
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    assert watched.tick() == "reported btc_basis 2024-01 to 2024-01"
+    storage = watched.deployment.instance.event_log_storage
+    for gate in GATES:
+        key = dg.AssetCheckKey(dg.AssetKey("btc_basis"), gate.name)
+        assert len(storage.get_asset_check_execution_history(key, limit=5)) == (gate.name != "carry_bound")
 
 
 def test_a_record_larger_than_a_tick_is_reported_by_several(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
