@@ -18,7 +18,7 @@ import dagster as dg
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.defs.gates import gate_results
 from basis_pipeline.defs.jobs import months_job_name
-from basis_pipeline.defs.metadata import Metadata, month_metadata, record_metadata
+from basis_pipeline.defs.metadata import Metadata, month_metadata
 from basis_pipeline.defs.provenance import content_version, observe_inputs, provenance
 from basis_pipeline.defs.reports import report_name
 from basis_pipeline.defs.resources import WorkspaceResource
@@ -27,7 +27,7 @@ from basis_pipeline.results.catalog import CATALOGUE
 from basis_pipeline.results.store import PublishedMonth
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import versions_today
-from basis_pipeline.runs.records import published_outcome, summarise
+from basis_pipeline.runs.records import published_outcome
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 
@@ -146,9 +146,7 @@ class _Record:
     def _report_page(self) -> None:
         page = self.workspace.results.report_path(self.mode)
         if _is_news(self.instance, report_name(self.mode), page, self.months):
-            metadata: Metadata = {"page": dg.MetadataValue.path(str(page))}
-            metadata |= record_metadata(summarise(self.workspace, self.mode))
-            self.instance.report_runless_asset_event(dg.AssetMaterialization(report_name(self.mode), metadata=metadata))
+            _report_file(self.instance, report_name(self.mode), "page", page)
 
 
 def _report_shared(instance: dg.DagsterInstance, workspace: Workspace) -> None:
@@ -160,8 +158,12 @@ def _report_shared(instance: dg.DagsterInstance, workspace: Workspace) -> None:
         ("catalogue", "file", results.base / CATALOGUE),
     ):
         if _is_news(instance, asset, path, months):
-            metadata = {label: dg.MetadataValue.path(str(path))}
-            instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
+            _report_file(instance, asset, label, path)
+
+
+def _report_file(instance: dg.DagsterInstance, asset: str, label: str, path: Path) -> None:
+    metadata = {label: dg.MetadataValue.path(str(path))}
+    instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
 
 
 def _is_news(instance: dg.DagsterInstance, asset: str, path: Path, months: Sequence[PublishedMonth]) -> bool:
