@@ -38,6 +38,7 @@ __all__ = [
     "write_reports",
 ]
 
+_FRESHNESS = "freshness"
 YIELDS = ("pnl_funding", "pnl_supply_yield", "pnl_staking_yield", "pnl_staking_rewards", "pnl_borrow_costs")
 """Metrics that add up to what a book was paid for holding it."""
 
@@ -115,8 +116,8 @@ def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutco
 
 
 def query(workspace: Workspace, sql: str) -> pa.Table:
-    """Answer one SELECT over the views of the catalogue."""
-    return catalog.query(workspace.results, sql)
+    """Answer one SELECT over the views of the catalogue, and over `freshness`: mode, month, stale."""
+    return catalog.query(workspace.results, sql, {_FRESHNESS: _freshness(workspace)} if _FRESHNESS in sql else {})
 
 
 def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
@@ -147,6 +148,15 @@ def stale(workspace: Workspace, mode: str, experiment: str | None = None) -> lis
     if experiment or mode not in workspace.config.modes():
         return stale_months(workspace.results, mode, experiment)
     return outdated_months(workspace, wire_mode(workspace.config, mode))
+
+
+def _freshness(workspace: Workspace) -> pa.Table:
+    """One row per month of a standing record; `stale` as `stale` says."""
+    rows = []
+    for mode in workspace.results.modes():
+        outdated = set(stale(workspace, mode))
+        rows += [{"mode": mode, "month": m, "stale": m in outdated} for m in workspace.results.months(mode)]
+    return pa.Table.from_pylist(rows, pa.schema({"mode": pa.string(), "month": pa.string(), "stale": pa.bool_()}))
 
 
 @dataclass(frozen=True)
