@@ -19,7 +19,9 @@ from basis_pipeline.runs import records, reports
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
 from basis_pipeline.runs.gate_page import gates_markdown
 from basis_pipeline.runs.ingest import ingest as run_ingest
-from basis_pipeline.runs.modes import describe_modes, readers
+from basis_pipeline.runs.modes import describe_modes, readers, wire_modes
+from basis_pipeline.runs.notifications import Notice
+from basis_pipeline.runs.notifications import notify as send_notice
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.report_server import open_report_server, run_report_server
 from basis_pipeline.runs.sample_data import make_sample_data
@@ -234,6 +236,8 @@ def gates(workspace: Workspace, mode: str | None, check: bool, markdown: bool) -
 def dev(workspace: Workspace, port: int | None) -> None:
     """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
     server = prepare_ui(workspace, port)
+    for mode, error in wire_modes(workspace.config)[1].items():
+        screens.warn(f"{mode} cannot run: {error}")
     screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports_url}, Ctrl-C stops it")
     raise SystemExit(server.run())
 
@@ -246,6 +250,14 @@ def serve(workspace: Workspace, port: int | None) -> None:
     server = open_report_server(workspace, port)
     screens.say(f"data root {workspace.root.path}, reports {server.url}, Ctrl-C stops it")
     run_report_server(server)
+
+
+@cli.command()
+@pass_workspace
+def notify(workspace: Workspace) -> None:
+    """Send a test notice through every channel of notifications.yaml."""
+    notice = Notice("test", "basis notify", "", "no run", "If you read this, nightly notices arrive here.")
+    screens.say(f"sent to {', '.join(send_notice(workspace, notice)) or 'nobody: there is no channel'}")
 
 
 @cli.command()

@@ -58,6 +58,11 @@ class ConfigFolder:
         file = self._file("share_classes", name.lower())
         return _validate(ShareClassFile, _read(file), file)
 
+    def optional(self, name: str, model: type[M]) -> M:
+        """The file `name` of this folder itself, or the defaults of its model where there is none."""
+        file = self.path / name
+        return _validate(model, _read(file), file) if file.is_file() else model()
+
     def signal_models(self) -> list[str]:
         """Names of all models that are trained here, sorted."""
         return sorted(file.stem for file in (self.path / "models").glob("*.yaml"))

@@ -30,7 +30,9 @@ def gate_results(workspace: Workspace, mode: str, rejected: str | None = None) -
         if verdict.kept == "published" or verdict.month == rejected
     ]
     for gate in gate_descriptions():
-        yield _result(gate, [verdict for verdict in verdicts if verdict.result.gate == gate.name])
+        # Months that were published before there was such a gate have no verdict.
+        if found := [verdict for verdict in verdicts if verdict.result.gate == gate.name]:
+            yield _result(gate, found)
 
 
 def _result(gate: GateDescription, verdicts: Sequence[GateVerdict]) -> dg.AssetCheckResult:

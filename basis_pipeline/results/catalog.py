@@ -4,6 +4,7 @@
 
     main.<table>            the standing record, columns `mode` and `month` first
     main.months             one row per published month; main.gates, main.data_usage its verdicts and its sources
+    main.freshness          whether each month would come out the same today (computed when asked, not in the file)
     main.columns            unit and meaning of every column
     experiments.<the same>  experiments, column `experiment` before `mode`
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,14 +63,18 @@ def connect(results: ResultsStore) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def query(results: ResultsStore, sql: str) -> pa.Table:
+def query(results: ResultsStore, sql: str, computed: Mapping[str, pa.Table] | None = None) -> pa.Table:
     """Answer one SELECT. It sees the views and nothing else: DuckDB itself may not open, let alone write, any file.
+
+    `computed` are further tables by name that hold at this moment only, so that no file has them.
 
     Raises:
         ConfigError: not exactly one SELECT, or the engine refuses it; its message is passed on.
     """
     with duckdb.connect(":memory:", config=OFFLINE | {"temp_directory": ""}) as connection:
         _create_views(connection, results, _dataset_source)
+        for name, table in (computed or {}).items():
+            _store(connection, f"main.{name}", table)
         for setting in _CONFINEMENT:
             connection.execute(f"SET {setting}")
         try:

@@ -52,8 +52,8 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         initial_capital: share-class units at the opening.
         config_digest: digest of the behaviour-relevant configuration.
         config: the resolved configuration as a person reads it.
-        engine_version: version of the package that ran.
-        data_version: digest of configuration, data slices, engine version and the predecessor's state.
+        engine_version: behaviour version that ran (`domain.behaviour`).
+        data_version: digest of configuration, data slices, behaviour version and the predecessor's state.
         predecessor: generation of the month before, None in the opening month.
         data_usage: the series the month was computed from.
         gates: verdicts on the month.
