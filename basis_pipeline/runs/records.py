@@ -14,6 +14,7 @@ from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.gates.findings import GateDescription
 from basis_pipeline.gates.registry import Summary, describe, summary
 from basis_pipeline.results import catalog
+from basis_pipeline.results.catalog_hints import Published, notes
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import compute_metrics
 from basis_pipeline.results.overview import write_overview
@@ -30,6 +31,7 @@ __all__ = [
     "gate_descriptions",
     "gate_verdicts",
     "query",
+    "query_notes",
     "stale",
     "summarise",
     "write_rejected_report",
@@ -103,9 +105,14 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     )
 
 
-def query(workspace: Workspace, sql: str) -> pa.Table:
-    """Answer one SELECT over the views of the catalogue."""
-    return catalog.query(workspace.results, sql)
+def query(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+    """Answer one SELECT over the views of the catalogue; `parameters` are the values of its `$names`."""
+    return catalog.query(workspace.results, sql, parameters)
+
+
+def query_notes(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> list[str]:
+    """Months that a query names and that are not published, and words that nearly are a mode or an experiment."""
+    return notes(sql, Published.of(workspace.results.all_months()), list((parameters or {}).values()))
 
 
 def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
