@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,8 +42,8 @@ _CONFINEMENT = (
     "enable_external_access = false",  # no file, no ATTACH, no COPY, not even inside a WITH
     "lock_configuration = true",  # and no way back
 )
-_ATTEMPTS = 20
-"""How often a query starts over because months it was reading were replaced; each time takes as long as a query."""
+_PATIENCE = 60.0
+"""Seconds for which a query starts over because months it was reading were replaced."""
 
 
 def connect(results: ResultsStore) -> duckdb.DuckDBPyConnection:
@@ -67,7 +68,8 @@ def query(results: ResultsStore, sql: str, parameters: Mapping[str, object] | No
         ConfigError: not exactly one SELECT, or it cannot be answered; with DuckDB's message and what was meant.
         StorageError: a file that a manifest names is gone, or months are replaced faster than they can be read.
     """
-    for _ in range(_ATTEMPTS):
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
         months = list(results.all_months())
         try:
             return _answer(results, months, sql, parameters or {})

@@ -9,8 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+COOKBOOK = ROOT / "docs" / "cookbook.md"
 PAGES = [ROOT / "README.md", ROOT / "docs" / "README.md", *GUIDES]
-"""Pages whose fences are executed."""
+"""Pages whose fences are executed; those of the cookbook are, and their answers checked, in a test of its own."""
 
 REASONS = {
     "it installs the environment": 3,
@@ -26,7 +27,7 @@ REASONS = {
 EXECUTED = ("sh", "console", "python", "sql")
 
 _FENCE = re.compile(r"^```(.*)$")
-_COMMENT = re.compile(r"^<!--\s*(run|file):\s*(.*?)\s*-->$")
+_COMMENT = re.compile(r"^<!--\s*(run|file|answer)(?::\s*(.*?))?\s*-->$")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+\s+(.*?)\s*$")
 
@@ -39,6 +40,7 @@ class Fence:
         page, line: where it begins.
         language: what follows the opening backquotes.
         text: its lines.
+        answer: it shows the answer to the query above it.
         file: path below the working folder that it is written to, if it is a file.
         slow: only with the slow tests.
         exit_code: what its commands must end with.
@@ -49,6 +51,7 @@ class Fence:
     line: int
     language: str
     text: str
+    answer: bool = False
     file: str | None = None
     slow: bool = False
     exit_code: int = 0
@@ -70,7 +73,7 @@ def fences(page: Path) -> list[Fence]:
         fence = _FENCE.match(line.strip())
         if opened is None and fence:
             opened, language, lines = number, fence[1].strip(), []
-        elif opened is not None and fence:
+        elif opened is not None and line.strip() == "```":
             found.append(_fence(page, opened, language, "\n".join(lines), directive))
             opened, directive = None, ""
         elif opened is not None:
@@ -87,6 +90,8 @@ def _fence(page: Path, line: int, language: str, text: str, before: str) -> Fenc
     if comment is None:
         return Fence(page, line, language, text)
     kind, value = comment.groups()
+    if kind == "answer":
+        return Fence(page, line, language, text, answer=True)
     if kind == "file":
         return Fence(page, line, language, text, file=value)
     if value == "slow":
