@@ -37,11 +37,11 @@ bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
 
 .venv/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[ml]'
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev,ml]'
 	@touch $@
 
 stress: .venv/.ready-dev ## run all modes through the stress months and write docs/stress.md

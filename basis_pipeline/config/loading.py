@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from basis_pipeline.config.fields import Model
 from basis_pipeline.config.models import ModeFile
+from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 
@@ -19,7 +20,7 @@ M = TypeVar("M", bound=Model)
 
 
 class ConfigFolder:
-    """The folder that holds venues/, share_classes/ and modes/."""
+    """The folder that holds venues/, share_classes/, modes/ and models/."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,6 +57,17 @@ class ConfigFolder:
     def share_class(self, name: str) -> ShareClassFile:
         file = self._file("share_classes", name.lower())
         return _validate(ShareClassFile, _read(file), file)
+
+    def signal_models(self) -> list[str]:
+        """Names of all models that are trained here, sorted."""
+        return sorted(file.stem for file in (self.path / "models").glob("*.yaml"))
+
+    def signal_model(self, name: str) -> SignalModelFile:
+        file = self._file("models", name)
+        model = _validate(SignalModelFile, _read(file), file)
+        if model.name != file.stem:
+            raise ConfigError(f"{file}: key `name` says {model.name!r}, the file is named {file.stem!r}.")
+        return model
 
     def _file(self, folder: str, name: str) -> Path:
         file = self.path / folder / f"{name}.yaml"

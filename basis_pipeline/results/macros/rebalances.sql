@@ -5,7 +5,7 @@
 -- reason | string | | why the strategy decided on it
 -- orders | int64 | count | orders of the plan
 -- failed | int64 | count | of them, those that did not succeed
--- traded | double | USDT | filled quantity x price over spot and perp trades
+-- traded | double | USDT | notional of spot and perp trades
 -- fee | double | USDT | positive = paid
 -- slippage | double | USDT | positive = paid
 -- gas | double | USDT | positive = paid
@@ -13,7 +13,7 @@
 CREATE MACRO rebalances(of_mode, first := NULL, last := NULL, experiment := NULL) AS TABLE
 WITH plans AS (
     SELECT o.timestamp, o.action, o.reason, count(*) AS orders, count(*) FILTER (o.status <> 'success') AS failed,
-        coalesce(sum(o.filled * o.price) FILTER (o.operation IN ('spot_trade', 'perp_trade')), 0) AS traded,
+        coalesce(sum(o.notional) FILTER (o.operation IN ('spot_trade', 'perp_trade')), 0) AS traded,
         sum(o.fee) AS fee, sum(o.slippage) AS slippage, sum(o.gas) AS gas
     FROM records.orders o
     WHERE o.mode = of_mode AND o.record = coalesce(experiment, 'standing')

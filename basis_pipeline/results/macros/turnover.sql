@@ -2,12 +2,12 @@
 -- example: from turnover('btc_basis')
 -- month | string | UTC | calendar month
 -- trades | int64 | count | spot and perp trades that succeeded
--- traded | double | USDT | filled quantity x price over them
+-- traded | double | USDT | notional of them
 -- mean_equity_usd | double | USD | average over the closing records of the month
 -- turnover | double | ratio | traded (USDT at par) / mean equity
 CREATE MACRO turnover(of_mode, first := NULL, last := NULL, experiment := NULL) AS TABLE
 WITH traded AS (
-    SELECT o.month, count(*) AS trades, sum(o.filled * o.price) AS traded
+    SELECT o.month, count(*) AS trades, sum(o.notional) AS traded
     FROM records.orders o
     WHERE o.operation IN ('spot_trade', 'perp_trade') AND o.status = 'success'
         AND o.mode = of_mode AND o.record = coalesce(experiment, 'standing')
