@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.market_data.sample import generate
-from basis_pipeline.runs.pipeline import run_pipeline
+from basis_pipeline.runs.backtest import plan_backtest
+from basis_pipeline.runs.pipeline import prepare_data
+from basis_pipeline.runs.records import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
 
@@ -34,15 +37,24 @@ def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make run` leaves: the default sample ingested, all modes run, reports written; read-only by convention.
+    """What `make run` leaves, but for the modes that follow a trained model; read-only by convention.
 
-    Made once for all workers of a distributed test run.
+    The default sample ingested, the modes run, reports written: made once for all workers of a distributed test run.
     """
     own = tmp_path_factory.getbasetemp()
     root = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "sample_root"
     with exclusive_lock(root.with_suffix(".lock"), purpose="the sample root", wait=True):
         if not (ready := root.with_suffix(".ready")).exists():
-            outcome = run_pipeline(Workspace(root, _CONFIGS), lambda _what, _done, _total: None)
-            assert not outcome.failures
+            _run_sample(Workspace(root, _CONFIGS))
             ready.touch()
     return root
+
+
+def _run_sample(workspace: Workspace) -> None:
+    def quiet(_what: str, _done: int, _total: int) -> None: ...
+
+    assert not prepare_data(workspace, quiet).errors
+    for mode in workspace.config.modes():
+        if wire_mode(workspace.config, mode).file.strategy.shape != "directional":
+            assert list(plan_backtest(workspace, mode, run_id="sample").run(quiet))
+            write_reports(workspace, mode)

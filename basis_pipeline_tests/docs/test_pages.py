@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from basis_pipeline.domain.errors import BasisError
 from basis_pipeline_tests.docs.checkout import Checkout, assert_shown, make_checkout, sessions
 from basis_pipeline_tests.docs.pages import GUIDES, PAGES, REASONS, ROOT, anchors, fences, links, starts_empty
 
+PACKAGE, TROUBLESHOOTING = ROOT / "basis_pipeline", ROOT / "docs" / "guides" / "troubleshooting.md"
+CODE = re.compile(r"\b(?!SHA-)[A-Z]{2,8}-\d{3}\b")
 INDEX = ROOT / "docs" / "README.md"
 WRITTEN = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
 """Pages whose links are followed."""
@@ -84,6 +87,25 @@ def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
         if not found.exists() or (anchor and anchor not in anchors(found)):
             dead.append(target)
     assert not dead
+
+
+def test_troubleshooting_explains_every_error_code_and_no_other() -> None:
+    used = set(CODE.findall("\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))))
+    headings = re.findall(r"^### (\S+)$", TROUBLESHOOTING.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(headings) == len(set(headings))
+    assert {"CONFIG-001", "STORE-004", "GATE-001"} < used
+    assert set(headings) == used
+
+
+def test_every_exception_of_the_package_has_a_code_that_is_explained() -> None:
+    codes = {kind.default_code for kind in family(BasisError)}
+    assert codes <= set(CODE.findall(TROUBLESHOOTING.read_text(encoding="utf-8")))
+
+
+def family(kind: type[BasisError]) -> Iterator[type[BasisError]]:
+    yield kind
+    for derived in kind.__subclasses__():
+        yield from family(derived)
 
 
 def test_output_is_compared_in_order_without_borders_and_with_elisions() -> None:
