@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.market_data.sample import generate
-from basis_pipeline.runs.backtest import plan_backtest
-from basis_pipeline.runs.pipeline import prepare_data
-from basis_pipeline.runs.records import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
+from basis_pipeline_tests.sample_runs import run_sample
 
 _CONFIGS = Path(__file__).parents[1] / "configs"
 _REAL_RAW = Path(__file__).parents[2] / "shared" / "market_data"
@@ -45,16 +42,6 @@ def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "sample_root"
     with exclusive_lock(root.with_suffix(".lock"), purpose="the sample root", wait=True):
         if not (ready := root.with_suffix(".ready")).exists():
-            _run_sample(Workspace(root, _CONFIGS))
+            run_sample(Workspace(root, _CONFIGS))
             ready.touch()
     return root
-
-
-def _run_sample(workspace: Workspace) -> None:
-    def quiet(_what: str, _done: int, _total: int) -> None: ...
-
-    assert not prepare_data(workspace, quiet).errors
-    for mode in workspace.config.modes():
-        if wire_mode(workspace.config, mode).file.strategy.shape != "directional":
-            assert list(plan_backtest(workspace, mode, run_id="sample").run(quiet))
-            write_reports(workspace, mode)

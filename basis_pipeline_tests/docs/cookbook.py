@@ -1,9 +1,9 @@
-"""The answers in docs/cookbook.md, written anew: python -m basis_pipeline_tests.docs.cookbook <sample root>."""
+"""The answers in docs/cookbook.md; `make cookbook` writes them anew."""
 
 from __future__ import annotations
 
 import re
-import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +11,10 @@ import pyarrow as pa
 
 from basis_pipeline.results.catalog import query
 from basis_pipeline.results.store import ResultsStore
-from basis_pipeline_tests.docs.pages import COOKBOOK
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.docs.checkout import make_checkout
+from basis_pipeline_tests.docs.pages import COOKBOOK, ROOT, fences
+from basis_pipeline_tests.sample_runs import run_sample
 
 _ANSWERED = re.compile(r"(```sql\n(.*?)```\n\n<!-- answer -->\n```text\n).*?(```)", re.DOTALL)
 
@@ -33,10 +36,18 @@ def answered(text: str, ask: Callable[[str], pa.Table]) -> str:
     return _ANSWERED.sub(lambda found: f"{found[1]}{shown(ask(found[2]))}{found[3]}", text)
 
 
-def main(root: Path) -> None:
-    store = ResultsStore(root / "results")
-    COOKBOOK.write_text(answered(COOKBOOK.read_text(encoding="utf-8"), lambda sql: query(store, sql)), encoding="utf-8")
+def main() -> None:
+    """Run the sample and the page's experiment in a folder of their own, and write the answers into the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_sample(Workspace(Path(folder) / "root", ROOT / "configs"))
+        checkout = make_checkout(Path(folder) / "checkout", Path(folder) / "root")
+        for fence in fences(COOKBOOK):
+            if fence.language == "sh":
+                checkout.execute(fence)
+        store = ResultsStore(checkout.folder / "data" / "sample" / "results")
+        page = answered(COOKBOOK.read_text(encoding="utf-8"), lambda sql: query(store, sql))
+        COOKBOOK.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -69,7 +69,7 @@ def answers(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_the_page_shows_what_its_queries_answer(answers: Answers) -> None:
     text = COOKBOOK.read_text(encoding="utf-8")
-    assert answered(text, answers.ask) == text, "write them anew: see basis_pipeline_tests/docs/cookbook.py"
+    assert answered(text, answers.ask) == text, "`make cookbook` writes them anew"
     assert len(re.findall(r"^### ", text, re.MULTILINE)) >= 15
     assert text.count("```sql") == text.count("<!-- answer -->")
     assert all(fence.language for fence in fences(COOKBOOK))

@@ -7,7 +7,8 @@
 CREATE MACRO costs(of_mode, first := NULL, last := NULL, experiment := NULL) AS TABLE
 WITH ordered AS (
     SELECT coalesce(sum(o.fee), 0) AS fee, coalesce(sum(o.slippage), 0) AS slippage, coalesce(sum(o.gas), 0) AS gas,
-        sum(o.notional) FILTER (o.operation IN ('spot_trade', 'perp_trade') AND o.status = 'success') AS traded
+        sum(coalesce(o.notional, o.filled * o.price))
+            FILTER (o.operation IN ('spot_trade', 'perp_trade') AND o.status = 'success') AS traded
     FROM records.orders o
     WHERE o.mode = of_mode AND o.record = coalesce(experiment, 'standing')
         AND o.month BETWEEN coalesce(first, '') AND coalesce(last, '~')

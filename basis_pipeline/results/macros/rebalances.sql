@@ -13,7 +13,8 @@
 CREATE MACRO rebalances(of_mode, first := NULL, last := NULL, experiment := NULL) AS TABLE
 WITH plans AS (
     SELECT o.timestamp, o.action, o.reason, count(*) AS orders, count(*) FILTER (o.status <> 'success') AS failed,
-        coalesce(sum(o.notional) FILTER (o.operation IN ('spot_trade', 'perp_trade')), 0) AS traded,
+        coalesce(sum(coalesce(o.notional, o.filled * o.price))
+            FILTER (o.operation IN ('spot_trade', 'perp_trade')), 0) AS traded,
         sum(o.fee) AS fee, sum(o.slippage) AS slippage, sum(o.gas) AS gas
     FROM records.orders o
     WHERE o.mode = of_mode AND o.record = coalesce(experiment, 'standing')

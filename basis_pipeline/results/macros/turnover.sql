@@ -7,7 +7,7 @@
 -- turnover | double | ratio | traded (USDT at par) / mean equity
 CREATE MACRO turnover(of_mode, first := NULL, last := NULL, experiment := NULL) AS TABLE
 WITH traded AS (
-    SELECT o.month, count(*) AS trades, sum(o.notional) AS traded
+    SELECT o.month, count(*) AS trades, sum(coalesce(o.notional, o.filled * o.price)) AS traded
     FROM records.orders o
     WHERE o.operation IN ('spot_trade', 'perp_trade') AND o.status = 'success'
         AND o.mode = of_mode AND o.record = coalesce(experiment, 'standing')
