@@ -90,6 +90,41 @@ def test_an_experiment_answers_only_when_it_is_asked_for(compared: ResultsStore)
     assert {row["record"]: row["months"] for row in records.to_pylist()} == {"standing": 3, "wide": 2}
 
 
+def test_the_settlement_interval_is_not_the_time_a_book_was_flat(store: ResultsStore, basis_months: list) -> None:
+    """Held over two settlements a day and flat at 20:00: the interval is 8 hours although most gaps are longer."""
+    month, tables, state = basis_months[0]
+    positions, deltas = tables["positions"].to_pylist(), tables["deltas"].to_pylist()
+    for row in positions:
+        if ":Perp:" in row["position_key"] and row["timestamp"].hour == 20:
+            row["quantity"] = 0.0
+    kept = [row for row in deltas if row["source"] != "funding" or row["timestamp"].hour in (8, 16)]
+    sparse = {
+        "positions": pa.Table.from_pylist(positions, tables["positions"].schema),
+        "deltas": pa.Table.from_pylist(kept, tables["deltas"].schema),
+    }
+    store.publish_month(manifest(month), tables | sparse, state)
+    rates = [row["rate"] for row in kept if row["source"] == "funding" and row["position_key"].startswith("binance:")]
+    [row, *_] = query(store, f"from funding_by_venue('btc_basis', '{month}', '{month}')").to_pylist()
+    assert (row["venue"], row["interval_hours"], row["settlements"]) == ("binance", 8.0, len(rates))
+    assert row["rate_8h_bp"] == pytest.approx(np.mean(rates) * 1e4, rel=1e-12)
+
+
+def test_headroom_is_given_for_linear_shorts_and_never_for_longs(store: ResultsStore, basis_months: list) -> None:
+    month, tables, state = basis_months[0]
+    maintenance = {"behaviour": {f"venues.{venue}.margin.maintenance": "0.05" for venue in ("binance", "bybit")}}
+    sql = f"from margin_headroom('btc_basis', '{month}', '{month}')"
+    store.publish_month(manifest(month, config=maintenance), tables, state)
+    for row in query(store, sql).to_pylist():
+        assert row["adverse_move"] == pytest.approx((row["margin_ratio"] - 0.05) / 1.05, rel=1e-12)
+    longs = tables["positions"].to_pylist()
+    for row in longs:
+        if ":Perp:" in row["position_key"]:
+            row["quantity"] = -row["quantity"]
+    turned = tables | {"positions": pa.Table.from_pylist(longs, tables["positions"].schema)}
+    store.publish_month(manifest(month, config=maintenance), turned, state)
+    assert [row["adverse_move"] for row in query(store, sql).to_pylist()] == [None, None]
+
+
 def test_a_comparison_covers_the_months_that_both_records_have(compared: ResultsStore) -> None:
     rows = query(compared, "from compare('btc_basis', 'wide') where metric = 'profit'").to_pylist()
     assert [row["month"] for row in rows] == ["2024-01", "2024-02"]
