@@ -14,6 +14,7 @@ from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStat
 from basis_pipeline.gates.registry import Summary, describe, summary
 from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
+from basis_pipeline.results.catalog_hints import Published, notes
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import Metric, compute_metrics
 from basis_pipeline.runs.backtest import MonthOutcome
@@ -32,6 +33,7 @@ __all__ = [
     "gate_verdicts",
     "published_outcome",
     "query",
+    "query_notes",
     "stale",
     "summarise",
 ]
@@ -113,9 +115,18 @@ def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutco
     return MonthOutcome(published, tuple(Metric(**row) for row in metrics), {"timesteps": steps})
 
 
-def query(workspace: Workspace, sql: str) -> pa.Table:
-    """Answer one SELECT over the views of the catalogue, and over `freshness`: mode, month, stale."""
-    return catalog.query(workspace.results, sql, {_FRESHNESS: _freshness(workspace)} if _FRESHNESS in sql else {})
+def query(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+    """Answer one SELECT over the views of the catalogue, and over `freshness`: mode, month, stale.
+
+    `parameters` are the values of its `$names`.
+    """
+    computed = {_FRESHNESS: _freshness(workspace)} if _FRESHNESS in sql else {}
+    return catalog.query(workspace.results, sql, parameters, computed)
+
+
+def query_notes(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> list[str]:
+    """Months that a query names and that are not published, and words that nearly are a mode or an experiment."""
+    return notes(sql, Published.of(workspace.results.all_months()), list((parameters or {}).values()))
 
 
 def export(
