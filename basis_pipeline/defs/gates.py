@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from basis_pipeline.defs.metadata import Metadata
 from basis_pipeline.domain.evidence import GateSeverity, GateStatus
 from basis_pipeline.runs.records import GateDescription, GateVerdict, gate_descriptions, gate_verdicts
 from basis_pipeline.runs.workspace import Workspace
@@ -38,7 +39,7 @@ def _result(gate: GateDescription, verdicts: Sequence[GateVerdict]) -> dg.AssetC
     failed = any(verdict.failed for verdict in violated)
     latest_first = sorted(verdicts, key=lambda verdict: verdict.month, reverse=True)
     shown = sorted(latest_first, key=lambda verdict: verdict.result.status is GateStatus.PASSED)
-    metadata = {
+    metadata: Metadata = {
         "limit": dg.MetadataValue.text((violated or verdicts)[-1].result.threshold),
         "months": dg.MetadataValue.table([_row(verdict) for verdict in shown]),
     }
