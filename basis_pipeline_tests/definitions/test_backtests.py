@@ -74,14 +74,19 @@ def test_metadata_of_a_month_agree_with_its_tables(validated: Path, deploy: Depl
     files = results.get("btc_basis", "2024-02").publication.files
     assert shown["dagster/row_count"] == sum(file.rows for file in files)
     gates = event.materialization.metadata["gates"]
-    assert [record.data["gate"] for record in gates.records] == [gate.name for gate in GATES]
+    verdicts = results.manifest("btc_basis", "2024-02").gates
+    assert [verdict.gate for verdict in verdicts] == [gate.name for gate in GATES]
+    applied = [verdict.gate for verdict in verdicts if not verdict.message.startswith("does not apply")]
+    assert [record.data["gate"] for record in gates.records] == applied
+    timings = {record.data["phase"]: record.data for record in event.materialization.metadata["timings"].records}
+    assert timings["refresh"]["times"] == 29 * 24
 
 
 def test_a_check_shows_all_months_of_the_record(validated: Path, deploy: Deploy) -> None:
     deployment = deploy(validated)
     assert deployment.run_months("btc_basis", "2024-01", "2024-02").success
     found = checks(deployment.run_months("btc_basis", "2024-03", "2024-03"), "btc_basis")["liquidation"]
-    assert [record.data["month"] for record in found.metadata["months"].records] == MONTHS
+    assert [record.data["month"] for record in found.metadata["months"].records] == MONTHS[::-1]
 
 
 def test_a_rejected_month_stops_the_range_and_those_before_it_stand(
@@ -100,10 +105,15 @@ def test_a_rejected_month_stops_the_range_and_those_before_it_stand(
     assert not liquidation.passed
     assert liquidation.severity is dg.AssetCheckSeverity.ERROR
     assert [(row.data["status"], row.data["kept"]) for row in liquidation.metadata["months"].records] == [
-        ("passed", "published"),
-        ("passed", "published"),
         ("failed", "rejected"),
+        ("passed", "published"),
+        ("passed", "published"),
     ]
+    assert liquidation.description.startswith("2024-03: liquidated at")
+    assert "limit: 0 timesteps" in liquidation.description
+    action = str(liquidation.metadata["action"].value)
+    assert "2024-03 is **not published** and later months do not run" in action
+    assert "materialize 2024-03 again" in action
     assert checks(result, "eth_basis")["attribution_closes"].passed
     described, metadata = failure(result, "eth_basis")
     assert "2024-03: gate liquidation failed" in described
