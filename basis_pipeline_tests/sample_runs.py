@@ -5,7 +5,7 @@ from __future__ import annotations
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.pipeline import prepare_data
-from basis_pipeline.runs.records import write_reports
+from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 
 

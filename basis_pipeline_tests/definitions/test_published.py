@@ -19,7 +19,7 @@ from basis_pipeline.market_data.sample import generate
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.modes import describe_modes
-from basis_pipeline.runs.records import write_reports
+from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.standing import due_months
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS, Deployment
