@@ -12,16 +12,19 @@ from pathlib import Path
 import click
 
 from basis_pipeline import __version__
-from basis_pipeline.cli import experiments, screens
+from basis_pipeline.cli import screens
+from basis_pipeline.cli.downloads import download_command
+from basis_pipeline.cli.experiments import compare, sweep
+from basis_pipeline.cli.results import export, gates, query, report
+from basis_pipeline.cli.serving import dev, notify, serve
 from basis_pipeline.domain.errors import BasisError, ConfigError
-from basis_pipeline.runs import records
+from basis_pipeline.runs import records, reports
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
 from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.signals import train_signals
-from basis_pipeline.runs.ui import prepare_ui
 from basis_pipeline.runs.workspace import VARIABLES, Workspace
 
 _EPILOG = "\b\nEnvironment:\n" + "\n".join(f"  {name:22}{what}" for name, what in VARIABLES.items())
@@ -134,26 +137,14 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
         with screens.progress(mode) as progress:
             outcomes = list(plan.run(progress))
     except MonthRejectedError as error:
-        page = records.write_rejected_report(workspace, mode, plan.experiment)
+        page = reports.write_rejected_report(workspace, mode, plan.experiment)
         screens.gates(error.outcome.gates)
         screens.say(f"look at it: {page}")
         raise
-    page = records.write_reports(workspace, mode, plan.experiment)
+    page = reports.write_reports(workspace, mode, plan.experiment)
     screens.months(outcomes)
     screens.summaries([records.summarise(workspace, mode, plan.experiment)])
     screens.say(f"report: {page}")
-
-
-@cli.command()
-@click.argument("sql")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
-@pass_workspace
-def query(workspace: Workspace, sql: str, as_csv: bool) -> None:
-    """Answer one SELECT over the result views (timesteps, positions, orders, gates, months, ...)."""
-    answer = records.query(workspace, sql)
-    if not as_csv:
-        screens.say(f"data root {workspace.root.path}")
-    screens.table(answer, as_csv=as_csv)
 
 
 @cli.command()
@@ -166,54 +157,6 @@ def modes(workspace: Workspace) -> None:
         screens.complain(f"{mode}: {error}")
     if broken:
         raise SystemExit(2)
-
-
-@cli.command()
-@click.argument("mode")
-@click.option("--experiment", help="Report an experiment instead of the standing record.")
-@pass_workspace
-def report(workspace: Workspace, mode: str, experiment: str | None) -> None:
-    """Write the HTML report of MODE and print where it is."""
-    screens.result(str(records.write_reports(workspace, mode, experiment)))
-
-
-@cli.command()
-@click.argument("mode")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; default <results>/exports.")
-@click.option("--zip", "zipped", is_flag=True, help="One zip file instead of a folder.")
-@click.option("--experiment", help="Export an experiment instead of the standing record.")
-@pass_workspace
-def export(workspace: Workspace, mode: str, out: Path | None, zipped: bool, experiment: str | None) -> None:
-    """Write every table of MODE as CSV and print where it is."""
-    screens.result(str(records.export(workspace, mode, out=out, zipped=zipped, experiment=experiment)))
-
-
-@cli.command()
-@click.argument("mode", required=False)
-@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate or is stale.")
-@pass_workspace
-def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
-    """Describe all gates, or show the verdicts on the months of MODE."""
-    if mode is None:
-        screens.gate_descriptions(records.gate_descriptions())
-        return
-    verdicts = records.gate_verdicts(workspace, mode)
-    screens.gate_table(verdicts)
-    stale = records.stale(workspace, mode)
-    if stale:
-        screens.stale_months(mode, stale)
-    if check and (stale or any(verdict.failed for verdict in verdicts)):
-        raise SystemExit(1)
-
-
-@cli.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Default 3000, or a free one where that is taken.")
-@pass_workspace
-def dev(workspace: Workspace, port: int | None) -> None:
-    """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
-    server = prepare_ui(workspace, port)
-    screens.say(f"data root {workspace.root.path}, UI {server.url}, Ctrl-C stops it")
-    raise SystemExit(server.run())
 
 
 @cli.command()
@@ -233,8 +176,8 @@ def run(workspace: Workspace, reopen: bool) -> None:
         raise SystemExit(1)
 
 
-cli.add_command(experiments.sweep)
-cli.add_command(experiments.compare)
+for command in (compare, sweep, query, report, export, gates, download_command, dev, serve, notify):
+    cli.add_command(command)
 
 
 def main() -> None:

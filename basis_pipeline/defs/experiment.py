@@ -8,13 +8,14 @@ from pydantic import Field, create_model
 
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.defs.failures import failure, refusals
-from basis_pipeline.defs.metadata import record_metadata
+from basis_pipeline.defs.metadata import page_link, record_metadata
 from basis_pipeline.defs.partitions import FIRST_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import shift_month
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
 from basis_pipeline.runs.compare import ComparisonReport, compare_with_standing, written
-from basis_pipeline.runs.records import summarise, write_rejected_report, write_reports
+from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.reports import write_rejected_report, write_reports
 from basis_pipeline.runs.workspace import Workspace
 
 EXPERIMENT = "experiment"
@@ -41,6 +42,8 @@ class ExperimentConfig(dg.Config):
 
 def experiment_jobs(modes: Sequence[ModeFile]) -> list[dg.JobDefinition]:
     """`experiment`, whose Launchpad opens with the first mode, and the same with a preset per mode to pick there."""
+    if not modes:
+        return []
     config_type = _config_type(modes)
     capital = {mode.mode: mode.initial_capital for mode in modes}
 
@@ -101,15 +104,16 @@ def _run(context: dg.OpExecutionContext, config: ExperimentConfig, workspace: Wo
             for outcome in plan.run():
                 context.log.info(f"{config.mode} {outcome.month} of {config.name} is published")
         except MonthRejectedError as error:
-            raise failure(error, write_rejected_report(workspace, config.mode, config.name)) from error
+            rejected = write_rejected_report(workspace, config.mode, config.name)
+            raise failure(error, page_link(workspace, rejected)) from error
         page = write_reports(workspace, config.mode, config.name)
         record = summarise(workspace, config.mode, config.name)
         compared = compare_with_standing(workspace, config.mode, config.name)
-    metadata = {"page": dg.MetadataValue.path(str(page)), **_compared(compared), **record_metadata(record)}
+    metadata = {"page": page_link(workspace, page), **_compared(workspace, compared), **record_metadata(record)}
     context.log_event(dg.AssetMaterialization([EXPERIMENT, config.name, config.mode], metadata=metadata))
 
 
-def _compared(report: ComparisonReport | None) -> dict[str, dg.MetadataValue]:
+def _compared(workspace: Workspace, report: ComparisonReport | None) -> dict[str, dg.MetadataValue]:
     """The experiment beside the standing record, over the months that both have."""
     if report is None:
         return {}
@@ -120,7 +124,7 @@ def _compared(report: ComparisonReport | None) -> dict[str, dg.MetadataValue]:
     ]
     differing = [(one.key, *(value or "" for value in one.values)) for one in report.differences]
     return {
-        "compared with the standing record": dg.MetadataValue.path(str(report.page)),
+        "compared with the standing record": page_link(workspace, report.page),
         "figures": _rows(columns, figures),
         "configured differently": _rows(("key", *found.names), differing),
     }

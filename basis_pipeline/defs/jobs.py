@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from basis_pipeline.defs.downloads import DOWNLOADS
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.reports import report_name
 from basis_pipeline.defs.signals import signals_name
@@ -16,13 +17,28 @@ MARKET_DATA, SIGNALS = "market_data", "signals"
 EXCLUSIVE = "basis/exclusive"
 """Run tag: of all runs with the same value one runs at a time (dagster.yaml)."""
 
+NEW_WARNINGS = "basis/new_warnings"
+"""Run tag: months and gates that warn since this run (`runs.standing.new_warnings`)."""
+
+_MAX_SECONDS = {"dagster/max_runtime": "14400"}
+"""A run whose process and code server were both lost would count as running, and block its mode, for ever."""
+
 
 def market_data_job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         MARKET_DATA,
         selection=dg.AssetSelection.assets(market_data),
-        tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion"},
+        tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion", **_MAX_SECONDS},
         description="Ingest what changed in the vendor files.",
+    )
+
+
+def download_job() -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        "download",
+        selection=dg.AssetSelection.assets(DOWNLOADS),
+        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
+        description="Fetch what is due from exchanges, archives and the chain; off unless downloads.yaml enables it.",
     )
 
 
@@ -31,15 +47,19 @@ def signals_job(models: Sequence[str]) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         SIGNALS,
         selection=dg.AssetSelection.assets(*(signals_name(model) for model in models)),
-        tags={EXCLUSIVE: SIGNALS, "basis/kind": "training"},
+        tags={EXCLUSIVE: SIGNALS, "basis/kind": "training", **_MAX_SECONDS},
         description="Train the models whose candles changed, walk-forward by month, and publish their signals.",
     )
 
 
+def months_job_name(mode: str) -> str:
+    return f"{mode}_months"
+
+
 def mode_job(mode: str) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
-        f"{mode}_months",
+        months_job_name(mode),
         selection=dg.AssetSelection.assets(mode, report_name(mode), "overview", "catalogue"),
-        tags={EXCLUSIVE: mode, "basis/kind": "backtest"},
+        tags={EXCLUSIVE: mode, "basis/kind": "backtest", **_MAX_SECONDS},
         description=f"Months of {mode}, then its page, the overview and the catalogue.",
     )

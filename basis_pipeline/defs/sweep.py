@@ -11,17 +11,18 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from basis_pipeline.config.loading import typed_sweep
+from basis_pipeline.config.loading import ConfigFolder, typed_sweep
+from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.defs.failures import failure, refusals
 from basis_pipeline.defs.jobs import EXCLUSIVE
-from basis_pipeline.defs.metadata import Metadata, picture
+from basis_pipeline.defs.metadata import Metadata, page_link, picture
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.heat_map import heat_svg
 from basis_pipeline.results.sweep_types import SweepPlan, SweepPoint
 from basis_pipeline.runs.sweep import SweepReport, collect, plan_sweep, run_point, unfinished
-from basis_pipeline.runs.workspace import WorkspaceAddress
+from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 
 SWEEP = "sweep"
 _PLAN, _RUN, _RANK = "plan", "run_points", "rank"
@@ -50,17 +51,18 @@ class SweepConfig(dg.Config):
         return typed_sweep({key: value for key, value in (typed | months).items() if value})
 
 
-def sweep_jobs(sweeps: Sequence[SweepFile], modes: Sequence[str]) -> list[dg.JobDefinition]:
-    """`sweep`, typed in the Launchpad, and the same with a preset per sweep file to pick there.
+def sweep_jobs(config: ConfigFolder, modes: Sequence[ModeFile]) -> list[dg.JobDefinition]:
+    """`sweep`, typed in the Launchpad, and the same with a preset per file of `configs/sweeps` to pick there.
 
-    Without a sweep file there is only the first; it opens with a grid of one value.
+    A file is read when it is picked: what is wrong with it is told then and stops nothing else.
     """
-    by_name = {file.sweep: _typed(file) for file in sweeps}
-    example = SweepConfig(sweep="launchpad", modes=[*modes[:1]], grid={"initial_capital": [100_000.0]})
-    opening = next(iter(by_name.values()), {"ops": {_PLAN: {"config": example.model_dump()}}})
-    jobs = [_sweep.to_job(config=opening, tags=_TAGS, executor_def=dg.multiprocess_executor)]
-    if by_name:
-        presets = dg.static_partitioned_config(partition_keys=list(by_name))(by_name.__getitem__)
+    by_tenfold = [mode.initial_capital * 10.0**power for mode in modes[:1] for power in (0, 1, 2)]
+    example = SweepConfig(
+        sweep="launchpad", modes=[mode.mode for mode in modes[:1]], grid={"initial_capital": by_tenfold}
+    )
+    jobs = [_sweep.to_job(config=_ops(example), tags=_TAGS, executor_def=dg.multiprocess_executor)]
+    if names := config.sweeps():
+        presets = dg.static_partitioned_config(partition_keys=names)(lambda name: _ops(_typed(config.sweep(name))))
         jobs.append(
             _sweep.to_job(
                 name=f"{SWEEP}_presets",
@@ -107,8 +109,9 @@ def _run_points(
 def _rank(context: dg.OpExecutionContext, workspace: WorkspaceResource, plan: SweepPlan, shares: list[int]) -> None:
     context.log.info(f"{sum(shares)} points were run now")
     with refusals():
-        report = collect(workspace.open(), plan)
-    context.log_event(dg.AssetMaterialization([SWEEP, plan.name], metadata=_metadata(report)))
+        opened = workspace.open()
+        report = collect(opened, plan)
+    context.log_event(dg.AssetMaterialization([SWEEP, plan.name], metadata=_metadata(opened, report)))
     if not report.done:
         reason = report.lost[0][1].reason if report.lost else "nothing was run"
         raise failure(StateError(f"no point of sweep {plan.name} is done; the first: {reason}"))
@@ -120,9 +123,8 @@ def _sweep() -> None:
     _rank(plan, shares.map(lambda share: _run_points(plan, share)).collect())
 
 
-def _typed(file: SweepFile) -> dict[str, Any]:
-    """Run configuration as Dagster wants it."""
-    config = SweepConfig(
+def _typed(file: SweepFile) -> SweepConfig:
+    return SweepConfig(
         sweep=file.sweep,
         description=file.description,
         modes=file.modes,
@@ -133,18 +135,22 @@ def _typed(file: SweepFile) -> dict[str, Any]:
         rank_by=file.rank_by,
         keep=file.keep.value,
     )
+
+
+def _ops(config: SweepConfig) -> dict[str, Any]:
+    """Run configuration as Dagster wants it."""
     return {"ops": {_PLAN: {"config": config.model_dump()}}}
 
 
-def _metadata(report: SweepReport) -> Metadata:
+def _metadata(workspace: Workspace, report: SweepReport) -> Metadata:
     plan, done = report.plan, report.done
     found = report.table(_TOP)
     titles = [column.title or "rank" for column in found.columns]
     rows = [dg.TableRecord(dict(zip(titles, row, strict=True))) for row in found.rows]
     best = done[0][0] if done else None
     metadata: Metadata = {
-        "page": dg.MetadataValue.path(str(report.page)),
-        "heat map": picture(heat_svg(plan.points, report.outcomes, plan.rank_by, best)),
+        "page": page_link(workspace, report.page),
+        "heat map": picture(heat_svg(plan.points, report.outcomes, plan.rank_by, best), "heat map"),
         "points": dg.MetadataValue.int(len(plan.points)),
         "done": dg.MetadataValue.int(len(done)),
         "best points": dg.MetadataValue.table(rows, dg.TableSchema([dg.TableColumn(title) for title in titles])),

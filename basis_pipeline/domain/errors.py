@@ -5,10 +5,12 @@
     BasisError                    code, message, remedy
     ├── ConfigError               CONFIG-*   a file or key that a person typed is wrong
     ├── DataError                 DATA-*     market data is missing, corrupt or implausible
-    │   └── DataGapError          DATA-004   a value is older than its declared maximum age
+    │   ├── DataGapError          DATA-004   a value is older than its declared maximum age
+    │   └── DownloadError         DATA-006   a vendor does not give what was asked for, or not whole
     ├── StorageError              STORE-*    disk full, read-only folder, broken manifest, held lock
     ├── StateError                STATE-*    a checkpoint is missing or belongs to something else
     ├── GateError                 GATE-*     a quality gate of severity ERROR failed; nothing was published
+    ├── NotificationError         NOTIFY-*   a webhook or a mail server did not take a notice
     └── EngineError               the engine refuses to go on
         ├── PositionError         POS-*      undeclared key, negative balance, delta applied twice
         ├── AccountingError       PNL-*      attribution does not close, a handshake does not conserve value
@@ -57,6 +59,10 @@ class DataGapError(DataError):
     default_code = "DATA-004"
 
 
+class DownloadError(DataError):
+    default_code = "DATA-006"
+
+
 class StorageError(BasisError):
     default_code = "STORE-001"
 
@@ -67,6 +73,10 @@ class StateError(BasisError):
 
 class GateError(BasisError):
     default_code = "GATE-001"
+
+
+class NotificationError(BasisError):
+    default_code = "NOTIFY-001"
 
 
 class EngineError(BasisError):

@@ -10,10 +10,7 @@ from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.results.report_headline import NOTHING, category_sum
 from basis_pipeline.results.report_record import Record, load_record
-from basis_pipeline.results.store import ResultsStore
-
-STANDING = "standing"
-"""What the standing record is called beside experiments."""
+from basis_pipeline.results.store import STANDING, ResultsStore
 
 
 class FigureRow(msgspec.Struct, frozen=True):

@@ -18,7 +18,8 @@ from basis_pipeline.results.comparison import (
     figure_rows,
 )
 from basis_pipeline.results.metrics import drawdowns, index_of_steps, stamps_of
-from basis_pipeline.results.page import Page, Section, card, chart, render
+from basis_pipeline.results.page import Page, Section, render
+from basis_pipeline.results.report import card, drawn
 from basis_pipeline.results.report_bars import profit_bars
 from basis_pipeline.results.report_chart import Panel, column_of, palette, view_of
 from basis_pipeline.results.report_evidence import verdicts
@@ -93,11 +94,11 @@ def _facts(comparison: Comparison) -> Iterator[str]:
 def _sections(comparison: Comparison, panels: Sequence[Panel]) -> Iterator[Section]:
     notes = joined(tag("p", note, class_="note") for note in comparison.notes)
     notes += joined(tag("p", warning, class_="banner") for warning in comparison.warnings)
-    yield Section("figures", "Figures", notes + card(_figures(comparison)))
-    yield Section("configuration", "Configured differently", card(_differences(comparison)))
-    yield Section("curves", "Curves", tag("div", joined(chart(panel) for panel in panels), class_="grid"))
-    yield Section("sources", "Profit by source", card(_bars(comparison)) + card(_sources(comparison)))
-    yield Section("months", "Months", card(_months(comparison)))
+    yield Section("figures", "Figures", notes + card("", _figures(comparison)))
+    yield Section("configuration", "Configured differently", card("", _differences(comparison)))
+    yield Section("curves", "Curves", tag("div", joined(drawn(panel) for panel in panels), class_="grid"))
+    yield Section("sources", "Profit by source", card("", _bars(comparison)) + card("", _sources(comparison)))
+    yield Section("months", "Months", card("", _months(comparison)))
 
 
 def _figures(comparison: Comparison) -> Html:
@@ -133,8 +134,8 @@ def _bars(comparison: Comparison) -> Html:
         for name in sums
     )
     note = tag("p", "Percent of the equity at the start; the sum of a column is its total return.", class_="note")
-    drawn = tag("div", profit_bars(comparison.names, sums), class_="scroll") if sums else Html("")
-    return note + drawn + tag("div", keys, class_="keys")
+    bars = tag("div", profit_bars(comparison.names, sums), class_="scroll") if sums else Html("")
+    return note + bars + tag("div", keys, class_="keys")
 
 
 def _sources(comparison: Comparison) -> Html:

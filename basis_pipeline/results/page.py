@@ -10,7 +10,7 @@ from string import Template
 
 import msgspec
 
-from basis_pipeline.results.report import asset
+from basis_pipeline.results.report import asset, panels_json, script, style
 from basis_pipeline.results.report_chart import Panel
 from basis_pipeline.results.report_text import Html, html, joined, tag
 
@@ -39,7 +39,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         overview: relative address of the page of all modes.
         facts: short statements below the heading.
         sections: in order.
-        panels: the charts that `chart` frames stand for.
+        panels: the charts that `report.drawn` has made frames for.
         footer: what a reader must know to trust the figures.
         extra_style, extra_script: names of further assets.
     """
@@ -56,23 +56,21 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(page: Page) -> str:
     """The page as HTML; nothing in it refers to another file but the link to the overview."""
-    return Template(asset("page.html")).substitute(
+    extra = f"\n<script>{asset(page.extra_script)}</script>" if page.extra_script else ""
+    return Template(asset("report.html")).substitute(
         title=html(page.heading),
         heading=html(page.heading),
         crumbs=tag("a", "All modes", href=page.overview),
         facts=joined(tag("span", fact) for fact in page.facts),
+        verdict="",
         links=joined(tag("a", section.title, href=f"#{section.name}") for section in page.sections),
         sections=joined(
             tag("section", tag("h2", section.title) + section.content, class_="block", id=section.name)
             for section in page.sections
         ),
         footer=html(page.footer),
-        panels=as_json(page.panels),
-        style=asset("report.css") + (asset(page.extra_style) if page.extra_style else ""),
-        script=asset("report.js") + (asset(page.extra_script) if page.extra_script else ""),
-        vendor_style=asset("vendor", "uPlot.min.css"),
-        vendor_script=asset("vendor", "uPlot.iife.min.js"),
-        vendor_licence=asset("vendor", "uPlot.LICENSE.txt"),
+        style=style() + (asset(page.extra_style) if page.extra_style else ""),
+        script=script(panels_json(page.panels)) + Html(extra),
     )
 
 
@@ -89,23 +87,3 @@ def cards(figures: Sequence[Figure]) -> Html:
         for figure in figures
     ]
     return tag("dl", joined(shown), class_="cards")
-
-
-def card(content: Html, title: str = "") -> Html:
-    """A box with a title."""
-    heading = tag("header", tag("h3", title)) if title else Html("")
-    return tag("div", heading + content, class_="panel wide")
-
-
-def chart(panel: Panel) -> Html:
-    """The frame that the script draws a panel into."""
-    tabs = tag("span", "", class_="tabs", role="group", aria_label=f"Views of {panel.title}")
-    header = tag("header", joined([tag("h3", panel.title), tag("span", "", class_="unit"), tabs]))
-    frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px")
-    note = tag("p", panel.note, class_="note")
-    return tag("div", joined([header, note, frame]), class_="panel wide" if panel.wide else "panel")
-
-
-def as_json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return msgspec.json.encode(value).decode().replace("<", "\\u003c")

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.overfitting import Overfitting
-from basis_pipeline.results.page import Figure, Page, Section, as_json, card, cards, chart, render
+from basis_pipeline.results.page import Figure, Page, Section, cards, render
+from basis_pipeline.results.report import card, drawn
 from basis_pipeline.results.report_chart import Panel, palette, view_of
 from basis_pipeline.results.report_text import DASH, Html, joined, percent, plain, table, tag
 from basis_pipeline.results.store import ResultsStore
@@ -115,12 +116,12 @@ def _sections(
 ) -> Iterator[Section]:
     if best_first:
         yield Section("best", "Best", cards(list(_figures(plan, best_first, judged))) + _caution(judged))
-        yield Section("map", "Map", card(_map(plan, outcomes, best_first[0][0])))
-        yield Section("points", "Points", card(_table(plan, best_first)))
-        yield Section("growth", "Growth", joined(chart(panel) for panel in _panels(best_first, equity)))
+        yield Section("map", "Map", card("", _map(plan, outcomes, best_first[0][0])))
+        yield Section("points", "Points", card("", _table(plan, best_first)))
+        yield Section("growth", "Growth", joined(drawn(panel) for panel in _panels(best_first, equity)))
     if lost := [outcome for outcome in outcomes if outcome[1].status is not PointStatus.DONE]:
         rows = [[point.number, setting(plan, point), result.status, result.reason] for point, result in lost]
-        yield Section("lost", "Not done", card(table(["#", "Point", "Status", "Why"], rows, "nkkt")))
+        yield Section("lost", "Not done", card("", table(["#", "Point", "Status", "Why"], rows, "nkkt")))
 
 
 def _figures(plan: SweepPlan, best_first: Sequence[Outcome], judged: Overfitting | None) -> Iterator[Figure]:
@@ -172,8 +173,13 @@ def _map(plan: SweepPlan, outcomes: Sequence[Outcome], best: SweepPoint) -> Html
         metric=[one.metric for one in shown].index(plan.rank_by),
         best=best.number,
     )
-    drawn = tag("div", "", id="map-controls", class_="controls") + tag("div", "", id="map-cells", class_="scroll")
-    return drawn + tag("script", Html(as_json(data)), id="map-data", type="application/json")
+    frame = tag("div", "", id="map-controls", class_="controls") + tag("div", "", id="map-cells", class_="scroll")
+    return frame + tag(
+        "script",
+        Html(msgspec.json.encode(data).decode().replace("<", "\\u003c")),
+        id="map-data",
+        type="application/json",
+    )
 
 
 def _table(plan: SweepPlan, best_first: Sequence[Outcome]) -> Html:

@@ -24,6 +24,9 @@ from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.results.sweep_types import PointResult, SweepPoint
 from basis_pipeline.storage.publications import Publication, PublicationStore
 
+SWEEPS = "sweeps"
+"""Folder of the results that sweeps are published in."""
+
 EQUITY = "equity"
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
+from basis_pipeline.domain.timings import Timings
 from basis_pipeline.gates.evidence import content_digest
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
@@ -26,7 +27,7 @@ from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_experiment, check_predecessors
+from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.simulation import Simulation, evidence_of, rejection, simulate
@@ -62,9 +63,11 @@ class MonthRejectedError(GateError):
 
     Attributes:
         outcome: the month as it was kept there.
+        gate: the first gate that failed.
     """
 
     outcome: MonthOutcome
+    gate: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Backtest:
         """
         results, name = self.workspace.results, self.wired.name
         with self.lock():
+            results.settle(name, self.experiment)
             if self.replaces and results.months(name, self.experiment):
                 yield from self._replace(progress)
             else:
@@ -122,20 +126,16 @@ class Backtest:
             yield self._run_month(month, target)
 
     def _replace(self, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
-        """Run the whole range aside, then put it in the place of the record."""
+        """Run the whole range aside, then put it in the place of the record by one atomic put."""
         results, name, experiment = self.workspace.results, self.wired.name, self.experiment
-        aside = results.replacement
-        aside.withdraw(name, aside.months(name, experiment), experiment)
+        results.discard_replacement(name, experiment)
         try:
-            outcomes = list(self._run_months(aside, progress))
-            for outcome in outcomes:
-                state = aside.checkpoint(name, outcome.month, experiment)
-                published = results.publish_month(outcome.published.manifest, outcome.tables, state)
-                yield replace(outcome, published=published)
-            outside = sorted(set(results.months(name, experiment)) - set(self.range.months))
-            results.withdraw(name, outside, experiment)
+            outcomes = list(self._run_months(results.replacement, progress))
+            results.exchange(name, experiment)
         finally:
-            aside.withdraw(name, aside.months(name, experiment), experiment)
+            results.discard_replacement(name, experiment)
+        for outcome in outcomes:
+            yield replace(outcome, published=results.get(name, outcome.month, experiment))
 
     def _run_month(self, month: str, target: ResultsStore) -> MonthOutcome:
         before, state = predecessor(target, self.wired.name, month, self.range.opening_month, self.experiment)
@@ -154,7 +154,7 @@ class Backtest:
             experiment=self.experiment is not None,
         )
         evidence = replace(evidence, second_digest=content_digest(again.tables, again.state))
-        manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
+        manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
         return self._publish(target, manifest, run, metrics)
 
     def _simulate(self, frame: Frame, state: EngineState | None) -> tuple[Simulation, tuple[Metric, ...]]:
@@ -169,7 +169,7 @@ class Backtest:
         frame: Frame,
         gates: tuple[GateResult, ...],
         before: PublishedMonth | None,
-        phase_seconds: dict[str, float],
+        timings: Timings,
     ) -> MonthManifest:
         settings = self.wired.settings
         return MonthManifest(
@@ -182,14 +182,14 @@ class Backtest:
             initial_capital=settings.initial_capital,
             config_digest=settings.config_digest,
             config=self.wired.resolved,
-            engine_version=__version__,
+            engine_version=BEHAVIOUR,
             data_version=data_version(
                 settings.config_digest, frame.usage, predecessor=before.generation if before else None
             ),
             predecessor=before.generation if before else None,
             data_usage=frame.usage,
             gates=gates,
-            phase_seconds=phase_seconds,
+            timings=timings,
             run_id=self.run_id,
         )
 
@@ -205,7 +205,7 @@ class Backtest:
             rejection(self.wired, manifest.month, failure),
             remedy=f"the month is kept under {results.rejected.base} to be looked at; nothing was published.",
         )
-        error.outcome = MonthOutcome(rejected, metrics, run.tables)
+        error.outcome, error.gate = MonthOutcome(rejected, metrics, run.tables), failure.gate
         raise error
 
 
@@ -233,14 +233,16 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    check_error_policy(wired, experiment)
+    admission.check_error_policy(wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
+        admission.check_flows(wired, months.opening_month)
         if not replace:
-            check_experiment(workspace, wired, experiment, months.months)
+            admission.check_experiment(workspace, wired, experiment, months.months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
+    admission.check_flows(wired, months.opening_month)
     if not reopen:
-        check_configuration(workspace, wired)
-        check_predecessors(workspace, wired, months.months[0])
+        admission.check_configuration(workspace, wired)
+        admission.check_predecessors(workspace, wired, months.months[0])
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)

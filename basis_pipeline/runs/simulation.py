@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.evidence import GateResult, SignalEvidence
 from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.timings import Timings
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.market_data.frame import Frame
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.build import build_tables
@@ -24,7 +26,7 @@ class Simulation(NamedTuple):
 
     tables: dict[str, pa.Table]
     state: EngineState
-    phase_seconds: dict[str, float]
+    timings: Timings
 
 
 def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simulation:
@@ -40,7 +42,7 @@ def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simul
         clock=SystemClock(),
     )
     log = engine.run(frame.timestamps)
-    return Simulation(_tables(wired, engine), engine.state(), log.phase_seconds)
+    return Simulation(_tables(wired, engine), engine.state(), log.moments.timings())
 
 
 def evidence_of(
@@ -61,6 +63,7 @@ def evidence_of(
         profile=wired.profile,
         universe=wired.settings.universe,
         tables=run.tables,
+        market=MonthMarket.of([frame.at(step) for step in frame.timestamps], before.market if before else None),
         usage=frame.usage,
         state=run.state,
         previous=before,

@@ -103,7 +103,7 @@ def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
         "metrics": metrics_table(outcomes),
         "equity": equity_table(equity.items()),
     }
-    workspace.sweeps.put_tables(plan.name, tables, {"plan": msgspec.to_builtins(plan)})
+    workspace.sweeps.put_tables(plan.name, tables, {"plan": msgspec.to_builtins(plan, str_keys=True)})
     page = write_sweep_page(workspace.results, plan, outcomes, equity)
     rebuild_catalogue(workspace.results)
     return SweepReport(plan, tuple(outcomes), luck(outcomes, equity), page)

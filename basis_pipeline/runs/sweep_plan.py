@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from basis_pipeline import __version__
 from basis_pipeline.config.sweeps import Keep, Overrides, SweepFile
 from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.gates.registry import describe
 from basis_pipeline.market_data.requirements import FrameSpec
 from basis_pipeline.results.sweep_types import PointResult, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.admission import check_error_policy
@@ -69,7 +70,8 @@ class _Planner:
         check_error_policy(wired, "sweep")
         data, digest = self._data_digest(wired, months), wired.settings.config_digest
         unwired = self.unwired(number, mode, overrides, months)
-        identity = text_digest(digest, data, __version__, unwired.first, unwired.last)
+        gates = (f"{gate.name} {gate.threshold}" for gate in describe(wired.profile.thresholds))
+        identity = text_digest(digest, data, BEHAVIOUR, unwired.first, unwired.last, *gates)
         return msgspec.structs.replace(unwired, config_digest=digest, data_digest=data, identity=identity)
 
     def unwired(self, number: int, mode: str, overrides: Overrides, months: MonthRange) -> SweepPoint:

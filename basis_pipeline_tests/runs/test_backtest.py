@@ -127,6 +127,16 @@ def test_a_start_past_the_data_names_their_end(sample_validated: Path, open_work
         plan_backtest(open_workspace(sample_validated), "pure_lending_usdt", first="2025-07")
 
 
+@pytest.mark.parametrize("experiment", [None, "longer"])
+def test_an_end_past_the_data_is_refused_before_anything_is_run(
+    experiment: str | None, sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    with pytest.raises(ConfigError, match=r"cannot run to 2025-02: 2024-12 is the last month .*run to 2024-12"):
+        plan_backtest(workspace, "pure_lending_usdt", first="2024-11", last="2025-02", experiment=experiment)
+    assert workspace.results.months("pure_lending_usdt", experiment) == []
+
+
 def test_an_earlier_start_needs_reopen_and_then_replaces_the_record(
     sample_validated: Path, open_workspace: OpenWorkspace
 ) -> None:
@@ -201,6 +211,31 @@ def test_a_policy_that_goes_on_after_failed_orders_is_refused(
     workspace = open_workspace(sample_validated, config_dir=lenient)
     with pytest.raises(ConfigError, match=rf"btc_basis: key `error_policy`: {policy} .*use fail_fast"):
         plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", experiment=experiment)
+
+
+@pytest.mark.parametrize(("stamp", "fits"), [("2023-12-31T23:59:59Z", False), ("2024-01-01T00:00:00Z", True)])
+@pytest.mark.parametrize("experiment", [None, "try"])
+def test_a_flow_before_the_book_opens_is_refused(
+    stamp: str,
+    fits: bool,
+    experiment: str | None,
+    sample_validated: Path,
+    open_workspace: OpenWorkspace,
+    tmp_path: Path,
+) -> None:
+    flow = f"flows: [{{at: {stamp}, amount: -500}}]\nshare_class:"
+    workspace = open_workspace(
+        sample_validated, config_dir=_copied_configs(tmp_path, "btc_basis", "share_class:", flow)
+    )
+
+    def plan() -> object:
+        return plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", experiment=experiment)
+
+    if fits:
+        assert plan()
+        return
+    with pytest.raises(ConfigError, match=r"`flows`: -500 USDT at 2023-12-31T23:59:59.* opens in 2024-01.*remove it"):
+        plan()
 
 
 def test_an_experiment_may_plan_again_after_failed_orders(
