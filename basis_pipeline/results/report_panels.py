@@ -131,6 +131,13 @@ _RISKS: tuple[tuple[str, str, Format, str], ...] = (
     ("health_factor", "Health factor", "money", "Liquidation threshold x collateral / debt; liquidation below 1."),
     ("loan_to_value", "Loan to value", "percent", "Debt / collateral."),
     ("funding_apr", "Trailing funding", "percent", "Funding of the last seven days per year, on the mean notional."),
+    ("predicted_sd", "Predicted standard deviation", "percent", "Of the return over the model's horizon."),
+    (
+        "model_drift",
+        "Model drift",
+        "money",
+        "Stability index of four weeks of predictions; above 0.25 others than in training.",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult, SignalEvidence
+from basis_pipeline.domain.settings import Steering
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -199,7 +200,9 @@ class Backtest:
     def _tables(self, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
         settings = self.wired.settings
         venues = [account.venue for account in settings.margin_accounts]
-        tables = build_tables(engine.log, settings.universe, venues)
+        tables = build_tables(
+            engine.log, settings.universe, venues, signals=self.wired.strategy.steering is Steering.SIGNAL
+        )
         if self.wired.tracked_assets != settings.universe.assets:
             exposures = tables["exposures"]
             tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(self.wired.tracked_assets))

@@ -118,6 +118,7 @@ def test_a_month_goes_on_from_a_checkpoint_with_an_open_bracket(trained: Workspa
     file = folder / "modes" / f"{mode}.yaml"
     content = yaml.safe_load(file.read_text())
     content["strategy"] |= {key.partition(".")[2]: value for key, value in BUSY.items()}
+    content["strategy"] |= {"stop_loss_sd": 6.0, "take_profit_sd": 6.0}
     file.write_text(yaml.safe_dump(content))
     checkpoints = []
     for name, ranges in (("whole", [("2024-02", "2024-03")]), ("parts", [("2024-02", "2024-02"), ("2024-03",) * 2])):
