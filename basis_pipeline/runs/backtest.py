@@ -18,7 +18,6 @@ from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult, SignalEvidence
-from basis_pipeline.domain.settings import Steering
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -30,7 +29,7 @@ from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_experiment, check_predecessors
+from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.signals import signal_evidence
@@ -78,6 +77,10 @@ class _Simulation(NamedTuple):
     metrics: tuple[Metric, ...]
     state: EngineState
     phase_seconds: dict[str, float]
+
+    @property
+    def digest(self) -> str:
+        return content_digest(self.tables, self.state)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class Backtest:
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
-        run, second = self._simulate(frame, state), self._simulate(frame, state)
+        run, second = self._simulate(frame, state), self._simulate(frame, state).digest
         evidence = MonthEvidence(
             month=month,
             opening=state is None,
@@ -168,7 +171,7 @@ class Backtest:
             allow_open=last,
             experiment=self.experiment is not None,
             signals=self._signals(month),
-            second_digest=content_digest(second.tables, second.state),
+            second_digest=second,
         )
         manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
         return self._publish(target, manifest, run.tables, run.state, run.metrics)
@@ -200,9 +203,7 @@ class Backtest:
     def _tables(self, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
         settings = self.wired.settings
         venues = [account.venue for account in settings.margin_accounts]
-        tables = build_tables(
-            engine.log, settings.universe, venues, signals=self.wired.strategy.steering is Steering.SIGNAL
-        )
+        tables = build_tables(engine.log, settings.universe, venues, signals=self.wired.frame_spec.signals is not None)
         if self.wired.tracked_assets != settings.universe.assets:
             exposures = tables["exposures"]
             tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(self.wired.tracked_assets))
@@ -284,14 +285,15 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    check_error_policy(wired, experiment)
+    admission.check_error_policy(wired, experiment)
+    admission.check_signals(workspace, wired)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
         if not replace:
-            check_experiment(workspace, wired, experiment, months.months)
+            admission.check_experiment(workspace, wired, experiment, months.months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
     if not reopen:
-        check_configuration(workspace, wired)
-        check_predecessors(workspace, wired, months.months[0])
+        admission.check_configuration(workspace, wired)
+        admission.check_predecessors(workspace, wired, months.months[0])
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)

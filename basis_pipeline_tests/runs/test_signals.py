@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from basis_pipeline.domain.errors import ConfigError, DataError
+from basis_pipeline.domain.errors import ConfigError, DataError, StateError
 from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.timeline import month_start
 from basis_pipeline.market_data.validated import TIMESTAMP
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
-from basis_pipeline.runs.signals import model_of, signal_evidence, train_signals
+from basis_pipeline.runs.signals import model_of, outdated_signals, signal_evidence, train_signals, warm_up
 from basis_pipeline.runs.workspace import Workspace
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -89,6 +89,34 @@ def test_nothing_is_trained_twice_and_a_changed_model_is_trained_again(trained: 
     file.write_text(file.read_text().replace("warm_up_months: 2", "warm_up_months: 3"))
     with pytest.raises(DataError, match="btc_trees needs more than its 3 months of warm-up"):
         train_signals(Workspace(root, folder), MODEL)
+
+
+def test_signals_of_other_candles_than_there_are_now_are_not_traded(trained: Workspace, tmp_path: Path) -> None:
+    """A correction of January changes what the models of February and March have seen, but not of what is traded."""
+    root, series = tmp_path / "root", "perp_candles_5m/venue=binance/symbol=BTCUSDT"
+    shutil.copytree(trained.root.path, root)
+    workspace = Workspace(root, trained.config.path)
+    assert outdated_signals(workspace, MODEL) == []
+    store = workspace.validated
+    candles = store.read("perp_candles_5m", "binance", "BTCUSDT", month_start("2024-01"), month_start("2024-02"))
+    publications = store.publications("perp_candles_5m")
+    partition = f"{series}/month=2024-01".partition("/")[2]
+    found = publications.find(partition)
+    assert found is not None
+    publications.publish(partition, {"perp_candles_5m": candles.slice(1)}, found.body)
+    assert outdated_signals(workspace, MODEL) == ["2024-02", "2024-03"]
+    with pytest.raises(
+        StateError, match="btc_trees were trained on other candles, or by another model file: 2024-02, 2024-03"
+    ):
+        plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03")
+    assert all(month.trained for month in train_signals(workspace, MODEL))
+    assert plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03").range.months
+
+
+def test_the_months_of_warm_up_are_told(trained: Workspace) -> None:
+    assert warm_up(trained, MODEL) == ("2024-01",)
+    with pytest.raises(DataError, match="2024-01"):
+        list(plan_backtest(trained, MODES[0], first="2024-01", last="2024-02").run())
 
 
 @pytest.mark.parametrize("mode", MODES)
