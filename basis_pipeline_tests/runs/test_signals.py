@@ -20,23 +20,13 @@ from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.signals import model_of, outdated_signals, signal_evidence, train_signals, warm_up
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.runs.conftest import copied
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 MODES = ["ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin"]
 MODEL = "btc_trees"
 BUSY = {"strategy.signal_threshold": 0.5, "strategy.minimum_edge": 0.0, "strategy.target_sd": 0.0005}
 """Follow every signal with little money: the sample has no skill to wait for."""
-
-
-def _copied(validated: Path, target: Path, months: tuple[str, ...]) -> None:
-    """5-minute candles and funding of BTC, the given months, in a folder that may be written to."""
-    for dataset in ("perp_candles_5m", "funding_rates"):
-        series = f"{dataset}/venue=binance/symbol=BTCUSDT"
-        for month in months:
-            shutil.copytree(validated / series / f"month={month}", target / series / f"month={month}")
-            manifest = f"_manifests/{series}/month={month}.json"
-            (target / manifest).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(validated / manifest, target / manifest)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +43,7 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(sample_validated: Path, configs: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("signals")
-    _copied(sample_validated, root / "validated", ("2024-01", "2024-02", "2024-03"))
+    copied(sample_validated, root / "validated", ("2024-01", "2024-02", "2024-03"))
     workspace = Workspace(root, configs)
     months = train_signals(workspace, MODEL)
     assert [(month.month, month.trained) for month in months] == [("2024-02", True), ("2024-03", True)]
@@ -160,7 +150,7 @@ def test_a_month_goes_on_from_a_checkpoint_with_an_open_bracket(trained: Workspa
 
 
 def test_a_mode_without_signals_says_how_to_get_them(sample_validated: Path, configs: Path, tmp_path: Path) -> None:
-    _copied(sample_validated, tmp_path / "root" / "validated", ("2024-01",))
+    copied(sample_validated, tmp_path / "root" / "validated", ("2024-01",))
     workspace = Workspace(tmp_path / "root", configs)
     with pytest.raises(DataError, match="train its model with `basis signals`"):
         list(plan_backtest(workspace, MODES[0], first="2024-01", last="2024-01").run())
