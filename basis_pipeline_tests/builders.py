@@ -58,7 +58,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     high: ByKey = {}
     low: ByKey = {}
     opened: ByKey = {}
-    signal: tuple[str, float, float] | tuple[str, float, float, float] | None = None
+    signal: tuple[str, float, float] | tuple[str, float, float, float | None] | None = None
     index: ByKey = {}
     ratio: ByKey = {}
     rewards: tuple[tuple[str, int, int, float], ...] = ()
