@@ -209,6 +209,25 @@ def test_signals_may_come_from_a_file(with_file: Callable[[pd.DataFrame], tuple[
     assert verdicts["first_loop_action"].endswith("allow_flat_start: the mode may wait for a signal")
 
 
+def test_a_file_may_say_how_far_its_model_has_drifted(
+    with_file: Callable[[pd.DataFrame], tuple[Workspace, list[str]]],
+) -> None:
+    """Long from the second day on, drifted until the third: the entry waits for the model."""
+    signals = _january(signal="long", confidence=0.9, sd=0.01, drift=0.05)
+    signals.loc[: 288 - 1, "signal"] = "neutral"
+    signals.loc[288 : 576 - 1, "drift"] = 0.3
+    workspace, errors = with_file(signals)
+    assert not errors
+    plan = plan_backtest(workspace, MODES[0], first="2024-01", last="2024-01", overrides={"strategy.model": "mine"})
+    (outcome,) = plan.run()
+    stamps = outcome.tables["orders"][TIMESTAMP].to_numpy().astype("datetime64[us]").astype(np.int64)
+    assert stamps[0] >= month_start("2024-01") + 576 * 300_000_000
+    told = outcome.tables["risk"].to_pandas().query("dimension == 'model_drift'").set_index("timestamp")
+    assert told["value"].iloc[0] == 0.05
+    assert told["level"].loc["2024-01-02 12:00"] == "breach"
+    assert told["level"].loc["2024-01-03 12:00"] == "info"
+
+
 def test_a_word_that_is_no_signal_is_refused_with_its_row(
     with_file: Callable[[pd.DataFrame], tuple[Workspace, list[str]]],
 ) -> None:
