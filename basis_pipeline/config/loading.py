@@ -58,6 +58,11 @@ class ConfigFolder:
         file = self._file("share_classes", name.lower())
         return _validate(ShareClassFile, _read(file), file)
 
+    def optional(self, name: str, model: type[M]) -> M:
+        """The file `name` of this folder itself, or the defaults of its model where there is none."""
+        file = self.path / name
+        return _validate(model, _read(file), file) if file.is_file() else model()
+
     def signal_models(self) -> list[str]:
         """Names of all models that are trained here, sorted."""
         return sorted(file.stem for file in (self.path / "models").glob("*.yaml"))
@@ -80,17 +85,17 @@ class ConfigFolder:
         return file
 
 
-def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+def parse_overrides(pairs: Iterable[str], what: str = "override") -> dict[str, Any]:
     """`key=value` texts to {dotted key: value}; values are read as YAML, so numbers, lists and maps work."""
     overrides = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"override {pair!r} is not of the form key=value.")
+            raise ConfigError(f"{what} {pair!r} is not of the form key=value.")
         try:
             overrides[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"the value of override {pair!r} is not readable: {error}.") from error
+            raise ConfigError(f"the value of {what} {pair!r} is not readable: {error}.") from error
     return overrides
 
 

@@ -38,6 +38,8 @@ class ExperimentConfig(dg.Config):
 
 def experiment_jobs(modes: Sequence[ModeFile]) -> list[dg.JobDefinition]:
     """`experiment`, whose Launchpad opens with the first mode, and the same with a preset per mode to pick there."""
+    if not modes:
+        return []
     config_type = _config_type(modes)
     capital = {mode.mode: mode.initial_capital for mode in modes}
 

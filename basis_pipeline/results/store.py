@@ -37,6 +37,8 @@ from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, P
 
 CHECKPOINT = "checkpoint"
 _REPLACEMENT = "replacement"
+STANDING = "standing"
+"""What SQL calls the record that is no experiment; no experiment may be called so."""
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
@@ -52,8 +54,8 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         initial_capital: share-class units at the opening.
         config_digest: digest of the behaviour-relevant configuration.
         config: the resolved configuration as a person reads it.
-        engine_version: version of the package that ran.
-        data_version: digest of configuration, data slices, engine version and the predecessor's state.
+        engine_version: behaviour version that ran (`domain.behaviour`).
+        data_version: digest of configuration, data slices, behaviour version and the predecessor's state.
         predecessor: generation of the month before, None in the opening month.
         data_usage: the series the month was computed from.
         gates: verdicts on the month.
@@ -254,6 +256,8 @@ def record_path(mode: str, experiment: str | None = None) -> str:
     for kind, name in (("mode", mode), ("experiment", experiment)):
         if name is not None and not _NAME.match(name):
             raise ConfigError(f"{kind} {name!r} is not a name.", remedy="use letters, digits, '_', '-' and '.'.")
+    if experiment == STANDING:
+        raise ConfigError(f"experiment {experiment!r} would be taken for the standing record.", remedy="rename it.")
     return f"experiment={experiment}/mode={mode}" if experiment else f"mode={mode}"
 
 

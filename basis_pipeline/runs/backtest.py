@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult, SignalEvidence
 from basis_pipeline.domain.state import EngineState
@@ -67,9 +67,11 @@ class MonthRejectedError(GateError):
 
     Attributes:
         outcome: the month as it was kept there.
+        gate: the first gate that failed.
     """
 
     outcome: MonthOutcome
+    gate: str
 
 
 class _Simulation(NamedTuple):
@@ -229,7 +231,7 @@ class Backtest:
             initial_capital=settings.initial_capital,
             config_digest=settings.config_digest,
             config=self.wired.resolved,
-            engine_version=__version__,
+            engine_version=BEHAVIOUR,
             data_version=data_version(
                 settings.config_digest, frame.usage, predecessor=before.generation if before else None
             ),
@@ -257,7 +259,7 @@ class Backtest:
             f"{manifest.mode} {manifest.month}: gate {failure.gate} failed: {failure.message} ({failure.threshold}).",
             remedy=f"the month is kept under {results.rejected.base} to be looked at; nothing was published.",
         )
-        error.outcome = MonthOutcome(rejected, metrics, tables)
+        error.outcome, error.gate = MonthOutcome(rejected, metrics, tables), failure.gate
         raise error
 
 

@@ -6,18 +6,20 @@ month (decisions, Opening month), never just where somebody clicked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.domain.timeline import months_between, shift_month
-from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import Backtest, plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import last_month, opening_month
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
+
+_NONE = frozenset[str]()
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,35 @@ def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
 
 
-def record_version(workspace: Workspace, mode: str) -> str:
-    """Digest of every published month of the standing record: equal for equal content."""
+def warned_gates(workspace: Workspace, mode: str) -> dict[str, frozenset[str]]:
+    """Gates that warn, by published month."""
     results = workspace.results
-    return text_digest(*(month_digest(results.get(mode, month)) for month in results.months(mode)))
+    return {month: _warned(results.manifest(mode, month).gates) for month in results.months(mode)}
+
+
+def new_warnings(before: Mapping[str, frozenset[str]], gates: Mapping[str, Sequence[GateResult]]) -> str:
+    """What warns in the `gates` of months just run, in order, and did not `before`, as text.
+
+    A month that was published before is compared with that; a new one with the month before it.
+    """
+    known, new = dict(before), list[str]()
+    for month, results in gates.items():
+        warned = _warned(results)
+        new += [
+            f"{month} {gate}" for gate in sorted(warned - known.get(month, known.get(shift_month(month, -1), _NONE)))
+        ]
+        known[month] = warned
+    return "; ".join(new)
+
+
+def parse_warnings(text: str) -> list[tuple[str, str]]:
+    """Month and gate of what `new_warnings` wrote."""
+    pairs = (entry.split(" ", 1) for entry in text.split("; ") if entry)
+    return [(month, gate) for month, gate in pairs]
+
+
+def _warned(results: Sequence[GateResult]) -> frozenset[str]:
+    return frozenset(result.gate for result in results if result.status is GateStatus.WARNED)
 
 
 def dataset_version(workspace: Workspace, dataset: str) -> str:
