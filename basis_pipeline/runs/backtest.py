@@ -17,7 +17,7 @@ from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
-from basis_pipeline.domain.evidence import GateResult, SignalEvidence
+from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import Timings
@@ -34,7 +34,7 @@ from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsS
 from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
-from basis_pipeline.runs.signals import signal_evidence
+from basis_pipeline.runs.signals import evidence_of
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
@@ -172,7 +172,7 @@ class Backtest:
             previous=state,
             allow_open=last,
             experiment=self.experiment is not None,
-            signals=self._signals(month),
+            signals=evidence_of(self.workspace.validated, self.wired.frame_spec.signals, month),
             second_digest=second,
         )
         manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
@@ -185,10 +185,6 @@ class Backtest:
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
         return _Simulation(tables, metrics, engine.state(), log.moments.timings())
-
-    def _signals(self, month: str) -> SignalEvidence | None:
-        series = self.wired.frame_spec.signals
-        return signal_evidence(self.workspace.validated, series.venue, series.symbol, month) if series else None
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings

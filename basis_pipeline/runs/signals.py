@@ -27,6 +27,7 @@ from basis_pipeline.market_data.checks.coverage import coverage_of
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 from basis_pipeline.market_data.manifests import MonthBody, RowCounts
+from basis_pipeline.market_data.requirements import SeriesRef
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore, month_path, series_path
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -56,6 +57,11 @@ def model_of(workspace: Workspace, mode: str) -> str | None:
     if not isinstance(strategy, DirectionalStrategy):
         return None
     return strategy.model if strategy.model in workspace.config.signal_models() else None
+
+
+def evidence_of(store: ValidatedStore, series: SeriesRef | None, month: str) -> SignalEvidence | None:
+    """`signal_evidence` of the series a mode reads; None for a mode that follows no model."""
+    return signal_evidence(store, series.venue, series.symbol, month) if series else None
 
 
 def signal_evidence(store: ValidatedStore, model: str, symbol: str, month: str) -> SignalEvidence | None:
