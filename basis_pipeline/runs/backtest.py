@@ -17,7 +17,7 @@ from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
-from basis_pipeline.domain.evidence import GateResult, SignalEvidence
+from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import Timings
@@ -34,7 +34,7 @@ from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsS
 from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
-from basis_pipeline.runs.signals import signal_evidence
+from basis_pipeline.runs.signals import evidence_of
 from basis_pipeline.runs.workspace import SystemClock, Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
@@ -81,6 +81,10 @@ class _Simulation(NamedTuple):
     metrics: tuple[Metric, ...]
     state: EngineState
     timings: Timings
+
+    @property
+    def digest(self) -> str:
+        return content_digest(self.tables, self.state)
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ class Backtest:
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
-        run, second = self._simulate(frame, state), self._simulate(frame, state)
+        run, second = self._simulate(frame, state), self._simulate(frame, state).digest
         evidence = MonthEvidence(
             month=month,
             opening=state is None,
@@ -168,8 +172,8 @@ class Backtest:
             previous=state,
             allow_open=last,
             experiment=self.experiment is not None,
-            signals=self._signals(month),
-            second_digest=content_digest(second.tables, second.state),
+            signals=evidence_of(self.workspace.validated, self.wired.frame_spec.signals, month),
+            second_digest=second,
         )
         manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
         return self._publish(target, manifest, run.tables, run.state, run.metrics)
@@ -181,10 +185,6 @@ class Backtest:
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
         return _Simulation(tables, metrics, engine.state(), log.moments.timings())
-
-    def _signals(self, month: str) -> SignalEvidence | None:
-        series = self.wired.frame_spec.signals
-        return signal_evidence(self.workspace.validated, series.venue, series.symbol, month) if series else None
 
     def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
         settings = self.wired.settings
@@ -201,7 +201,7 @@ class Backtest:
     def _tables(self, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
         settings = self.wired.settings
         venues = [account.venue for account in settings.margin_accounts]
-        tables = build_tables(engine.log, settings.universe, venues)
+        tables = build_tables(engine.log, settings.universe, venues, signals=self.wired.frame_spec.signals is not None)
         if self.wired.tracked_assets != settings.universe.assets:
             exposures = tables["exposures"]
             tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(self.wired.tracked_assets))
@@ -283,7 +283,7 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    admission.check_error_policy(wired, experiment)
+    admission.check_mode(workspace, wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
         admission.check_flows(wired, months.opening_month)
