@@ -307,7 +307,7 @@ def test_a_deposit_enlarges_and_a_withdrawal_reduces_the_position() -> None:
 def test_a_flow_changes_a_position_in_proportion_whatever_is_predicted_today(
     amount: float, quantity: float, now: tuple[str, float, float] | None
 ) -> None:
-    """0.4 x 100,000 / 50,000 = 0.8 BTC at entry, and 0.4 of what there is after the flow, also at another volatility."""
+    """0.4 x 100,000 / 50,000 = 0.8 BTC at entry, and 0.4 of what there is after it, at any volatility now."""
     mode = frictionless(LINEAR_MODE, FULL | {"strategy.target_sd": 0.004, "flows": flowing(amount)})
     run = Run(mode, [ENTRY, *[at(ENTRY, signal=now)] * 3]).go()
     assert run.quantity(PERP) == pytest.approx(quantity, rel=1e-12)
