@@ -13,7 +13,7 @@ from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 
-PINNED_BEHAVIOUR = "1"
+PINNED_BEHAVIOUR = "2"
 PINNED = {
     ("btc_basis", "2024-03"): "3ec56c749b626e87",
     ("pure_lending_eth", "2024-03"): "3b1457ecebc5ab99",
