@@ -31,6 +31,7 @@ from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly, signals_nightly
 from basis_pipeline.defs.signals import modes_signals, signals_asset
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.runs.download import is_configured
 from basis_pipeline.runs.modes import last_data_month, wire_modes
 from basis_pipeline.runs.workspace import Workspace
 
@@ -45,8 +46,10 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     """
     wired, broken = wire_modes(workspace.config)
     names, models = workspace.config.modes(), workspace.config.signal_models()
-    months = monthly(wired, last_data_month(workspace, wired), f"{datetime.now(UTC):%Y-%m}")
-    ingestion, training = market_data_job(), [signals_job(models)] if models else []
+    downloading = _downloads(workspace)
+    data_end = None if downloading else last_data_month(workspace, wired)
+    months = monthly(wired, data_end, f"{datetime.now(UTC):%Y-%m}")
+    ingestion, training = market_data_job(downloading=downloading), [signals_job(models)] if models else []
     jobs = {name: mode_job(name) for name in names}
     nightly = [ingestion, *training, *jobs.values()]
     times = workspace.config.optional("nightly.yaml", NightlyFile)
@@ -72,6 +75,14 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )
+
+
+def _downloads(workspace: Workspace) -> bool:
+    """Whether nights begin with downloads; where the file that says so is wrong they do, and fail with the reason."""
+    try:
+        return is_configured(workspace)
+    except ConfigError:
+        return True
 
 
 def _described(workspace: Workspace, model: str) -> str:

@@ -24,12 +24,16 @@ _MAX_SECONDS = {"dagster/max_runtime": "14400"}
 """A run whose process and code server were both lost would count as running, and block its mode, for ever."""
 
 
-def market_data_job() -> UnresolvedAssetJobDefinition:
+def market_data_job(*, downloading: bool) -> UnresolvedAssetJobDefinition:
+    """`downloading`: fetch vendor files first, in the same run."""
+    ingestion = dg.AssetSelection.assets(market_data)
     return dg.define_asset_job(
         MARKET_DATA,
-        selection=dg.AssetSelection.assets(market_data),
+        selection=dg.AssetSelection.assets(DOWNLOADS) | ingestion if downloading else ingestion,
         tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion", **_MAX_SECONDS},
-        description="Ingest what changed in the vendor files.",
+        description="Fetch vendor files that are due, then ingest what changed in them."
+        if downloading
+        else "Ingest what changed in the vendor files.",
     )
 
 
@@ -37,7 +41,7 @@ def download_job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         "download",
         selection=dg.AssetSelection.assets(DOWNLOADS),
-        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
+        tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion", **_MAX_SECONDS},
         description="Fetch what is due from exchanges, archives and the chain; off unless downloads.yaml enables it.",
     )
 
