@@ -13,6 +13,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.backtests import backtest_asset, broken_mode
 from basis_pipeline.defs.downloads import downloads
 from basis_pipeline.defs.experiment import experiment_jobs
+from basis_pipeline.defs.ingested import ingested_market_data
 from basis_pipeline.defs.jobs import (
     MARKET_DATA,
     SIGNALS,
@@ -71,7 +72,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[published_months(names), notify_failures(nightly), notify_warnings(nightly)],
+        sensors=[published_months(names), ingested_market_data(models), notify_failures(nightly), notify_warnings(nightly)],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )

@@ -39,8 +39,8 @@ class DownloadConfig(dg.Config):
         dg.AssetCheckSpec(
             EVERYTHING_FETCHED,
             asset=DOWNLOADS,
-            description="Every month that is due could be had, or its vendor does not have it. What failed is tried again "
-            "the next time; ingestion goes on with what is there.",
+            description="Every month that is due could be had, or its vendor does not have it. What failed is tried "
+            "again the next time; ingestion goes on with what is there.",
         )
     ],
     description="""Vendor files of exchanges (archives and APIs) and of Ethereum, one per series and month.

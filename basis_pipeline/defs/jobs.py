@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -22,6 +22,16 @@ NEW_WARNINGS = "basis/new_warnings"
 
 _MAX_SECONDS = {"dagster/max_runtime": "14400"}
 """A run whose process and code server were both lost would count as running, and block its mode, for ever."""
+
+
+_WRITING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def is_being_written(instance: dg.DagsterInstance, jobs: Container[str], assets: Iterable[str]) -> bool:
+    """Whether a run of one of `jobs`, or of one of `assets` alone, is about to report them itself."""
+    keys = {dg.AssetKey(asset) for asset in assets}
+    runs = instance.get_runs(dg.RunsFilter(statuses=_WRITING))
+    return any(run.job_name in jobs or keys & (run.asset_selection or frozenset()) for run in runs)
 
 
 def market_data_job(*, downloading: bool) -> UnresolvedAssetJobDefinition:
