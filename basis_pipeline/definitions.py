@@ -31,6 +31,7 @@ from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly, signals_nightly
 from basis_pipeline.defs.signals import modes_signals, signals_asset
+from basis_pipeline.defs.sweep import sweep_jobs
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.download import is_configured
 from basis_pipeline.runs.modes import last_data_month, wire_modes
@@ -66,7 +67,12 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             overview_asset(names),
             catalogue_asset(names),
         ],
-        jobs=[download_job(), *nightly, *experiment_jobs([mode.file for mode in wired])],
+        jobs=[
+            download_job(),
+            *nightly,
+            *experiment_jobs([mode.file for mode in wired]),
+            *sweep_jobs(workspace.config, [mode.file for mode in wired]),
+        ],
         schedules=[
             market_data_nightly(ingestion, times),
             *(signals_nightly(job, times) for job in training),

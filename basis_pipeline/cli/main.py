@@ -14,6 +14,7 @@ import click
 from basis_pipeline import __version__
 from basis_pipeline.cli import screens
 from basis_pipeline.cli.downloads import download_command
+from basis_pipeline.cli.experiments import compare, sweep
 from basis_pipeline.cli.results import export, gates, query, report
 from basis_pipeline.cli.serving import dev, notify, serve
 from basis_pipeline.domain.errors import BasisError, ConfigError
@@ -177,7 +178,7 @@ def run(workspace: Workspace, reopen: bool) -> None:
         raise SystemExit(1)
 
 
-for command in (query, report, export, gates, download_command, dev, serve, notify):
+for command in (compare, sweep, query, report, export, gates, download_command, dev, serve, notify):
     cli.add_command(command)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from basis_pipeline.config.fields import Model
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.signal_models import SignalModelFile
+from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 
@@ -58,6 +59,17 @@ class ConfigFolder:
         file = self._file("share_classes", name.lower())
         return _validate(ShareClassFile, _read(file), file)
 
+    def sweeps(self) -> list[str]:
+        """Names of all sweeps that have a file, sorted."""
+        return sorted(file.stem for file in (self.path / "sweeps").glob("*.yaml"))
+
+    def sweep(self, name: str) -> SweepFile:
+        file = self._file("sweeps", name)
+        sweep = read_sweep(file)
+        if sweep.sweep != file.stem:
+            raise ConfigError(f"{file}: key `sweep` says {sweep.sweep!r}, the file is named {file.stem!r}.")
+        return sweep
+
     def optional(self, name: str, model: type[M]) -> M:
         """The file `name` of this folder itself, or the defaults of its model where there is none."""
         file = self.path / name
@@ -83,6 +95,16 @@ class ConfigFolder:
                 remedy=_nearest(name, known),
             )
         return file
+
+
+def read_sweep(file: Path) -> SweepFile:
+    """A sweep from a file anywhere; ConfigError names file and key of whatever is wrong."""
+    return _validate(SweepFile, _read(file), file)
+
+
+def typed_sweep(content: Mapping[str, Any]) -> SweepFile:
+    """A sweep typed on the command line or in the Launchpad, held to the same rules."""
+    return _validate(SweepFile, dict(content), Path("this sweep"))
 
 
 def parse_overrides(pairs: Iterable[str], what: str = "override") -> dict[str, Any]:

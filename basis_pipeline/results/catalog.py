@@ -6,6 +6,7 @@
     main.months             one row per published month; main.gates, main.data_usage its verdicts and its sources
     main.configuration      the configuration behind it
     main.freshness          whether each month would come out the same today (computed when asked, not in the file)
+    main.sweep_points, sweep_parameters, sweep_metrics, sweep_equity   sweeps (see catalog_sweeps)
     experiments.<the same>  experiments, column `experiment` before `mode`
     records.<the same>      both; column `record` first: `standing`, or the name of the experiment
     main.tables, main.columns, main.macros   what there is to ask, with units and meaning

@@ -16,7 +16,8 @@ from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
 from basis_pipeline.results.catalog_hints import Published, notes
 from basis_pipeline.results.export import export_csv
-from basis_pipeline.results.metrics import Metric, compute_metrics
+from basis_pipeline.results.metrics import Metric
+from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
@@ -84,14 +85,8 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     if not months:
         raise StateError(f"nothing is published for {mode} in {results.base}.", remedy=f"run `basis backtest {mode}`.")
     manifests = [results.manifest(mode, month, experiment) for month in months]
-    names = ("timesteps", "positions", "risk", "pnl_attribution", "orders", "deltas")
-    tables = {
-        name: pa.concat_tables(
-            [results.read_month(mode, month, name, experiment) for month in months], promote_options="permissive"
-        )
-        for name in names
-    }
-    metrics = compute_metrics(tables, opening=manifests[0].predecessor is None)
+    tables = [{name: results.read_month(mode, month, name, experiment) for name in RANGE_TABLES} for month in months]
+    metrics = range_metrics(tables, opening=manifests[0].predecessor is None)
     gates = [result for manifest in manifests for result in manifest.gates]
     return RecordSummary(
         mode=mode,
@@ -110,8 +105,8 @@ def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutco
     """A month of the standing record as the run that published it saw it, of its tables only `timesteps`."""
     results = workspace.results
     published = results.get(mode, month)
-    metrics = results.publications.read(published.publication, "metrics").to_pylist()
-    steps = results.publications.read(published.publication, "timesteps")
+    metrics = results.read(published, "metrics").to_pylist()
+    steps = results.read(published, "timesteps")
     return MonthOutcome(published, tuple(Metric(**row) for row in metrics), {"timesteps": steps})
 
 

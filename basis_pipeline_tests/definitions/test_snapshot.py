@@ -100,6 +100,8 @@ def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
         "signals",
         "experiment",
         "experiment_presets",
+        "sweep",
+        "sweep_presets",
         *(f"{mode}_months" for mode in MODES),
     }
     for mode in MODES:
