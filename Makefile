@@ -7,7 +7,7 @@ ifdef RAW
 export BASIS_RAW_DIR := $(abspath $(RAW))
 endif
 
-.PHONY: run test dev lint types check test-slow bench stress live-faults live-week clean help
+.PHONY: run test dev lint types check test-slow bench stress live-faults live-week cookbook clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ live-faults: .venv/.ready-dev ## make everything go wrong around a live session 
 
 live-week: .venv/.ready-dev ## live through a week twice, in a backtest and on a fake exchange, and write what differs
 	$(BIN)/python -m basis_pipeline_tests.live.week docs/live-versus-backtest.md
+
+cookbook: .venv/.ready-dev ## write the answers in docs/cookbook.md anew
+	$(BIN)/python -m basis_pipeline_tests.docs.cookbook
 
 clean: ## remove the environment and caches; data stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
