@@ -15,6 +15,7 @@ from basis_pipeline import __version__
 from basis_pipeline.cli import screens
 from basis_pipeline.cli.downloads import download_command
 from basis_pipeline.cli.experiments import compare, sweep
+from basis_pipeline.cli.live import live_command
 from basis_pipeline.cli.results import export, gates, query, report
 from basis_pipeline.cli.serving import dev, notify, serve
 from basis_pipeline.domain.errors import BasisError, ConfigError
@@ -38,7 +39,7 @@ pass_workspace = click.make_pass_decorator(Workspace)
 def cli(context: click.Context) -> None:
     """Backtests of crypto basis, lending and staking strategies: ingest, run, gate, ask."""
     if context.invoked_subcommand and "--help" not in sys.argv and "-h" not in sys.argv:
-        context.obj = Workspace.from_environment()
+        context.obj = Workspace.from_environment(live=context.invoked_subcommand == "live")
 
 
 @cli.command("sample-data")
@@ -178,7 +179,7 @@ def run(workspace: Workspace, reopen: bool) -> None:
         raise SystemExit(1)
 
 
-for command in (compare, sweep, query, report, export, gates, download_command, dev, serve, notify):
+for command in (compare, sweep, query, report, export, gates, download_command, live_command, dev, serve, notify):
     cli.add_command(command)
 
 

@@ -16,7 +16,7 @@ VARIABLES = {
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
     "BASIS_RPC_URL": "Ethereum endpoint of `basis download`; it may hold a key and is never shown",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
-    "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
+    "BASIS_EXECUTION_MODE": "backtest, or live, which only `basis live` accepts",
     "BASIS_REPORTS_URL": "where `basis serve` answers, for links in the UI; `basis dev` sets it (default none)",
     "BASIS_UI_URL": "address of the Dagster UI in notices (`basis dev` sets it)",
 }

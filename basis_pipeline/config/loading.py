@@ -97,6 +97,11 @@ class ConfigFolder:
         return file
 
 
+def read_model(model: type[M], file: Path) -> M:
+    """The content of one YAML file, validated; ConfigError names file and key."""
+    return _validate(model, _read(file), file)
+
+
 def read_sweep(file: Path) -> SweepFile:
     """A sweep from a file anywhere; ConfigError names file and key of whatever is wrong."""
     return _validate(SweepFile, _read(file), file)

@@ -8,13 +8,16 @@
     │   ├── DataGapError          DATA-004   a value is older than its declared maximum age
     │   └── DownloadError         DATA-006   a vendor does not give what was asked for, or not whole
     ├── StorageError              STORE-*    disk full, read-only folder, broken manifest, held lock
-    ├── StateError                STATE-*    a checkpoint is missing or belongs to something else
+    ├── StateError                STATE-*, JOURNAL-*  a checkpoint or journal is missing or belongs to something else
     ├── GateError                 GATE-*     a quality gate of severity ERROR failed; nothing was published
     ├── NotificationError         NOTIFY-*   a webhook or a mail server did not take a notice
     └── EngineError               the engine refuses to go on
         ├── PositionError         POS-*      undeclared key, negative balance, delta applied twice
         ├── AccountingError       PNL-*      attribution does not close, a handshake does not conserve value
         ├── OrderError            EXEC-*     an order that cannot be right
+        ├── VenueError            VEN-*      a real venue would not or could not do what was asked
+        │   ├── VenueRefusal      VEN-003    it said no: nothing happened
+        │   └── VenueSilence      VEN-004    it said nothing: anything may have happened
         └── BacktestError         ENGINE-*   an order failed or did not reconcile in a backtest
     SystemFailure(SystemExit)     EXEC-004   live only: leaves the process through every `except Exception`
 """
@@ -93,6 +96,18 @@ class AccountingError(EngineError):
 
 class OrderError(EngineError):
     default_code = "EXEC-007"
+
+
+class VenueError(EngineError):
+    default_code = "VEN-002"
+
+
+class VenueRefusal(VenueError):  # noqa: N818 - a word of the domain, as in `SystemFailure`
+    default_code = "VEN-003"
+
+
+class VenueSilence(VenueError):  # noqa: N818
+    default_code = "VEN-004"
 
 
 class BacktestError(EngineError):

@@ -125,11 +125,18 @@ class Mismatch(msgspec.Struct, frozen=True):
 
 
 class ReconciliationResult(msgspec.Struct, frozen=True):
-    """Outcome of comparing what we hold with what the venues say we hold."""
+    """Outcome of comparing what we hold with what the venues say we hold; `silence` is why one of them said nothing."""
 
     success: bool
     mismatches: tuple[Mismatch, ...] = ()
     attempt: int = 1
+    silence: str = ""
+
+    @property
+    def detail(self) -> str:
+        """What differs, for a message."""
+        differing = [f"{m.position_key}: expected {m.simulated!r}, venue says {m.real!r}" for m in self.mismatches]
+        return "positions do not reconcile: " + (self.silence or "; ".join(differing))
 
 
 class OrderState(StrEnum):

@@ -232,6 +232,25 @@ class SteeringLimits(msgspec.Struct, frozen=True):
     retry_after: int = 86_400_000_000
 
 
+class Tolerance(msgspec.Struct, frozen=True):
+    """How far a venue's word may differ from ours: real venues round, simulated ones have no excuse (R33).
+
+    Attributes:
+        relative: of the quantity compared, or of the value moved by a handshake.
+        usdt: amounts worth less are not looked at.
+    """
+
+    relative: float = 0.0
+    usdt: float = 0.0
+
+    def allows(self, gap: float, size: float, value: float) -> bool:
+        """Whether a `gap` between two quantities of about `size`, worth `value` USDT a unit, is no mismatch."""
+        return abs(gap) <= self.relative * abs(size) or abs(gap * value) <= self.usdt
+
+
+EXACT = Tolerance()
+
+
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides behaviour, resolved to slots.
 
@@ -248,6 +267,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         receivables: slot of the receivable that stands for funds in transit to a slot.
         flows: scheduled deposits and withdrawals, in time order.
         cash_floor: cash a re-levered account keeps, as a fraction of its notional.
+        tolerance: between what we hold and what venues say we hold; exact in a backtest.
         config_digest: of everything that decides behaviour; a checkpoint of another one is refused.
         behaviour: the same in readable form, by dotted key; names the fields that differ in that refusal.
     """
@@ -277,6 +297,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     receivables: dict[int, int] = {}
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05
+    tolerance: Tolerance = EXACT
     config_digest: str = ""
     behaviour: dict[str, str] = {}
 

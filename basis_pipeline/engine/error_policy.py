@@ -26,8 +26,8 @@ class ErrorPolicy(Protocol):
     def order_failed(self, timestamp: int, result: OrderResult, completed: tuple[OrderResult, ...]) -> None:
         """Raise, or return to end the batch and let the strategy plan again on what there is."""
 
-    def unreconciled(self, timestamp: int, detail: str, completed: tuple[OrderResult, ...]) -> BaseException:
-        """The failure to raise when simulated and real positions stay different."""
+    def system_failure(self, timestamp: int, detail: str, completed: tuple[OrderResult, ...]) -> BaseException:
+        """The failure to raise when positions stay different, or nobody can say what became of an order (R39)."""
 
 
 class FailFast:
@@ -45,9 +45,9 @@ class FailFast:
             remedy="the plan was infeasible; use error_policy: replan in an experiment to see what follows.",
         )
 
-    def unreconciled(self, timestamp: int, detail: str, completed: tuple[OrderResult, ...]) -> BaseException:
+    def system_failure(self, timestamp: int, detail: str, completed: tuple[OrderResult, ...]) -> BaseException:
         return BacktestError(
-            f"positions do not reconcile at {iso(timestamp)} after {len(completed)} completed orders: {detail}",
+            f"{detail} at {iso(timestamp)} after {len(completed)} completed orders.",
             code="POS-001",
             remedy="in a backtest this is a defect of a simulated venue.",
         )
@@ -70,5 +70,5 @@ class RetryWithBackoff:
     def order_failed(self, timestamp: int, result: OrderResult, completed: tuple[OrderResult, ...]) -> None:
         return
 
-    def unreconciled(self, timestamp: int, detail: str, completed: tuple[OrderResult, ...]) -> BaseException:
-        return SystemFailure(f"positions do not reconcile at {iso(timestamp)}: {detail}", completed)
+    def system_failure(self, timestamp: int, detail: str, completed: tuple[OrderResult, ...]) -> BaseException:
+        return SystemFailure(f"{detail} at {iso(timestamp)}", completed)

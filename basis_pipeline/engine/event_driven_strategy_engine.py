@@ -65,11 +65,12 @@ _NO_PNL = PnLState((0.0,) * len(CATEGORIES), (0.0,) * len(CATEGORIES), 0.0, 0.0,
 
 
 class EngineConfig(msgspec.Struct, frozen=True):
-    """What `config` wires from the YAML files: the shared settings, the strategy, and the venues to send orders to."""
+    """What `config` wires; `opening`, by slot, is what venues hold already when a record without a state begins."""
 
     settings: EngineSettings
     strategy: Strategy
     venues: tuple[Venue, ...]
+    opening: dict[int, float] | None = None
 
 
 class EngineStatus(msgspec.Struct, frozen=True):
@@ -142,7 +143,8 @@ class EventDrivenStrategyEngine:
         self.risk_monitor = RiskMonitor(settings, state.risk if state else RiskState())
         self.pnl_monitor = PnLMonitor(settings, state.pnl if state else _NO_PNL, positions, market)
         self.venue_interface_manager = VenueInterfaceManager(config.venues)
-        self.settlements = Settlements(settings, config.venues, self.position_monitor, self.event_logger, state)
+        recorded = (self.position_monitor, self.event_logger, state)
+        self.settlements = Settlements(settings, config.venues, *recorded, opening=config.opening)
         self.strategy_manager = StrategyManager(
             settings,
             config.strategy,
@@ -236,7 +238,7 @@ class EventDrivenStrategyEngine:
             sequence=self.position_update_handler.last_sequence,
             event_sequence=self.event_logger.last_sequence,
             risk_findings=self.event_logger.findings,
-            operation_id=self.strategy_manager.last_operation,
+            operation_id=self.strategy_manager.operations.last,
             funded=self.settlements.funded,
             positions={
                 key: PositionState(positions.quantities[slot], positions.entry_prices[slot], brackets.get(slot))

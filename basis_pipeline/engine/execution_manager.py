@@ -42,7 +42,7 @@ class OrderLifecycle:
 
 
 class ExecutionManager:
-    """Works through a plan and stops at the first order that fails; the rest is SKIPPED (C7)."""
+    """Works through a plan; after a failed order, or when health forbids more, the rest is SKIPPED (C7)."""
 
     def __init__(
         self,
@@ -74,6 +74,9 @@ class ExecutionManager:
         """
         results: list[OrderResult] = []
         for position, order in enumerate(orders):
+            if not self._health.may_execute:
+                results.extend(self._skip(timestamp, orders[position:], reason))
+                break
             result = self._process(timestamp, order, market, tuple(results))
             results.append(result)
             self._event_logger.order(self._position_update_handler.last_sequence, timestamp, reason, result)
@@ -94,27 +97,30 @@ class ExecutionManager:
         lifecycle.to(OrderState.EXECUTING)
         handshake = venue.execute(order, self._position_monitor.get_current_positions(), market)
         answered = self._clock.now()
+        if handshake.status is HandshakeStatus.PENDING:
+            unknown = f"the fate of operation {order.operation_id} at {order.venue} is not known: "
+            raise self._system_failure(timestamp, lifecycle, unknown + handshake.error_message, completed)
         if handshake.status is not HandshakeStatus.CONFIRMED:
             if handshake.deltas:
                 spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
                 if not spent.success:
-                    raise self._system_failure(timestamp, lifecycle, spent, completed)
+                    raise self._system_failure(timestamp, lifecycle, spent.detail, completed)
             self._event_logger.log.moments.orders.append((started, routed, answered))
             lifecycle.to(OrderState.FAILURE)
             return OrderResult(order, lifecycle.state, handshake, None, tuple(lifecycle.trail))
         lifecycle.to(OrderState.RECONCILING)
         reconciliation = self._position_update_handler.update_state(timestamp, market, order, handshake)
         if not reconciliation.success:
-            reconciliation = self._reconcile_again(started, lifecycle, reconciliation)
+            reconciliation = self._reconcile_again(started, market, lifecycle, reconciliation)
             if not reconciliation.success:
-                raise self._system_failure(timestamp, lifecycle, reconciliation, completed)
+                raise self._system_failure(timestamp, lifecycle, reconciliation.detail, completed)
             self._position_update_handler.complete(timestamp, market, order, handshake)
         self._event_logger.log.moments.orders.append((started, routed, answered, self._clock.now()))
         lifecycle.to(OrderState.SUCCESS)
         return OrderResult(order, lifecycle.state, handshake, reconciliation, tuple(lifecycle.trail))
 
     def _reconcile_again(
-        self, started: float, lifecycle: OrderLifecycle, result: ReconciliationResult
+        self, started: float, market: MarketSnapshot, lifecycle: OrderLifecycle, result: ReconciliationResult
     ) -> ReconciliationResult:
         """Compare again after each delay, before the deadline; deltas are never applied a second time (C5, C6, C8)."""
         for attempt, delay in enumerate(self._policy.reconcile_delays, start=2):
@@ -123,7 +129,7 @@ class ExecutionManager:
             lifecycle.to(OrderState.RETRY)
             self._clock.sleep(delay)
             lifecycle.to(OrderState.RECONCILING)
-            result = self._position_update_handler.reconcile(attempt)
+            result = self._position_update_handler.reconcile(market, attempt)
             if result.success:
                 break
         return result
@@ -132,15 +138,12 @@ class ExecutionManager:
         self,
         timestamp: int,
         lifecycle: OrderLifecycle,
-        result: ReconciliationResult,
+        detail: str,
         completed: tuple[OrderResult, ...],
     ) -> BaseException:
         lifecycle.to(OrderState.SYSTEM_FAILURE)
-        detail = "; ".join(
-            f"{m.position_key}: expected {m.simulated!r}, venue says {m.real!r}" for m in result.mismatches
-        )
         self._health.report("execution_manager", HealthState.CRITICAL, timestamp, detail)
-        return self._policy.unreconciled(timestamp, detail, completed)
+        return self._policy.system_failure(timestamp, detail, completed)
 
     def _skip(self, timestamp: int, orders: Sequence[Order], reason: str) -> list[OrderResult]:
         skipped = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.errors import VenueError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
 from basis_pipeline.domain.protocols import Clock
@@ -86,11 +87,9 @@ class PositionUpdateHandler:
             AccountingError: the handshake does not conserve value up to its stated costs.
             PositionError: its deltas cannot be applied, or were applied before.
         """
-        before = self._position_monitor.get_current_positions()
         try:
-            positions = self._position_monitor.update_state(timestamp, handshake.deltas, handshake.operation_id)
-            check_conservation(handshake, before, positions, market, self._settings.universe)
-            result = self.reconcile()
+            self._book(timestamp, market, handshake)
+            result = self.reconcile(market)
             if result.success:
                 self.complete(timestamp, market, order, handshake)
         except BaseException:
@@ -98,10 +97,35 @@ class PositionUpdateHandler:
             raise
         return result
 
-    def reconcile(self, attempt: int = 1) -> ReconciliationResult:
+    def adopt(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
+        """Book an order that was executed before this process began.
+
+        Venues already hold what all such orders did, so they are compared once, after the last of them.
+        """
+        try:
+            self._book(timestamp, market, handshake)
+        except BaseException:
+            self._position_monitor.roll_back()
+            raise
+        self.complete(timestamp, market, order, handshake)
+
+    def adjust(self, timestamp: int, market: MarketSnapshot, deltas: tuple[PositionDelta, ...]) -> ChainSnapshot:
+        """Bring the book to what the venues hold, on the record and explained as what it is."""
+        try:
+            self._position_monitor.update_state(timestamp, deltas)
+            return self._run_chain(timestamp, market, Trigger.POSITION_REFRESH, deltas)
+        except BaseException:
+            self._position_monitor.roll_back()
+            raise
+
+    def reconcile(self, market: MarketSnapshot, attempt: int = 1) -> ReconciliationResult:
         """Ask the venues again and compare; applies nothing, so it can be repeated (C6)."""
         expected = self._position_monitor.get_current_positions()
-        mismatches = compare_positions(expected, self._venues.positions(expected), self._settings.universe)
+        try:
+            real = self._venues.positions(expected)
+        except VenueError as error:
+            return ReconciliationResult(success=False, attempt=attempt, silence=str(error))
+        mismatches = compare_positions(expected, real, market, self._settings)
         return ReconciliationResult(not mismatches, mismatches, attempt)
 
     def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
@@ -114,6 +138,11 @@ class PositionUpdateHandler:
         self._remember_arrival(timestamp, order, handshake)
         if order.operation is Operation.UNWRAP_REWARD:
             self._settlements.rewards_unwrapped()
+
+    def _book(self, timestamp: int, market: MarketSnapshot, handshake: ExecutionHandshake) -> None:
+        before = self._position_monitor.get_current_positions()
+        after = self._position_monitor.update_state(timestamp, handshake.deltas, handshake.operation_id)
+        check_conservation(handshake, before, after, market, self._settings)
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
         receivable = self._settings.receivables.get(order.counter_slot)

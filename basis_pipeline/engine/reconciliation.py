@@ -15,6 +15,7 @@ from basis_pipeline.domain.market import Floats, MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Mismatch
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import iso
 
 CONSERVATION_TOLERANCE = 1e-9
@@ -26,13 +27,14 @@ def check_conservation(
     before: Positions,
     after: Positions,
     market: MarketSnapshot,
-    universe: Universe,
+    settings: EngineSettings,
 ) -> None:
     """Change of value = -(fee + slippage + gas), or AccountingError PNL-002.
 
     Independent of the venue's own arithmetic: positions are valued before and after, what was traded at the venue's
     reference price (so that slippage shows), everything else at its own value.
     """
+    universe, tolerance = settings.universe, settings.tolerance
     change = moved = 0.0
     for slot in sorted({delta.slot for delta in handshake.deltas}):
         perp = universe.instruments[slot].position_type is PositionType.PERP
@@ -45,7 +47,8 @@ def check_conservation(
         unit = market.value[slot] if perp else prices[slot]
         moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * unit), abs(traded * unit))
     expected = -(handshake.fee + handshake.slippage + handshake.gas)
-    if not abs(change - expected) <= CONSERVATION_TOLERANCE * max(moved, 1.0):
+    allowed = max(CONSERVATION_TOLERANCE, tolerance.relative) * max(moved, 1.0)
+    if not abs(change - expected) <= max(allowed, tolerance.usdt):
         raise AccountingError(
             f"operation {handshake.operation_id} changed value by {change!r} USDT but states costs of {-expected!r} "
             f"(gap {change - expected!r}).",
@@ -89,12 +92,15 @@ def _listed_positive(priced: tuple[Floats, ...], single: tuple[float, ...], unli
     return all(low > 0.0 or (slot in unlisted and low == 0.0) for slot, low in enumerate(lowest))
 
 
-def compare_positions(expected: Positions, real: Mapping[int, float], universe: Universe) -> tuple[Mismatch, ...]:
-    """Slots where a venue's word differs from ours; exact, because a backtest has no excuse (R33)."""
+def compare_positions(
+    expected: Positions, real: Mapping[int, float], market: MarketSnapshot, settings: EngineSettings
+) -> tuple[Mismatch, ...]:
+    """Slots where a venue's word differs from ours by more than the tolerance."""
     return tuple(
-        Mismatch(universe.keys[slot], expected.quantities[slot], quantity)
+        Mismatch(settings.universe.keys[slot], held, quantity)
         for slot, quantity in real.items()
-        if quantity != expected.quantities[slot]
+        if quantity != (held := expected.quantities[slot])
+        and not settings.tolerance.allows(quantity - held, held, market.value[slot])
     )
 
 

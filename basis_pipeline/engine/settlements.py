@@ -7,7 +7,7 @@ happens once per timestamp.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
@@ -57,8 +57,11 @@ class Settlements:
         position_monitor: PositionMonitor,
         event_logger: EventLogger,
         state: EngineState | None,
+        *,
+        opening: Mapping[int, float] | None = None,
     ) -> None:
         self._settings = settings
+        self._opening = opening or {settings.capital_slot: settings.initial_capital}
         self._position_monitor = position_monitor
         self._event_logger = event_logger
         venues = tuple(venues)
@@ -121,8 +124,8 @@ class Settlements:
             self._rewards.accrue(self._position_monitor.get_current_positions(), market)
         if not self.funded:
             self.funded = True
-            capital = PositionDelta(self._settings.capital_slot, self._settings.initial_capital, DeltaSource.INITIAL)
-            self._apply(timestamp, SettlementKind.INITIAL, (capital,), applied)
+            capital = tuple(PositionDelta(slot, held, DeltaSource.INITIAL) for slot, held in self._opening.items())
+            self._apply(timestamp, SettlementKind.INITIAL, capital, applied)
         brackets = self._position_monitor.get_current_positions().brackets
         for kind, venue in self._due_bracketed if brackets else self._due:
             if kind is SettlementKind.FUNDING and market.funding is None:

@@ -55,15 +55,11 @@ class StrategyManager:
         self._hedge = strategy.hedge
         self._carry_gate = carry_gate(settings, carry)
         self._planner = OrderPlanner(settings, self._hedge)
-        self._operations = Counter(last_operation)
+        self.operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
         self._priced_slot = drift.priced_slot(settings, strategy)
         self.state = state
-
-    @property
-    def last_operation(self) -> int:
-        return self._operations.last
 
     @property
     def carry(self) -> CarryState:
@@ -86,7 +82,7 @@ class StrategyManager:
             if not plan.awaits_funds:
                 self._end_without_orders(timestamp, snapshot, intent, plan.refusal)
             return None
-        orders = tuple(replace(order, operation_id=self._operations.next()) for order in plan.orders)
+        orders = tuple(replace(order, operation_id=self.operations.next()) for order in plan.orders)
         self._event_logger.decision(timestamp, intent.action, intent.reason, len(orders))
         for order, notional, largest in extrapolated(orders, snapshot.market, self._settings):
             self._event_logger.slippage_extrapolated(timestamp, order, notional, largest)

@@ -34,13 +34,16 @@ class Workspace:
         self.sweeps = SweepStore(self.root.results / SWEEPS)
 
     @classmethod
-    def from_environment(cls) -> Workspace:
-        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable, a bad value, or live."""
+    def from_environment(cls, *, live: bool = False) -> Workspace:
+        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable or a bad value.
+
+        BASIS_EXECUTION_MODE=live is refused unless it is for a `live` session.
+        """
         environment = read_environment()
-        if environment.execution_mode != ExecutionMode.BACKTEST:
+        if environment.execution_mode != ExecutionMode.BACKTEST and not live:
             raise ConfigError(
-                f"BASIS_EXECUTION_MODE={environment.execution_mode} is not possible here: every command works on "
-                "backtests and simulated venues.",
+                f"BASIS_EXECUTION_MODE={environment.execution_mode} is not possible here: every command but "
+                "`basis live` works on backtests and simulated venues.",
                 remedy="unset it, or set it to backtest.",
             )
         return cls(environment.data_dir, environment.config_dir, environment.raw_dir, environment.reports_url)

@@ -84,6 +84,17 @@ def reject(handshake: ExecutionHandshake) -> ExecutionHandshake:
     )
 
 
+def keep_silent(handshake: ExecutionHandshake) -> ExecutionHandshake:
+    """The venue took the order and nobody can say what became of it."""
+    return ExecutionHandshake(
+        operation_id=handshake.operation_id,
+        status=HandshakeStatus.PENDING,
+        error_code="VEN-004",
+        error_message="no answer until the deadline",
+        submitted_at=handshake.submitted_at,
+    )
+
+
 def hide_fee(handshake: ExecutionHandshake) -> ExecutionHandshake:
     """The venue takes a fee and does not say so."""
     return replace(handshake, fee=0.0)

@@ -11,8 +11,9 @@ from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import AccountingError, BacktestError, EngineError, PositionError, SystemFailure
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, OrderState
 from basis_pipeline.domain.records import Category, Trigger
+from basis_pipeline.domain.settings import EXACT, Tolerance
 from basis_pipeline.engine.health import HealthState
-from basis_pipeline.venues.faults import hide_fee, lose_leg, overdraw, reject, repeat
+from basis_pipeline.venues.faults import hide_fee, keep_silent, lose_leg, overdraw, reject, repeat
 from basis_pipeline_tests.builders import Run, steady, wired
 from basis_pipeline_tests.engine.faulty import CALM, DriftsAfterwards, RecordingClock, SlowVenue, run_with
 
@@ -211,3 +212,35 @@ def test_gas_of_a_failed_order_that_does_not_reconcile_is_a_failure_too() -> Non
     with pytest.raises(SystemFailure, match="wallet:BaseToken:USDT"):
         run.go()
     assert run.clock.sleeps == [], "nothing is waited for that the order did not do"
+
+
+def test_an_order_whose_fate_is_unknown_stops_a_live_session_with_what_was_completed() -> None:  # R39, C23, C37
+    run = run_with("binance", policy="retry", answers={2: keep_silent})
+    with pytest.raises(SystemFailure, match=r"fate of operation .* at binance is not known: no answer") as caught:
+        run.go()
+    assert [result.state for result in caught.value.completed] == [OrderState.SUCCESS] * 3  # type: ignore[attr-defined]
+    assert run.faulty.execute_calls == 2, "nothing is sent again, and nothing after it"
+    assert run.engine.get_status().health.overall_status is HealthState.CRITICAL
+
+
+def test_an_unknown_fate_ends_a_backtest_under_every_policy() -> None:  # R38
+    with pytest.raises(BacktestError, match="fate of operation"):
+        run_with("binance", answers={1: keep_silent}).go()
+    with pytest.raises(BacktestError, match="fate of operation"):
+        run_with("binance", policy="replan", answers={1: keep_silent}).go()
+
+
+@pytest.mark.parametrize(
+    ("gap", "size", "price", "allowed"),
+    [
+        (0.0001, 1.0, 50_000.0, True),
+        (0.00011, 1.0, 50_000.0, False),
+        (-0.00011, 1.0, 4_000.0, True),
+        (0.5, 0.0, 1.0, True),
+        (float("nan"), 1.0, 1.0, False),
+    ],
+    ids=["relative", "too much", "below half a USDT", "dust on nothing", "not a number"],
+)
+def test_a_tolerance_is_relative_with_a_floor_in_money(gap: float, size: float, price: float, allowed: bool) -> None:
+    assert Tolerance(relative=1e-4, usdt=0.5).allows(gap, size, price) is allowed
+    assert not EXACT.allows(5e-324, 1.0, 1.0), "what is simulated has no excuse"

@@ -1,0 +1,1 @@
+"""The append-only record of a live session: intents, outcomes, states, settlements, everything an operator did."""

@@ -1,0 +1,150 @@
+"""What a live session writes down, in its own words (domain I5).
+
+The state of the engine is written after every completed tick. Orders of a tick that was interrupted are in no state
+yet; their intents and facts are, and a restart books them on top of the last state.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+import msgspec
+
+from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
+from basis_pipeline.domain.state import EngineState
+from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+
+
+class WallClock(Protocol):
+    """Wall-clock microseconds UTC."""
+
+    def __call__(self) -> int: ...
+
+
+class Action(msgspec.Struct, frozen=True):
+    """Something a component or an operator did, with the delay between decision and effect in seconds (R61, R62)."""
+
+    component: str
+    what: str
+    detail: str = ""
+    seconds: float | None = None
+
+
+class LiveJournal:
+    """The journal of one mode in one environment; implements `IntentJournal`.
+
+    Args:
+        path: the SQLite file; created if absent.
+        belongs_to: mode and environment, for example `btc_basis@staging`.
+        now: wall clock.
+    """
+
+    def __init__(self, database: JournalDatabase, now: WallClock) -> None:
+        self._database = database
+        self._now = now
+        self._id = database.about("journal_id")
+
+    @classmethod
+    def open(cls, path: Path, *, belongs_to: str, now: WallClock) -> Self:
+        return cls(JournalDatabase.open(path, belongs_to=belongs_to), now)
+
+    def next_id(self, operation_id: int) -> str:
+        """`bp`, the journal's own random id, the operation in hexadecimal: unique even after a journal was lost."""
+        return f"bp{self._id}{operation_id:x}"
+
+    def intend(self, intent: Intent) -> None:
+        if not self._append(Kind.INTENT, intent.intent_id, msgspec.json.encode(intent)):
+            raise StateError(
+                f"intent {intent.intent_id} (operation {intent.order.operation_id} at {intent.order.venue}) is already "
+                f"in {self._database.path}.",
+                code="JOURNAL-002",
+                remedy="its fate has to be found out at the venue; it must not be sent again.",
+            )
+
+    def sent(self, intent_id: str, reference: str) -> None:
+        self._append(Kind.SENT, intent_id, reference.encode())
+
+    def settle(self, intent_id: str, facts: Facts) -> None:
+        payload = msgspec.json.encode(facts)
+        if self._append(Kind.FACTS, intent_id, payload):
+            return
+        known = self._database.find(Kind.FACTS, intent_id)
+        if known is not None and known.payload != payload:
+            raise StateError(
+                f"the venue now tells another story about intent {intent_id}: {payload.decode()}; the journal has "
+                f"{known.payload.decode()}.",
+                code="JOURNAL-003",
+                remedy="compare with the venue's own history before trading on.",
+            )
+
+    def open_intents(self) -> tuple[OpenIntent, ...]:
+        settled = {entry.key for entry in self._database.entries(Kind.FACTS)}
+        references = {entry.key: entry.payload.decode() for entry in self._database.entries(Kind.SENT)}
+        return tuple(
+            OpenIntent(_intent(entry), references.get(entry.key, ""))
+            for entry in self._database.entries(Kind.INTENT)
+            if entry.key not in settled
+        )
+
+    def settled_after(self, operation_id: int) -> tuple[SettledIntent, ...]:
+        """Intents of later operations with their facts: what a state that ends at `operation_id` does not contain."""
+        facts = {entry.key: entry.payload for entry in self._database.entries(Kind.FACTS)}
+        intents = (_intent(entry) for entry in self._database.entries(Kind.INTENT) if entry.key in facts)
+        later = [intent for intent in intents if intent.order.operation_id > operation_id]
+        return tuple(SettledIntent(i, msgspec.json.decode(facts[i.intent_id], type=Facts)) for i in later)
+
+    @property
+    def last_operation(self) -> int:
+        """The highest operation id ever intended; a resumed session counts on from here."""
+        return max((_intent(e).order.operation_id for e in self._database.entries(Kind.INTENT)), default=0)
+
+    def save_state(self, state: EngineState) -> None:
+        """The state after a completed tick, compressed: it holds the whole book and its market."""
+        self._append(Kind.STATE, str(state.timestamp), zlib.compress(msgspec.json.encode(state)))
+
+    def last_state(self) -> EngineState | None:
+        entry = self._database.last(Kind.STATE)
+        return _state(entry, self._database.path) if entry else None
+
+    def states(self) -> Iterator[EngineState]:
+        """The state of every completed tick, oldest first."""
+        for entry in self._database.entries(Kind.STATE):
+            yield _state(entry, self._database.path)
+
+    def income(self, venue: str, reference: str, payload: bytes) -> bool:
+        """Record one line of a venue's income history; False if a saved state contains it.
+
+        A line counts as booked once a state was saved after it: a tick that dies in between is done again, and books
+        it then. A state may therefore be saved only of a tick whose refresh was committed.
+        """
+        key = f"{venue}:{reference}"
+        known = self._database.find(Kind.INCOME, key)
+        if known is None:
+            self._append(Kind.INCOME, key, payload)
+            return True
+        saved = self._database.last(Kind.STATE)
+        return saved is None or saved.number < known.number
+
+    def action(self, action: Action) -> None:
+        self._append(Kind.ACTION, action.component, msgspec.json.encode(action))
+
+    def entries(self, *kinds: Kind, after: int = 0) -> Iterator[Entry]:
+        return self._database.entries(*kinds, after=after)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _append(self, kind: Kind, key: str, payload: bytes) -> bool:
+        return self._database.append(self._now(), kind, key, payload)
+
+
+def _intent(entry: Entry) -> Intent:
+    return msgspec.json.decode(entry.payload, type=Intent)
+
+
+def _state(entry: Entry, source: Path) -> EngineState:
+    return EngineState.from_json(zlib.decompress(entry.payload), source=f"{source}, entry {entry.number}")

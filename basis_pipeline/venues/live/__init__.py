@@ -1,0 +1,1 @@
+"""Clients of real venues. Nothing here is imported by a backtest."""

@@ -1,0 +1,252 @@
+"""A centralised exchange in staging and live: journal, send once, find out, book.
+
+An order is sent exactly once. Whatever comes back, its fate is what the exchange says of its client id; an order the
+exchange does not know is lost only when its receive window has passed, because until then it may still arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_DOWN, Decimal
+from typing import Protocol
+
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
+from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.intents import Booking, Facts, Fate, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
+from basis_pipeline.domain.position_keys import Instrument, PositionType
+from basis_pipeline.domain.protocols import Clock, SettlementKind
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.venues.live.booking import handshake, refused, unknown
+from basis_pipeline.venues.live.exchange import Exchange, Fill, Listing, MarketOrder, OrderStatus
+
+POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between questions about an order; the last one repeats."""
+WINDOW_MARGIN = 5.0
+"""Seconds beyond the receive window before an unknown order is called lost: clocks differ."""
+
+
+class IncomeJournal(IntentJournal, Protocol):
+    """Also remembers which lines of income were booked."""
+
+    def income(self, venue: str, reference: str, payload: bytes) -> bool: ...
+
+
+class LiveCex:
+    """Spot and linear perps of one account.
+
+    Args:
+        exchange: the account.
+        settings: shared by all components; the venue's name must be in its universe.
+        journal: where intents go before anything is sent.
+        clock: waits between questions.
+        since: microseconds; income before it is in the state already.
+        max_notional: USDT; larger orders are refused here, whatever the strategy says.
+        read_only: every order is checked and then refused; nothing is sent.
+        deadline: seconds after which a fate that is still unknown stops the session (R36).
+    """
+
+    operations = frozenset({Operation.SPOT_TRADE, Operation.PERP_TRADE})
+    settles = frozenset({SettlementKind.FUNDING})
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: EngineSettings,
+        journal: IncomeJournal,
+        clock: Clock,
+        *,
+        since: int,
+        max_notional: float,
+        read_only: bool = False,
+        deadline: float = 120.0,
+    ) -> None:
+        self.name = exchange.name
+        self._exchange, self._settings, self._journal, self._clock = exchange, settings, journal, clock
+        self._since, self._max_notional, self._deadline = since, max_notional, deadline
+        self._read_only = read_only
+        self._slots = tuple(
+            (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
+        )
+        self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
+
+    def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
+        """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
+        try:
+            request = self._request(order, market)
+            self._exchange.make_room(request, market.last[order.slot])
+        except (OrderError, VenueError) as error:
+            return refused(order, market, error)
+        intent = Intent(intent_id=request.client_id, timestamp=market.timestamp, order=order)
+        self._journal.intend(intent)
+        facts = self._send(intent, request)
+        if facts is None:
+            return unknown(order, market.timestamp, f"{self.name} did not say within {self._deadline:g} s.")
+        return handshake(order, facts, market, self._settings)
+
+    def resolve(self, open_intent: OpenIntent) -> Facts | None:
+        """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
+        return self._find_out(open_intent.intent, self._clock.now(), None)
+
+    def positions(self, expected: Positions) -> Mapping[int, float]:
+        """What the exchange says we hold: tokens over all its wallets, perps signed."""
+        balances, perps = self._exchange.balances(), self._exchange.perps()
+        held: dict[int, float] = {}
+        for slot, instrument in self._slots:
+            if instrument.position_type is PositionType.PERP:
+                holding = perps.get(symbol_of(instrument))
+                held[slot] = holding.quantity if holding else 0.0
+            elif instrument.position_type is PositionType.BASE_TOKEN:
+                held[slot] = balances.get(instrument.token, 0.0)
+        return held
+
+    def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """Funding from the income history that no saved state contains yet."""
+        deltas = []
+        for slot, instrument in self._perps:
+            cash = self._settings.universe.slot(f"{self.name}:{PositionType.BASE_TOKEN}:{instrument.quote}")
+            for line in self._exchange.funding_since(symbol_of(instrument), self._since):
+                if line.at > market.timestamp:
+                    continue
+                if self._journal.income(self.name, line.reference, f"{line.symbol} {line.amount!r} {line.at}".encode()):
+                    deltas.append(
+                        PositionDelta(
+                            cash,
+                            line.amount,
+                            DeltaSource.FUNDING,
+                            price=market.mark[slot],
+                            reference_quantity=positions.quantities[slot],
+                        )
+                    )
+        return tuple(deltas)
+
+    def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
+        """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""
+        instrument = self._settings.universe.instruments[order.slot]
+        listing = self._exchange.listing(symbol_of(instrument))
+        quantity = whole_lots(order.quantity, listing)
+        notional = quantity * market.last[order.slot]
+        if quantity < listing.min_quantity or notional < listing.min_notional:
+            raise OrderError(
+                f"{quantity:.10g} {listing.base} ({notional:.2f} {listing.quote}) is below what {self.name} takes: "
+                f"{listing.min_quantity:.10g} and {listing.min_notional:.10g}.",
+                code="EXEC-010",
+            )
+        if notional > self._max_notional:
+            raise OrderError(
+                f"{notional:.2f} {listing.quote} of {listing.symbol} is above the largest order allowed, "
+                f"{self._max_notional:.2f}.",
+                code="EXEC-014",
+                remedy="raise BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD if this size is meant.",
+            )
+        if order.side is None:
+            raise OrderError(f"{order.operation} at {self.name} has no side.")
+        if self._read_only:
+            raise OrderError(
+                f"read only: {order.side} {quantity:.10g} {listing.symbol} at {self.name} was not sent.",
+                code="EXEC-015",
+                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
+            )
+        client_id = self._journal.next_id(order.operation_id)
+        return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
+
+    def _send(self, intent: Intent, request: MarketOrder) -> Facts | None:
+        sent_at, refusal = self._clock.now(), None
+        try:
+            placed = self._exchange.place(request)
+            self._journal.sent(intent.intent_id, placed.reference)
+        except VenueRefusal as error:
+            refusal = error
+        except VenueSilence:
+            pass  # its fate is asked for below
+        return self._find_out(intent, sent_at, refusal)
+
+    def _find_out(self, intent: Intent, sent_at: float, refusal: VenueRefusal | None) -> Facts | None:
+        """Ask until the exchange tells the whole story, it can no longer have one, or the deadline has come."""
+        symbol = symbol_of(self._settings.universe.instruments[intent.order.slot])
+        for delay in _delays(POLL_DELAYS):
+            if self._clock.now() + delay - sent_at > self._deadline:
+                return None
+            self._clock.sleep(delay)
+            try:
+                status = self._exchange.find(symbol, intent.intent_id)
+                facts = self._facts(intent, symbol, status, sent_at, refusal)
+            except VenueError:
+                continue
+            if facts is not None:
+                self._journal.settle(intent.intent_id, facts)
+                return facts
+        return None
+
+    def _facts(
+        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, refusal: VenueRefusal | None
+    ) -> Facts | None:
+        """The story as far as it is complete: None while the order may still arrive, fill, or show its trades."""
+        if status is None:
+            return self._absent(sent_at, refusal)
+        if not status.done:
+            return None
+        if not status.filled:
+            why = f"{self.name} took the order and filled nothing of it."
+            return Facts(fate=Fate.REJECTED, reference=status.reference, error_code="VEN-003", error_message=why)
+        fills = self._exchange.fills(symbol, status.reference)
+        if abs(sum(fill.quantity for fill in fills) - status.filled) > 1e-9 * status.filled:
+            return None
+        instrument = self._settings.universe.instruments[intent.order.slot]
+        return executed(self.name, instrument, intent.order, status.reference, fills)
+
+    def _absent(self, sent_at: float, refusal: VenueRefusal | None) -> Facts | None:
+        """The exchange does not know the order: refused, or on its way until its window has passed."""
+        if refusal is not None:
+            return Facts(fate=Fate.REJECTED, error_code=refusal.code, error_message=refusal.message)
+        if self._clock.now() - sent_at <= self._exchange.receive_window + WINDOW_MARGIN:
+            return None
+        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=f"{self.name} never got the order.")
+
+
+def symbol_of(instrument: Instrument) -> str:
+    """`BTC/USDT` or `BTC/USDT:USDT`, as the client library spells it."""
+    if instrument.position_type is PositionType.PERP:
+        return f"{instrument.token}/{instrument.quote}:{instrument.quote}"
+    return f"{instrument.token}/USDT"
+
+
+def whole_lots(quantity: float, listing: Listing) -> float:
+    """Rounded down to the lot, in decimals, so that no binary fraction of a lot is ever sent."""
+    lot = Decimal(repr(listing.lot))
+    # A quantity one float below a multiple of the lot means that multiple.
+    lots = (Decimal(repr(quantity)) / lot + Decimal("1e-9")).to_integral_value(rounding=ROUND_DOWN)
+    return float(lots * lot)
+
+
+def executed(venue: str, instrument: Instrument, order: Order, reference: str, fills: tuple[Fill, ...]) -> Facts:
+    """The facts of an order that was filled, in part or whole: one booking per leg, one per fee."""
+    filled = sum(fill.quantity for fill in fills)
+    paid = sum(fill.quantity * fill.price for fill in fills)
+    fee_token, fee = fills[0].fee_token, sum(fill.fee for fill in fills)
+    sign = 1.0 if order.side is Side.BUY else -1.0
+    perp = instrument.position_type is PositionType.PERP
+    quote = instrument.quote or "USDT"
+    cash = sum(fill.realised for fill in fills) if perp else -sign * paid
+    token = f"{venue}:{PositionType.BASE_TOKEN}:"
+    return Facts(
+        fate=Fate.EXECUTED,
+        reference=reference,
+        executed_at=max(fill.at for fill in fills),
+        filled=filled,
+        price=paid / filled,
+        fee=fee,
+        fee_token=fee_token,
+        bookings=(
+            Booking(str(instrument.key), sign * filled),
+            Booking(token + quote, cash),
+            Booking(token + fee_token, -fee),
+        ),
+    )
+
+
+def _delays(first: tuple[float, ...]) -> list[float]:
+    """The given delays, then the last of them for as long as any deadline lasts."""
+    return [*first, *([first[-1]] * 1_000)]

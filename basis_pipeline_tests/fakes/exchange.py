@@ -1,0 +1,274 @@
+"""The books of an exchange: balances, orders, perps on cross margin, income. Protocols are skins around it.
+
+Money is rounded to eight decimals like the real ones do. Time is the market's, set by the test; wall-clock time only
+matters for signatures, which are the skins' business.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import count
+
+
+class RejectedError(Exception):
+    """The exchange says no; `reason` is one of the keys that every skin translates into its own codes."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass
+class Market:
+    """One instrument. `perp` markets are linear and margined in the quote token."""
+
+    base: str
+    perp: bool
+    lot: float
+    min_notional: float
+    taker_fee: float
+    price: float = 0.0
+    mark: float = 0.0
+    quote: str = "USDT"
+
+    @property
+    def symbol(self) -> str:
+        return f"{self.base}{self.quote}"
+
+
+@dataclass
+class Trade:
+    trade_id: int
+    order_id: int
+    market: Market
+    buy: bool
+    quantity: float
+    price: float
+    fee: float
+    fee_token: str
+    realised: float
+    at: int
+
+
+@dataclass
+class PlacedOrder:
+    """`waits_for` polls until it fills: an order the exchange accepted and is slow about."""
+
+    order_id: int
+    client_id: str
+    market: Market
+    buy: bool
+    quantity: float
+    reduce_only: bool
+    at: int
+    waits_for: int = 0
+    trades: list[Trade] = field(default_factory=list)
+    done: bool = False
+
+    @property
+    def filled(self) -> float:
+        return sum(trade.quantity for trade in self.trades)
+
+    @property
+    def average(self) -> float:
+        return sum(trade.quantity * trade.price for trade in self.trades) / self.filled if self.trades else 0.0
+
+
+@dataclass
+class Income:
+    reference: str
+    kind: str
+    symbol: str
+    amount: float
+    at: int
+
+
+@dataclass
+class Withdrawal:
+    reference: str
+    client_id: str
+    token: str
+    amount: float
+    fee: float
+    address: str
+    at: int
+
+
+class FakeExchange:
+    """One account on one exchange.
+
+    Args:
+        spot_fee, perp_fee: taker fees, fractions; a spot buy pays in the token bought.
+        slippage: every fill is this fraction worse than the price.
+        initial_margin: of the notional, to open.
+    """
+
+    def __init__(self, *, spot_fee: float = 0.001, perp_fee: float = 0.0005, slippage: float = 0.0002) -> None:
+        self.spot: dict[str, float] = defaultdict(float)
+        self.margin: dict[str, float] = defaultdict(float)
+        self.perps: dict[str, tuple[float, float]] = {}
+        self.orders: list[PlacedOrder] = []
+        self.income: list[Income] = []
+        self.withdrawals: list[Withdrawal] = []
+        self.markets: list[Market] = []
+        self.now = 0
+        self.slippage, self.initial_margin = slippage, 0.1
+        self.spot_fee, self.perp_fee = spot_fee, perp_fee
+        self.fill_fraction: list[float] = []
+        self.late_polls: list[int] = []
+        self._ids = count(1_001)
+
+    def list_coin(self, base: str, price: float, *, spot_lot: float = 1e-5, perp_lot: float = 1e-3) -> None:
+        self.markets.append(Market(base, False, spot_lot, 10.0, self.spot_fee, price, price))
+        self.markets.append(Market(base, True, perp_lot, 100.0, self.perp_fee, price, price))
+
+    def market(self, symbol: str, *, perp: bool) -> Market:
+        for market in self.markets:
+            if market.symbol == symbol and market.perp is perp:
+                return market
+        raise RejectedError("unknown symbol")
+
+    def set_price(self, base: str, price: float, mark: float | None = None) -> None:
+        for market in self.markets:
+            if market.base == base:
+                market.price, market.mark = price, mark if mark is not None else price
+
+    def place(
+        self, market: Market, client_id: str, *, buy: bool, quantity: float, reduce_only: bool = False
+    ) -> PlacedOrder:
+        """A market order. A client id that was used by an order that is done is accepted again, as on the real one."""
+        if any(order.client_id == client_id and not order.done for order in self.orders):
+            raise RejectedError("duplicate")
+        lots = quantity / market.lot
+        if quantity <= 0.0 or abs(lots - round(lots)) > 1e-6:
+            raise RejectedError("lot")
+        if quantity * market.price < market.min_notional:
+            raise RejectedError("notional")
+        held = self.perps.get(market.symbol, (0.0, 0.0))[0]
+        if reduce_only and (held == 0.0 or (held > 0.0) == buy):
+            raise RejectedError("reduce only")
+        order = PlacedOrder(next(self._ids), client_id, market, buy, quantity, reduce_only, self.now)
+        self._check_funds(order)
+        order.waits_for = self.late_polls.pop(0) if self.late_polls else 0
+        self.orders.append(order)
+        if not order.waits_for:
+            self._fill(order)
+        return order
+
+    def poll(self, market: Market, *, client_id: str = "", order_id: int = 0) -> PlacedOrder:
+        """Look an order up; one that is late comes nearer to its fill each time."""
+        for order in reversed(self.orders):
+            if order.market is market and (order.client_id == client_id or order.order_id == order_id):
+                if not order.done:
+                    order.waits_for -= 1
+                    if order.waits_for <= 0:
+                        self._fill(order)
+                return order
+        raise RejectedError("unknown order")
+
+    def trades(self, market: Market, order_id: int | None = None) -> list[Trade]:
+        return [
+            trade
+            for order in self.orders
+            if order.market is market and order_id in (None, order.order_id)
+            for trade in order.trades
+        ]
+
+    def pay_funding(self, symbol: str, rate: float) -> float:
+        """-quantity x mark x rate into the margin wallet and the income history; returns the amount."""
+        quantity, _ = self.perps.get(symbol, (0.0, 0.0))
+        if not quantity:
+            return 0.0
+        amount = round(-quantity * self.market(symbol, perp=True).mark * rate, 8)
+        self.margin["USDT"] += amount
+        self.income.append(Income(str(next(self._ids)), "FUNDING_FEE", symbol, amount, self.now))
+        return amount
+
+    def move(self, token: str, amount: float, *, to_margin: bool) -> int:
+        """Between the spot and the margin wallet."""
+        source, target = (self.spot, self.margin) if to_margin else (self.margin, self.spot)
+        free = source[token] if to_margin else min(source[token], self.free_margin)
+        if amount > free + 1e-9:
+            raise RejectedError("balance")
+        source[token] = round(source[token] - amount, 8)
+        target[token] = round(target[token] + amount, 8)
+        return next(self._ids)
+
+    def withdraw(self, client_id: str, token: str, amount: float, fee: float, address: str) -> Withdrawal:
+        """`amount` arrives at `address`, `amount + fee` leaves the spot wallet."""
+        if any(done.client_id == client_id for done in self.withdrawals):
+            raise RejectedError("duplicate")
+        if amount + fee > self.spot[token] + 1e-9:
+            raise RejectedError("balance")
+        self.spot[token] = round(self.spot[token] - amount - fee, 8)
+        done = Withdrawal(str(next(self._ids)), client_id, token, amount, fee, address, self.now)
+        self.withdrawals.append(done)
+        return done
+
+    @property
+    def free_margin(self) -> float:
+        """Cash and unrealised P&L above the initial margin of what is open."""
+        open_value = profit = 0.0
+        for symbol, (quantity, entry) in self.perps.items():
+            mark = self.market(symbol, perp=True).mark
+            profit += quantity * (mark - entry)
+            open_value += abs(quantity) * mark
+        return self.margin["USDT"] + profit - self.initial_margin * open_value
+
+    def _check_funds(self, order: PlacedOrder) -> None:
+        market, cost = order.market, order.quantity * order.market.price * (1.0 + self.slippage)
+        if not market.perp:
+            short = self.spot[market.quote] < cost if order.buy else self.spot[market.base] < order.quantity - 1e-12
+            if short:
+                raise RejectedError("balance")
+            return
+        held = self.perps.get(market.symbol, (0.0, 0.0))[0]
+        opens = held == 0.0 or (held > 0.0) == order.buy
+        if opens and self.free_margin < cost * (self.initial_margin + market.taker_fee):
+            raise RejectedError("margin")
+
+    def _fill(self, order: PlacedOrder) -> None:
+        market = order.market
+        fraction = self.fill_fraction.pop(0) if self.fill_fraction else 1.0
+        quantity = round(round(order.quantity * fraction / market.lot) * market.lot, 8)
+        order.done = True
+        price = round(market.price * (1.0 + self.slippage if order.buy else 1.0 - self.slippage), 2)
+        halves = [round(round(quantity / 2 / market.lot) * market.lot, 8)]
+        halves.append(round(quantity - halves[0], 8))
+        for part in halves:
+            if part > 0.0:
+                order.trades.append(self._book(order, part, price))
+
+    def _book(self, order: PlacedOrder, quantity: float, price: float) -> Trade:
+        market, signed = order.market, quantity if order.buy else -quantity
+        realised, fee_token = 0.0, market.quote
+        if market.perp:
+            fee = round(quantity * price * market.taker_fee, 8)
+            realised = self._change_perp(market.symbol, signed, price)
+            self.margin[market.quote] = round(self.margin[market.quote] + realised - fee, 8)
+        elif order.buy:
+            fee, fee_token = round(quantity * market.taker_fee, 8), market.base
+            self.spot[market.base] = round(self.spot[market.base] + quantity - fee, 8)
+            self.spot[market.quote] = round(self.spot[market.quote] - quantity * price, 8)
+        else:
+            fee = round(quantity * price * market.taker_fee, 8)
+            self.spot[market.base] = round(self.spot[market.base] - quantity, 8)
+            self.spot[market.quote] = round(self.spot[market.quote] + quantity * price - fee, 8)
+        return Trade(
+            next(self._ids), order.order_id, market, order.buy, quantity, price, fee, fee_token, realised, self.now
+        )
+
+    def _change_perp(self, symbol: str, change: float, price: float) -> float:
+        """Average entry on the way in, realised P&L on the way out."""
+        quantity, entry = self.perps.get(symbol, (0.0, 0.0))
+        after = round(quantity + change, 8)
+        if quantity * change >= 0.0:
+            self.perps[symbol] = (after, (quantity * entry + change * price) / after)
+            return 0.0
+        closed = min(abs(change), abs(quantity)) * (1.0 if quantity > 0.0 else -1.0)
+        if after == 0.0:
+            del self.perps[symbol]
+        else:
+            self.perps[symbol] = (after, entry if after * quantity > 0.0 else price)
+        return round(closed * (price - entry), 8)
