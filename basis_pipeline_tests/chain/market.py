@@ -110,8 +110,9 @@ class Market:
             artifact(periphery + "contracts/SwapRouter.sol/SwapRouter.json")["bytecode"],
             ("address", "address"), factory, self.weth,
         )  # fmt: skip
+        manager = "NonfungiblePositionManager"
         manager = node.deploy(
-            artifact(periphery + "contracts/NonfungiblePositionManager.sol/NonfungiblePositionManager.json")["bytecode"],
+            artifact(periphery + f"contracts/{manager}.sol/{manager}.json")["bytecode"],
             ("address", "address", "address"), factory, self.weth, ZERO,
         )  # fmt: skip
         first, second = sorted((self.weth, self.weeth), key=lambda token: int(token, 16))
@@ -155,7 +156,11 @@ class Market:
                 "aave_v3",
                 self.pool,
                 self.oracle,
-                {"WETH": self._reserve(self.weth), "weETH": self._reserve(self.weeth), "USDT": self._reserve(self.usdt)},
+                {
+                    "WETH": self._reserve(self.weth),
+                    "weETH": self._reserve(self.weeth),
+                    "USDT": self._reserve(self.usdt),
+                },
                 emode=EMODE,
             ),
             staking={"etherfi": Staking(StakingKind.ETHERFI, "weETH", self.weeth)},
@@ -187,5 +192,3 @@ class Market:
 
 def _address(word: int) -> str:
     return f"0x{word:040x}"
-
-

@@ -28,6 +28,7 @@ MINT = topic("Mint(address,address,uint256,uint256,uint256)")
 BURN = topic("Burn(address,address,uint256,uint256,uint256)")
 RAY = 10**27
 WEI = 1e-18
+GAS_TOKEN = "ETH"
 ETH = "wallet:BaseToken:ETH"
 
 
@@ -79,7 +80,7 @@ def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Fac
             reference=receipt.hash,
             executed_at=executed_at,
             fee=gas,
-            fee_token="ETH",
+            fee_token=GAS_TOKEN,
             bookings=(spent,),
             error_code="EXEC-005",
             error_message="the transaction was reverted; only its gas was paid.",
@@ -95,7 +96,7 @@ def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Fac
         filled=sold or order.quantity,
         price=received / sold if sold else None,
         fee=gas,
-        fee_token="ETH",
+        fee_token=GAS_TOKEN,
         bookings=(*(Booking(key, amount) for key, amount in moved.items() if amount), spent),
     )
 
@@ -232,7 +233,7 @@ def _swapped(order: Order, receipt: Receipt, book: Ledger) -> tuple[float, float
 
 
 def _total(logs: Iterable[Log], held: Mapping[str, Held]) -> float:
-    return sum(int(unpack(("uint256",), log.data)[0]) / 10 ** held[log.address].decimals for log in logs)
+    return sum((int(unpack(("uint256",), log.data)[0]) / 10.0 ** held[log.address].decimals for log in logs), 0.0)
 
 
 def _party(log: Log, position: int) -> str:

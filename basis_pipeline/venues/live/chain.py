@@ -73,9 +73,7 @@ class Chain:
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
         self.local = (urlsplit(url).hostname or "") in LOOPBACK
-        self._provider = HTTPProvider(
-            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
-        )
+        self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
         self._highest = 0
 
     def chain_id(self) -> int:
@@ -130,7 +128,7 @@ class Chain:
         return _number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
 
     def fees(self, block: Block) -> Fees:
-        """What gets into one of the next blocks: twice the base fee, so that six full blocks in a row do not stop it."""
+        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it."""
         tip = _number(self.ask("eth_maxPriorityFeePerGas"))
         return Fees(2 * block.base_fee + tip, tip)
 
@@ -167,7 +165,7 @@ class Chain:
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
         try:
-            answer = self._provider.make_request(method, list(parameters))  # type: ignore[arg-type]
+            answer = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
             raise VenueSilence(f"the node gave no usable answer to {method}: {type(error).__name__}.") from None
         if failure := answer.get("error"):

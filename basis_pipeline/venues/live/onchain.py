@@ -62,10 +62,10 @@ class OnChainAccount:
         signer: Signer,
         deployment: Deployment,
         settings: EngineSettings,
+        *,
         journal: IntentJournal,
         clock: Clock,
         limits: Limits,
-        *,
         deadline: float = 120.0,
     ) -> None:
         _owned(chain, deployment, signer.address)
@@ -79,9 +79,7 @@ class OnChainAccount:
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
-        intent = Intent(
-            intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order
-        )
+        intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
         try:
             self._check_size(order, market)
             made = program(order, positions, market, self._account(), self._terms)
@@ -116,7 +114,7 @@ class OnChainAccount:
             units = sum(self._units(address, "balanceOf(address)", holder) for holder in (executor, owner))
         else:
             return 0.0
-        return float(units) / 10 ** self._deployment.token(token).decimals
+        return float(units) / 10.0 ** self._deployment.token(token).decimals
 
     def _units(self, contract: str, function: str, holder: str) -> int:
         return int(self._chain.read(contract, function, ("uint256",), holder))

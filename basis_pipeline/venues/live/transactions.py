@@ -27,6 +27,8 @@ GAS_MARGIN = 1.25
 """Of the estimate: a state that changes on the way must not stop a transaction for a few units of gas."""
 REPLACEMENT = 1.3
 """Factor on both fees; nodes want at least 1.1 to replace a waiting transaction."""
+SURELY_INDEXED = 5
+"""Blocks after which a node knows a receipt if there is one: a missing one is evidence only then."""
 TRANSFER_GAS = 21_000
 WEI = 1e-18
 
@@ -191,7 +193,7 @@ class Sender:
 
     def _displaced(self, attempts: Attempts, head: int) -> bool:
         """Whether a transaction that is not ours has used the nonce, deep enough to be final."""
-        settled = max(0, head - self._confirmations + 1)
+        settled = max(0, head - self._confirmations - SURELY_INDEXED + 1)
         return _used(self._chain, self.address, settled) > attempts.nonce
 
     def _facts(self, intent: Intent, attempts: Attempts, receipt: Receipt) -> Facts:
