@@ -103,7 +103,7 @@ class Market:
             node.do(self.configurator, "setAssetEModeCategory(address,uint8)", token, EMODE)
 
     def _uniswap(self) -> tuple[str, str]:
-        """A pool of weETH against WETH at the protocol's ratio, 5 bp, deep enough for a thousand ETH."""
+        """A pool of weETH against WETH at the protocol's ratio, 5 bp, ten thousand of each within 20%."""
         node, core, periphery = self.node, "@uniswap/v3-core/artifacts/contracts/", "@uniswap/v3-periphery/artifacts/"
         factory = node.deploy(artifact(core + "UniswapV3Factory.sol/UniswapV3Factory.json")["bytecode"])
         router = node.deploy(
@@ -125,7 +125,7 @@ class Market:
         for token in (first, second):
             node.do(token, "approve(address,uint256)", manager, MAX_UINT)
         mint = "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
-        ticks = (-887_270, 887_270)
+        ticks = (-2_000, 2_000)
         amounts = (10_000 * ETHER, 10_000 * ETHER)
         node.do(manager, mint, (first, second, 500, *ticks, *amounts, 0, 0, node.admin, 2**40))
         pool = node.chain.read(factory, "getPool(address,address,uint24)", ("address",), first, second, 500)

@@ -107,53 +107,72 @@ def handshake(order: Order, told: Facts, market: MarketSnapshot, settings: Engin
     Raises:
         OrderError: VEN-005 something moved that the mode does not hold.
     """
+    if told.fee and market.gas_token_price is None:
+        raise OrderError(f"operation {order.operation_id} cost gas, but the mode has no price of ETH for it.")
     gas = told.fee * (market.gas_token_price or 0.0)
-    moved = _by_slot(order, told, settings)
-    eth = settings.universe.slot(ETH)
-    deltas = [PositionDelta(eth, -told.fee, DeltaSource.GAS, order.operation_id, fee=gas)] if told.fee else []
-    moved[eth] = moved.get(eth, 0.0) + told.fee
+    spent = PositionDelta(settings.universe.slot(ETH), -told.fee, DeltaSource.GAS, order.operation_id, fee=gas)
     if told.fate is not Fate.EXECUTED:
-        rolled_back = order.steps and told.fate is Fate.REVERTED
-        return ExecutionHandshake(
-            operation_id=order.operation_id,
-            status=HandshakeStatus.ROLLED_BACK if rolled_back else HandshakeStatus.FAILED,
-            deltas=tuple(deltas),
-            gas=gas,
-            error_code=told.error_code or "VEN-003",
-            error_message=told.error_message,
-            submitted_at=market.timestamp,
-            simulated=False,
-        )
-    swap = next((step for step in order.steps or (order,) if step.operation is Operation.SWAP), None)
-    price = slippage = None
-    if swap is not None and told.price is not None:
-        price = told.price * market.value[swap.counter_slot]
-        reference = market.last[swap.slot]
-        slippage = told.filled * (reference - price)
-        moved[swap.slot] = moved.get(swap.slot, 0.0) + told.filled
-        deltas.append(
-            PositionDelta(
-                swap.slot, -told.filled, DeltaSource.TRADE, order.operation_id, price=price, reference_price=reference
-            )
-        )
+        return _undone(order, told, market, (spent,) if told.fee else (), gas)
+    moved = _by_slot(order, told, settings)
+    moved[spent.slot] = moved.get(spent.slot, 0.0) + told.fee
+    sale = _sale(order, told, market)
+    if sale is not None:
+        moved[sale.slot] = moved.get(sale.slot, 0.0) - sale.amount
     if order.operation is Operation.TRANSFER:
         target = settings.receivables.get(order.counter_slot, order.counter_slot)
         moved[target] = moved.get(target, 0.0) - moved[order.slot]
-    fee = _flash_fee(order, market, settings)
-    deltas += [PositionDelta(slot, a, DeltaSource.TRANSFER, order.operation_id) for slot, a in moved.items() if a]
+    transfers = (PositionDelta(slot, a, DeltaSource.TRANSFER, order.operation_id) for slot, a in moved.items() if a)
     return ExecutionHandshake(
         operation_id=order.operation_id,
         status=HandshakeStatus.CONFIRMED,
-        deltas=tuple(deltas),
-        price=price,
+        deltas=(*transfers, *((sale,) if sale else ()), spent),
+        price=sale.price if sale else None,
         filled=told.filled,
-        fee=fee,
-        slippage=slippage or 0.0,
+        fee=_flash_fee(order, market, settings),
+        slippage=_slippage(sale),
         gas=gas,
         submitted_at=market.timestamp,
         executed_at=told.executed_at,
         simulated=False,
     )
+
+
+def _undone(
+    order: Order, told: Facts, market: MarketSnapshot, deltas: tuple[PositionDelta, ...], gas: float
+) -> ExecutionHandshake:
+    """Nothing moved but gas, where the chain got as far as charging it."""
+    return ExecutionHandshake(
+        operation_id=order.operation_id,
+        status=HandshakeStatus.ROLLED_BACK if order.steps and deltas else HandshakeStatus.FAILED,
+        deltas=deltas,
+        gas=gas,
+        error_code=told.error_code or "VEN-003",
+        error_message=told.error_message,
+        submitted_at=market.timestamp,
+        simulated=False,
+    )
+
+
+def _sale(order: Order, told: Facts, market: MarketSnapshot) -> PositionDelta | None:
+    """What was sold on a pool, against the price the pool showed before."""
+    swap = next((step for step in order.steps or (order,) if step.operation is Operation.SWAP), None)
+    if swap is None or told.price is None:
+        return None
+    return PositionDelta(
+        swap.slot,
+        -told.filled,
+        DeltaSource.TRADE,
+        order.operation_id,
+        price=told.price * market.value[swap.counter_slot],
+        reference_price=market.last[swap.slot],
+    )
+
+
+def _slippage(sale: PositionDelta | None) -> float:
+    """USDT lost against the reference price, the pool's own fee included."""
+    if sale is None or sale.price is None or sale.reference_price is None:
+        return 0.0
+    return sale.amount * (sale.price - sale.reference_price)
 
 
 def _by_slot(order: Order, told: Facts, settings: EngineSettings) -> dict[int, float]:
