@@ -40,7 +40,7 @@ class ChainClock:
     node: Node
     script: Callable[[], None] = lambda: None
     waited: list[float] = field(default_factory=list)
-    ahead: int = 0
+    makes_blocks: Callable[[], bool] = lambda: True
 
     def now(self) -> float:
         return sum(self.waited)
@@ -50,7 +50,7 @@ class ChainClock:
 
     def sleep(self, seconds: float) -> None:
         self.waited.append(seconds)
-        if seconds:
+        if seconds and self.makes_blocks():
             self.node.mine(seconds=round(seconds))
         self.script()
 

@@ -53,7 +53,7 @@ class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
 
     Raises:
-        ConfigError: LIVE-006 the executor is no contract, or belongs to somebody else.
+        ConfigError: LIVE-006 the executor is no contract, or belongs to somebody else; LIVE-007 no ETH for gas.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class OnChainAccount:
         limits: Limits,
         deadline: float = 120.0,
     ) -> None:
-        _owned(chain, deployment, signer.address)
+        _check(chain, deployment, settings, signer.address)
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._ledger = booking_chain.ledger(settings, deployment, signer.address)
@@ -169,8 +169,14 @@ class LiveOnChain:
         return ()
 
 
-def _owned(chain: Chain, deployment: Deployment, owner: str) -> None:
+def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:
     executor = deployment.executor
+    if settings.universe.find(booking_chain.ETH) is None:
+        raise ConfigError(
+            f"{settings.mode} does not hold {booking_chain.ETH}, but gas is paid in it.",
+            code="LIVE-007",
+            remedy="declare the position; on chain no other token pays gas.",
+        )
     wrong = ""
     if not chain.has_code(executor):
         wrong = "there is no contract"
