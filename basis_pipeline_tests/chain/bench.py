@@ -116,23 +116,24 @@ def bench(
     url: str = "",
     database: type[JournalDatabase] = JournalDatabase,
     max_notional: float = 1e9,
+    settings: EngineSettings = SETTINGS,
 ) -> Bench:
     deployment = deployment or market.deployment
     clock = clock or ChainClock(market.node)
     journal = LiveJournal(database.open(path, belongs_to="eth_leveraged@dev"), clock.wall)
     chain = Chain(url or market.node.url, timeout=5.0)
     account = OnChainAccount(
-        chain, Signer(KEY, CHAIN_ID), deployment, SETTINGS,
+        chain, Signer(KEY, CHAIN_ID), deployment, settings,
         journal=journal, clock=clock, limits=Limits(max_notional),
     )  # fmt: skip
     venues = {
-        name: LiveOnChain(name, rules.kind, account, SETTINGS)
-        for name, rules in SETTINGS.venues.items()
+        name: LiveOnChain(name, rules.kind, account, settings)
+        for name, rules in settings.venues.items()
         if rules.kind in OPERATIONS
     }
-    reader = ChainReader(chain, deployment, SETTINGS)
+    reader = ChainReader(chain, deployment, settings)
     return Bench(
-        market, path, clock, journal, deployment, chain, account, venues, LiveChainFeed(SETTINGS, reader), reader
+        market, path, clock, journal, deployment, chain, account, venues, LiveChainFeed(settings, reader), reader
     )
 
 

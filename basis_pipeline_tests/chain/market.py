@@ -137,12 +137,17 @@ class Market:
         return self.node.deploy(code, ("address",), self.node.admin)
 
     def _lend_out(self) -> None:
-        """WETH to borrow at Aave and to flash-borrow at Morpho; the latter lends what it holds."""
+        """WETH to borrow at Aave, where others have borrowed before, and to flash-borrow at Morpho."""
         node = self.node
         node.do(self.weth, "deposit()", value=4_000 * ETHER)
         node.do(self.weth, "approve(address,uint256)", self.pool, MAX_UINT)
         supply = "supply(address,uint256,address,uint16)"
         node.do(self.pool, supply, self.weth, 2_000 * ETHER, node.admin, 0)
+        node.do(self.usdt, "mint(address,uint256)", node.admin, 10**13)
+        node.do(self.usdt, "approve(address,uint256)", self.pool, MAX_UINT)
+        node.do(self.pool, supply, self.usdt, 10**13, node.admin, 0)
+        borrow = "borrow(address,uint256,uint256,uint16,address)"
+        node.do(self.pool, borrow, self.weth, 1_000 * ETHER, 2, 0, node.admin)
         node.do(self.weth, "transfer(address,uint256)", self.morpho, 2_000 * ETHER)
 
     def _deployment(self) -> Deployment:

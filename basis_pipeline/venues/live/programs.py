@@ -107,6 +107,8 @@ class _Writer:
         self._weth, self._lowest, self._wrapped = account.weth, 0, 0
         self._whole: set[str] = set()
         steps = order.steps or (order,)
+        # What a pool will pay is not known before; the chain refuses a loan that its proceeds do not cover.
+        self._sells = any(step.operation is Operation.SWAP for step in steps)
         self._clears = any(step.operation is Operation.REPAY and self._cleared(step) for step in steps)
 
     def write(self, step: Order) -> None:
@@ -144,6 +146,9 @@ class _Writer:
         if self._outer is None:
             raise OrderError("a flash loan is repaid that was not taken.", code="EXEC-005")
         weth, lender = self._deployment.weth, self._deployment.lender
+        if not self._sells:
+            rate = self._settings.rules_of(step.venue).flash_fee
+            self._spend(self._loan + (round(self._loan * rate) + 1 if rate else 0))
         inside = pack(("address", CALLS), weth, [call.packed for call in self._calls])
         if lender.kind is LenderKind.MORPHO:
             data = call_data("flashLoan(address,uint256,bytes)", weth, self._loan, inside)
