@@ -8,8 +8,16 @@ import dagster as dg
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.defs.backtests import backtest_asset
+from basis_pipeline.defs.downloads import downloads
 from basis_pipeline.defs.experiment import experiment_jobs
-from basis_pipeline.defs.jobs import MARKET_DATA, SIGNALS, market_data_job, mode_job, signals_job
+from basis_pipeline.defs.jobs import (
+    MARKET_DATA,
+    SIGNALS,
+    download_job,
+    market_data_job,
+    mode_job,
+    signals_job,
+)
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
@@ -38,6 +46,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     ]
     return dg.Definitions(
         assets=[
+            downloads,
             market_data,
             *(signals_asset(model, workspace.config.signal_model(model).description) for model in models),
             *backtests,
@@ -45,7 +54,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             overview_asset(names),
             catalogue_asset(names),
         ],
-        jobs=[ingestion, *training, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
+        jobs=[download_job(), ingestion, *training, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
         schedules=[market_data_nightly(ingestion), *map(signals_nightly, training), *nightly],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,

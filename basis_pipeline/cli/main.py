@@ -13,12 +13,16 @@ import click
 
 from basis_pipeline import __version__
 from basis_pipeline.cli import screens
+from basis_pipeline.cli.downloads import download_command
+from basis_pipeline.cli.live import live_command
 from basis_pipeline.domain.errors import BasisError, ConfigError
-from basis_pipeline.runs import records
+from basis_pipeline.runs import records, reports
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
+from basis_pipeline.runs.gate_page import gates_markdown
 from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
+from basis_pipeline.runs.report_server import open_report_server, run_report_server
 from basis_pipeline.runs.sample_data import make_sample_data
 from basis_pipeline.runs.signals import train_signals
 from basis_pipeline.runs.ui import prepare_ui
@@ -35,7 +39,7 @@ pass_workspace = click.make_pass_decorator(Workspace)
 def cli(context: click.Context) -> None:
     """Backtests of crypto basis, lending and staking strategies: ingest, run, gate, ask."""
     if context.invoked_subcommand and "--help" not in sys.argv and "-h" not in sys.argv:
-        context.obj = Workspace.from_environment()
+        context.obj = Workspace.from_environment(live=context.invoked_subcommand == "live")
 
 
 @cli.command("sample-data")
@@ -134,11 +138,11 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
         with screens.progress(mode) as progress:
             outcomes = list(plan.run(progress))
     except MonthRejectedError as error:
-        page = records.write_rejected_report(workspace, mode, plan.experiment)
+        page = reports.write_rejected_report(workspace, mode, plan.experiment)
         screens.gates(error.outcome.gates)
         screens.say(f"look at it: {page}")
         raise
-    page = records.write_reports(workspace, mode, plan.experiment)
+    page = reports.write_reports(workspace, mode, plan.experiment)
     screens.months(outcomes)
     screens.summaries([records.summarise(workspace, mode, plan.experiment)])
     screens.say(f"report: {page}")
@@ -170,32 +174,51 @@ def modes(workspace: Workspace) -> None:
 
 @cli.command()
 @click.argument("mode")
+@click.option("--from", "first", help="First month of a page about a range, YYYY-MM.")
+@click.option("--to", "last", help="Last month of it, included.")
 @click.option("--experiment", help="Report an experiment instead of the standing record.")
 @pass_workspace
-def report(workspace: Workspace, mode: str, experiment: str | None) -> None:
-    """Write the HTML report of MODE and print where it is."""
-    screens.result(str(records.write_reports(workspace, mode, experiment)))
+def report(workspace: Workspace, mode: str, first: str | None, last: str | None, experiment: str | None) -> None:
+    """Write the HTML report of MODE, or of some of its months, and print where it is."""
+    screens.result(str(reports.write_reports(workspace, mode, experiment, first=first, last=last)))
 
 
 @cli.command()
 @click.argument("mode")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; default <results>/exports.")
 @click.option("--zip", "zipped", is_flag=True, help="One zip file instead of a folder.")
+@click.option("--from", "first", help="First month, YYYY-MM; default: all that is published.")
+@click.option("--to", "last", help="Last month, included.")
 @click.option("--experiment", help="Export an experiment instead of the standing record.")
 @pass_workspace
-def export(workspace: Workspace, mode: str, out: Path | None, zipped: bool, experiment: str | None) -> None:
+def export(  # noqa: PLR0917 - one parameter per option of the command
+    workspace: Workspace,
+    mode: str,
+    out: Path | None,
+    zipped: bool,
+    first: str | None,
+    last: str | None,
+    experiment: str | None,
+) -> None:
     """Write every table of MODE as CSV and print where it is."""
-    screens.result(str(records.export(workspace, mode, out=out, zipped=zipped, experiment=experiment)))
+    records.check_names(workspace, mode, experiment)
+    months = reports.published_range(workspace, mode, experiment, first=first, last=last)
+    screens.result(str(records.export(workspace, mode, out=out, zipped=zipped, experiment=experiment, months=months)))
 
 
 @cli.command()
 @click.argument("mode", required=False)
-@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate or is stale.")
+@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate, is stale or was changed.")
+@click.option("--markdown", is_flag=True, help="Describe all gates as a page (docs/gates.md).")
 @pass_workspace
-def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
-    """Describe all gates, or show the verdicts on the months of MODE."""
+def gates(workspace: Workspace, mode: str | None, check: bool, markdown: bool) -> None:
+    """Describe all gates, on months and on market data, or show the verdicts on the months of MODE."""
+    if markdown:
+        screens.result(gates_markdown().rstrip())
+        return
     if mode is None:
-        screens.gate_descriptions(records.gate_descriptions())
+        screens.gate_descriptions("months of backtests", records.gate_descriptions())
+        screens.gate_descriptions("market data", records.data_gate_descriptions())
         return
     verdicts = records.gate_verdicts(workspace, mode)
     screens.gate_table(verdicts)
@@ -212,8 +235,18 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
 def dev(workspace: Workspace, port: int | None) -> None:
     """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
     server = prepare_ui(workspace, port)
-    screens.say(f"data root {workspace.root.path}, UI {server.url}, Ctrl-C stops it")
+    screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports_url}, Ctrl-C stops it")
     raise SystemExit(server.run())
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Default 3080, or a free one where that is taken.")
+@pass_workspace
+def serve(workspace: Workspace, port: int | None) -> None:
+    """Serve reports, CSV and zip of the data root on loopback, read only, until Ctrl-C."""
+    server = open_report_server(workspace, port)
+    screens.say(f"data root {workspace.root.path}, reports {server.url}, Ctrl-C stops it")
+    run_report_server(server)
 
 
 @cli.command()
@@ -231,6 +264,10 @@ def run(workspace: Workspace, reopen: bool) -> None:
     screens.next_steps(workspace.root.path, outcome.overview)
     if outcome.failures or outcome.ingestion.errors:
         raise SystemExit(1)
+
+
+cli.add_command(download_command)
+cli.add_command(live_command)
 
 
 def main() -> None:

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from basis_pipeline.cli.terminal import ERR as _ERR
+from basis_pipeline.cli.terminal import OUT as _OUT
 from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
@@ -26,16 +27,6 @@ from basis_pipeline.runs.signals import SignalMonth
 Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
 """Modes by series; asked only where a check failed, so that a wrong mode file does not stop an ingestion."""
 
-_WIDTH_OF_FILES = 160
-"""Columns where the output goes to a file or a pipe, which have no width of their own."""
-
-
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else _WIDTH_OF_FILES)
-
-
-_OUT, _ERR = _console(stderr=False), _console(stderr=True)
 _COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
 _SHOWN_ROWS = 1000
 _WORST_FIRST = ("ERROR", "WARN", "INFO")
@@ -216,10 +207,11 @@ def gate_table(verdicts: Sequence[GateVerdict]) -> None:
             _OUT.print(f"{verdict.month} {verdict.kept}: {found.gate} {_status(found)}: {escape(found.message)}")
 
 
-def gate_descriptions(descriptions: Iterable[GateDescription]) -> None:
-    table = Table("gate", "severity", "protects from", "computed", "threshold")
+def gate_descriptions(title: str, descriptions: Iterable[GateDescription]) -> None:
+    table = Table("gate", "severity", "protects from", "computed", "threshold", "set by", title=f"Gates on {title}")
     for gate in descriptions:
-        table.add_row(gate.name, gate.severity, gate.protects_from, gate.computed, gate.threshold)
+        where = ", ".join(gate.configured)
+        table.add_row(gate.name, gate.severity, gate.protects_from, gate.computed, gate.threshold, where)
     _OUT.print(table)
 
 

@@ -1,6 +1,7 @@
 """The digest of everything that decides behaviour, and the same in readable form by dotted key.
 
-Names, descriptions and the opening month do not decide behaviour; lines of a venue file that the mode does not use
+Names, descriptions, the opening month and the limits of gates do not decide behaviour (months that were judged by other
+limits are stale all the same, see `runs.freshness`); lines of a venue file that the mode does not use
 do not either, so that adding an instrument makes no other mode stale.
 """
 
@@ -15,7 +16,7 @@ from basis_pipeline.config.venue_models import ShareClassFile
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.storage.digests import text_digest
 
-_NOT_BEHAVIOUR = {"description", "opening_month", "venues"}
+_NOT_BEHAVIOUR = {"description", "opening_month", "venues", "gates"}
 
 
 def behaviour_of(mode: ModeFile, venues: Venues, universe: Universe, share_class: ShareClassFile) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from basis_pipeline.domain.errors import ConfigError
@@ -14,8 +14,10 @@ VARIABLES = {
     "BASIS_DATA_DIR": "data root: one folder for one source of data (default data/sample)",
     "BASIS_RAW_DIR": "folder of vendor files to ingest (default <data root>/raw)",
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
+    "BASIS_RPC_URL": "Ethereum endpoint of `basis download`; it may hold a key and is never shown",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
-    "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
+    "BASIS_EXECUTION_MODE": "backtest, or live, which only `basis live` accepts",
+    "BASIS_REPORTS_URL": "where `basis serve` answers, for links in the UI; `basis dev` sets it (default none)",
 }
 _PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
 _CHOICES = {
@@ -33,6 +35,8 @@ class Environment:
     config_dir: Path
     environment: str = "dev"
     execution_mode: str = "backtest"
+    rpc_url: str | None = field(default=None, repr=False)
+    reports_url: str = ""
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -53,4 +57,12 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         config_dir=Path(given.get("BASIS_CONFIG_DIR", "configs")),
         environment=given.get("BASIS_ENVIRONMENT", "dev"),
         execution_mode=given.get("BASIS_EXECUTION_MODE", "backtest"),
+        rpc_url=given.get("BASIS_RPC_URL") or None,
+        reports_url=_url(given.get("BASIS_REPORTS_URL", "")),
     )
+
+
+def _url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ConfigError(f"BASIS_REPORTS_URL={text!r} is not a URL.", remedy="write it as http://host:port.")
+    return text.rstrip("/")

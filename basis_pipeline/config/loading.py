@@ -80,6 +80,11 @@ class ConfigFolder:
         return file
 
 
+def read_model(model: type[M], file: Path) -> M:
+    """The content of one YAML file, validated; ConfigError names file and key."""
+    return _validate(model, _read(file), file)
+
+
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """`key=value` texts to {dotted key: value}; values are read as YAML, so numbers, lists and maps work."""
     overrides = {}

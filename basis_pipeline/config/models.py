@@ -30,6 +30,21 @@ class DeltaFile(Model):
     breach: Ratio = 0.05
 
 
+class GatesFile(Model):
+    """Limits of the quality gates that no risk limit of the mode states; `basis gates` says what each one protects."""
+
+    fills_budget: Share = Field(default=0.05, description="filled values / values used of one series in a month")
+    carry_bound: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        default=0.0, description="funding received per year / average equity"
+    )
+    growth_tolerance: Ratio = Field(
+        default=1e-4, description="profit against indices and ratios, of the largest equity"
+    )
+    price_profit: Ratio = Field(
+        default=0.005, description="|profit from prices| of a hedged book in a month, of equity"
+    )
+
+
 class LendingStrategy(Model):
     """Supply the share-class token to a lending venue."""
 
@@ -229,3 +244,4 @@ class ModeFile(Model):
     error_policy: ErrorPolicyName = ErrorPolicyName.FAIL_FAST
     venues: dict[str, dict[str, Any]] = Field(default={}, description="overrides of venue files, by venue")
     component_config: ComponentConfig = ComponentConfig()
+    gates: GatesFile = GatesFile()

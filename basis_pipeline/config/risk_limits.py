@@ -1,4 +1,4 @@
-"""What the risk monitor watches in a mode, and within which limits (domain E7)."""
+"""What the risk monitor watches in a mode, within which limits (domain E7), and what its gates hold it to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.models import ModeFile, StackFile
 from basis_pipeline.domain.settings import Band, DeltaLimits, HealthLimits, MarginLimits, RiskLimits, RiskType
+from basis_pipeline.gates.evidence import GateThresholds
 
 _STACK_RISKS = (
     RiskType.HEALTH_FACTOR,
@@ -48,3 +49,19 @@ def _with_stack(limits: RiskLimits, stack: StackFile) -> RiskLimits:
         borrow=Band(stack.borrow_rate.warn, stack.borrow_rate.breach),
         reward_spike=stack.reward_spike,
     )
+
+
+def gate_thresholds(mode: ModeFile, limits: RiskLimits) -> GateThresholds:
+    """The limits that the mode acts on are those its months are judged by; its key `gates` states the others."""
+    thresholds = GateThresholds(
+        delta_warn=mode.delta.rebalance, delta_breach=mode.delta.breach, **mode.gates.model_dump()
+    )
+    if limits.margin is not None:
+        margin = limits.margin
+        thresholds = replace(thresholds, margin_derisk=margin.derisk, margin_emergency=margin.emergency)
+    if isinstance(mode.strategy, StackFile):
+        stack = mode.strategy
+        thresholds = replace(
+            thresholds, health_derisk=stack.health_factor_derisk, health_emergency=stack.health_factor_emergency
+        )
+    return thresholds

@@ -17,7 +17,7 @@ from basis_pipeline.config.models import (
     StackFile,
 )
 from basis_pipeline.config.rewards import reward_rules
-from basis_pipeline.config.risk_limits import risk_limits
+from basis_pipeline.config.risk_limits import gate_thresholds, risk_limits
 from basis_pipeline.config.shapes import build_strategy
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
@@ -57,7 +57,7 @@ from basis_pipeline.domain.settings import (
 )
 from basis_pipeline.domain.timeline import STEPS, to_micros
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
-from basis_pipeline.gates.evidence import GateThresholds, ModeProfile
+from basis_pipeline.gates.evidence import ModeProfile
 from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
 from basis_pipeline.venues.simulated.aave import SimulatedAave
 from basis_pipeline.venues.simulated.cex import SimulatedCex
@@ -220,15 +220,6 @@ def _gated_ltv(strategy: StackFile) -> float | None:
 
 def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeProfile:
     needed = requirements(spec)
-    margin = settings.risk.margin
-    thresholds = GateThresholds(delta_warn=mode.delta.rebalance, delta_breach=mode.delta.breach)
-    if margin is not None:
-        thresholds = GateThresholds(
-            delta_warn=mode.delta.rebalance,
-            delta_breach=mode.delta.breach,
-            margin_derisk=margin.derisk,
-            margin_emergency=margin.emergency,
-        )
     return ModeProfile(
         config_digest=settings.config_digest,
         step=settings.step,
@@ -236,12 +227,13 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
         required_series=tuple(_series(r.series) for r in needed if not r.optional),
         optional_series=tuple(_series(r.series) for r in needed if r.optional),
         market_neutral=settings.market_neutral,
+        share_asset=settings.share_asset,
         coin_share_class=settings.coin_share_class,
         directional=isinstance(mode.strategy, DirectionalStrategy),
         flat_start_allowed=isinstance(mode.strategy, DirectionalStrategy) and mode.strategy.allow_flat_start,
         supplied_fraction=1.0 - settings.reserve_fraction if mode.strategy.shape == "lending" else None,
         gas_reserve=settings.gas_reserve,
-        thresholds=thresholds,
+        thresholds=gate_thresholds(mode, settings.risk),
     )
 
 

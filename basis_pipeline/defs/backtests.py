@@ -12,14 +12,14 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.catalogue import mode_description, mode_metadata
 from basis_pipeline.defs.failures import failure
 from basis_pipeline.defs.gates import gate_results, gate_specs
-from basis_pipeline.defs.metadata import Metadata, month_metadata
+from basis_pipeline.defs.metadata import Metadata, month_metadata, page_link
 from basis_pipeline.defs.partitions import PREVIOUS_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.signals import modes_signals
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.runs.backtest import MonthRejectedError
-from basis_pipeline.runs.records import write_rejected_report
+from basis_pipeline.runs.reports import write_rejected_report
 from basis_pipeline.runs.standing import plan_months, record_version
 from basis_pipeline.runs.workspace import Workspace
 
@@ -90,4 +90,4 @@ def _stopped(workspace: Workspace, mode: str, done: dict[str, Metadata], error: 
         raise failure(error) from error
     yield dg.AssetObservation(mode, partition=error.outcome.month, metadata=month_metadata(error.outcome))
     yield from gate_results(workspace, mode, rejected=error.outcome.month)
-    raise failure(error, write_rejected_report(workspace, mode)) from error
+    raise failure(error, page_link(workspace, write_rejected_report(workspace, mode))) from error

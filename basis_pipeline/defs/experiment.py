@@ -8,12 +8,13 @@ from pydantic import Field, create_model
 
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.defs.failures import failure, refusals
-from basis_pipeline.defs.metadata import record_metadata
+from basis_pipeline.defs.metadata import page_link, record_metadata
 from basis_pipeline.defs.partitions import FIRST_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import shift_month
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
-from basis_pipeline.runs.records import summarise, write_rejected_report, write_reports
+from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.reports import write_rejected_report, write_reports
 from basis_pipeline.runs.workspace import Workspace
 
 EXPERIMENT = "experiment"
@@ -96,8 +97,9 @@ def _run(context: dg.OpExecutionContext, config: ExperimentConfig, workspace: Wo
             for outcome in plan.run():
                 context.log.info(f"{config.mode} {outcome.month} of {config.name} is published")
         except MonthRejectedError as error:
-            raise failure(error, write_rejected_report(workspace, config.mode, config.name)) from error
+            rejected = write_rejected_report(workspace, config.mode, config.name)
+            raise failure(error, page_link(workspace, rejected)) from error
         page = write_reports(workspace, config.mode, config.name)
         record = summarise(workspace, config.mode, config.name)
-    metadata = {"page": dg.MetadataValue.path(str(page)), **record_metadata(record)}
+    metadata = {"page": page_link(workspace, page), **record_metadata(record)}
     context.log_event(dg.AssetMaterialization([EXPERIMENT, config.name, config.mode], metadata=metadata))

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 
 from basis_pipeline.domain.errors import BasisError
 
 
-def failure(error: BasisError, rejected_report: Path | None = None) -> dg.Failure:
-    """The failure to raise; `rejected_report` is the page of a month that a gate kept from being published."""
+def failure(error: BasisError, rejected_report: dg.MetadataValue | None = None) -> dg.Failure:
+    """The failure to raise; `rejected_report` links to the page of a month that a gate kept from being published."""
     metadata: dict[str, dg.MetadataValue] = {"code": dg.MetadataValue.text(error.code)}
     if error.remedy:
         metadata["remedy"] = dg.MetadataValue.text(error.remedy)
     if rejected_report:
-        metadata["rejected month"] = dg.MetadataValue.path(str(rejected_report))
+        metadata["rejected month"] = rejected_report
     return dg.Failure(str(error), metadata, allow_retries=False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from basis_pipeline.defs.downloads import DOWNLOADS
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.reports import report_name
 from basis_pipeline.defs.signals import signals_name
@@ -23,6 +24,15 @@ def market_data_job() -> UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.assets(market_data),
         tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion"},
         description="Ingest what changed in the vendor files.",
+    )
+
+
+def download_job() -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        "download",
+        selection=dg.AssetSelection.assets(DOWNLOADS),
+        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
+        description="Fetch what is due from exchanges, archives and the chain; off unless downloads.yaml enables it.",
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from basis_pipeline.defs.catalogue import dataset_metadata
+from basis_pipeline.defs.downloads import DOWNLOADS
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import iso
@@ -24,6 +25,7 @@ _OWNER = "team:market-data"
 _SHOWN = 200
 _RAW = dg.AssetSpec(
     RAW_FILES,
+    deps=[DOWNLOADS],
     group_name="data_raw",
     description="Vendor files as they came: exchange and chain data as CSV, JSON and Parquet. A root without files of "
     "its own is filled with the synthetic sample.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
@@ -14,6 +15,8 @@ from basis_pipeline.results.pictures import equity_svg, spark_svg
 from basis_pipeline.results.store import PublishedMonth, month_digest
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.records import RecordSummary
+from basis_pipeline.runs.reports import address
+from basis_pipeline.runs.workspace import Workspace
 
 Metadata = dict[str, dg.MetadataValue]
 
@@ -38,9 +41,15 @@ _FIGURES = (
     _Figure("basis P&L", "pnl_basis"),
     _Figure("transaction costs", "pnl_transaction_costs"),
     _Figure("lowest margin ratio at a refresh", "min_margin_ratio"),
-    _Figure("lowest health factor", "min_health_factor"),
+    _Figure("lowest health factor at a refresh", "min_health_factor"),
     _Figure("orders", "orders"),
 )
+
+
+def page_link(workspace: Workspace, page: Path) -> dg.MetadataValue:
+    """A link that opens the page where a server shows it, else its path."""
+    url = address(workspace, page)
+    return dg.MetadataValue.url(url) if url else dg.MetadataValue.path(str(page))
 
 
 def month_metadata(outcome: MonthOutcome) -> Metadata:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import dagster as dg
 
 from basis_pipeline.defs.failures import refusals
-from basis_pipeline.defs.metadata import record_metadata
+from basis_pipeline.defs.metadata import page_link, record_metadata
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.results.catalog import rebuild_catalogue
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.report import write_report
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.reports import write_overview, write_page
 
 GROUP = "reports"
 _OWNERS = ["team:quant-research"]
@@ -38,9 +37,9 @@ def report_asset(mode: str) -> dg.AssetsDefinition:
     def report(workspace: WorkspaceResource) -> dg.MaterializeResult[None]:
         opened = workspace.open()
         with refusals():
-            page = write_report(opened.results, mode)
+            page = write_page(opened, mode)
             record = summarise(opened, mode)
-        return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page)), **record_metadata(record)})
+        return dg.MaterializeResult(metadata={"page": page_link(opened, page), **record_metadata(record)})
 
     return report
 
@@ -56,9 +55,10 @@ def overview_asset(modes: Sequence[str]) -> dg.AssetsDefinition:
         description="All modes side by side, experiments and rejected months below, with links to their pages.",
     )
     def overview(workspace: WorkspaceResource) -> dg.MaterializeResult[None]:
+        opened = workspace.open()
         with refusals():
-            page = write_overview(workspace.open().results)
-        return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page))})
+            page = write_overview(opened)
+        return dg.MaterializeResult(metadata={"page": page_link(opened, page)})
 
     return overview
 

@@ -16,6 +16,7 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     data_dir: str = Field(description="Data root: validated data, results and this instance.")
     config_dir: str = Field(description="Folder with venues/, share_classes/, modes/ and data/.")
     raw_dir: str = Field(default="", description="Vendor files; empty: what the data root remembers.")
+    reports_url: str = Field(default="", description="Where `basis serve` shows pages; empty: links are paths.")
 
     @classmethod
     def of(cls, workspace: Workspace) -> WorkspaceResource:
@@ -23,7 +24,9 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
             data_dir=str(workspace.root.path.resolve()),
             config_dir=str(workspace.config.path.resolve()),
             raw_dir=str(workspace.raw_dir.resolve()) if workspace.raw_dir else "",
+            reports_url=workspace.reports_url,
         )
 
     def open(self) -> Workspace:
-        return Workspace(Path(self.data_dir), Path(self.config_dir), Path(self.raw_dir) if self.raw_dir else None)
+        raw = Path(self.raw_dir) if self.raw_dir else None
+        return Workspace(Path(self.data_dir), Path(self.config_dir), raw, self.reports_url)

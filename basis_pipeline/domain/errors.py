@@ -5,7 +5,8 @@
     BasisError                    code, message, remedy
     ├── ConfigError               CONFIG-*   a file or key that a person typed is wrong
     ├── DataError                 DATA-*     market data is missing, corrupt or implausible
-    │   └── DataGapError          DATA-004   a value is older than its declared maximum age
+    │   ├── DataGapError          DATA-004   a value is older than its declared maximum age
+    │   └── DownloadError         DATA-006   a vendor does not give what was asked for, or not whole
     ├── StorageError              STORE-*    disk full, read-only folder, broken manifest, held lock
     ├── StateError                STATE-*, JOURNAL-*  a checkpoint or journal is missing or belongs to something else
     ├── GateError                 GATE-*     a quality gate of severity ERROR failed; nothing was published
@@ -58,6 +59,10 @@ class DataError(BasisError):
 
 class DataGapError(DataError):
     default_code = "DATA-004"
+
+
+class DownloadError(DataError):
+    default_code = "DATA-006"
 
 
 class StorageError(BasisError):

@@ -77,6 +77,31 @@ class GateResult(msgspec.Struct, frozen=True):
     message: str
 
 
+class GateDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """One gate in words, for documents, the command line and the UI.
+
+    Attributes:
+        name: stable identifier, safe to search for.
+        severity: what a violation means. Of a month: ERROR keeps it from being published, WARN is shown beside it. Of
+            market data: ERROR keeps a file, a series or a month of it from being used, WARN is told.
+        title: the property that holds when the gate passes.
+        protects_from: what would go unnoticed without it.
+        computed: what it reads and how.
+        threshold: what the value is held against, with units.
+        configured: keys that set the threshold; empty where it is fixed.
+        datasets: of market data it judges, `()` for a gate on months; `*` stands for all of them.
+    """
+
+    name: str
+    severity: GateSeverity
+    title: str
+    protects_from: str
+    computed: str
+    threshold: str
+    configured: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+
 class Estimate(msgspec.Struct, frozen=True):
     """A figure from a sample with its 95% confidence interval."""
 

@@ -59,6 +59,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         action: the decision it serves.
         expected: (slot, signed amount) the planner projected at the quoted prices.
         reduce_only: may only shrink a perp position.
+        planned_quantity: of the whole planned trade that this order is a part of; 0 where it is all of it. Parts pay
+            the slippage of the whole: the market does not forget within one timestep what it has just sold.
         tag: why this order exists inside its plan, e.g. `roll`; empty for the obvious ones.
         steps: of an atomic group, in sequence: all happen in one transaction or none does (R44-R47). The order
             itself then stands for the group: one execution, one gas charge, one handshake, one reconciliation.
@@ -75,6 +77,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     operation_id: int = 0
     expected: tuple[tuple[int, float], ...] = ()
     reduce_only: bool = False
+    planned_quantity: float = 0.0
     tag: str = ""
     steps: tuple[Order, ...] = ()
     bracket: BracketDistances | None = None

@@ -11,6 +11,7 @@ from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Order, Side
+from basis_pipeline.domain.position_keys import Instrument
 from basis_pipeline.domain.quote import Holdings, Quote
 from basis_pipeline.domain.quotes_chain import gas_of
 from basis_pipeline.domain.settings import EngineSettings
@@ -26,9 +27,17 @@ def trade_rules(order: Order, settings: EngineSettings) -> TradeRules:
 
 
 def fill_price(side: Side, reference: float, notional: float, rules: TradeRules) -> float:
-    """Reference price moved against us by the slippage of an order of `notional` USD."""
+    """Reference price moved against us by the average slippage of a trade of `notional` USD."""
     slip = rules.slippage.fraction(notional)
     return reference * (1.0 + slip) if side is Side.BUY else reference * (1.0 - slip)
+
+
+def slipped_notional(order: Order, instrument: Instrument, reference: float) -> float:
+    """USDT: the size of the whole trade that the order is a part of.
+
+    H6 states what an order of a size pays on average, so equal parts of it pay just that: splitting saves nothing.
+    """
+    return order_notional(instrument, max(order.quantity, order.planned_quantity), reference)
 
 
 def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
@@ -36,9 +45,9 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
 
     The quote leg is in units of the quote token: USDT at an exchange, ETH where a pool pays in it.
     """
-    rules = trade_rules(order, settings)
+    rules, instrument = trade_rules(order, settings), settings.universe.instruments[order.slot]
     side, quantity, reference = _side(order), order.quantity, market.last[order.slot]
-    price = fill_price(side, reference, quantity * reference * market.usd, rules)
+    price = fill_price(side, reference, slipped_notional(order, instrument, reference) * market.usd, rules)
     fee = quantity * price * rules.taker_fee
     in_base = rules.fee_in_base and side is Side.BUY
     quote_price = market.value[order.counter_slot]
@@ -69,7 +78,7 @@ def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: Eng
     rules, instrument = trade_rules(order, settings), settings.universe.instruments[order.slot]
     contract, coin = INVERSE if instrument.inverse else LINEAR, settlement_price(instrument, order.slot, market)
     side, reference = _side(order), market.last[order.slot]
-    price = fill_price(side, reference, order_notional(instrument, order.quantity, reference) * market.usd, rules)
+    price = fill_price(side, reference, slipped_notional(order, instrument, reference) * market.usd, rules)
     change = order.quantity if side is Side.BUY else -order.quantity
     fill = contract.fill(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
     fee = contract.notional(order.quantity, price) * rules.taker_fee

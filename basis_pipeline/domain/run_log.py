@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from basis_pipeline.domain.events import AnyEvent, SequencedDelta, SequencedResult
 from basis_pipeline.domain.records import ChainSnapshot
+from basis_pipeline.domain.timings import Moments
 
 
 class RunLog:
@@ -13,7 +14,7 @@ class RunLog:
         commits: every committed chain, in order.
         closings: for each timestep, the index into `commits` of its last one.
         deltas, orders, events: in the order they happened.
-        phase_seconds: wall-clock seconds spent by phase (R99-R101); goes to the manifest, never to a table.
+        moments: wall-clock times by phase (R99-R101); they go to the manifest, never to a table.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,7 @@ class RunLog:
         self.deltas: list[SequencedDelta] = []
         self.orders: list[SequencedResult] = []
         self.events: list[AnyEvent] = []
-        self.phase_seconds: dict[str, float] = {}
+        self.moments = Moments()
 
     @property
     def closing_commits(self) -> list[ChainSnapshot]:

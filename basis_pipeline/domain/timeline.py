@@ -38,6 +38,16 @@ def to_micros(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
 
 
+def parse_moment(text: str, *, name: str) -> int:
+    """Microseconds of an ISO moment with a zone; ConfigError naming the argument otherwise."""
+    try:
+        return to_micros(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise ConfigError(
+            f"{name} {text!r} is not a moment with a zone.", remedy="write it as 2026-01-31T12:00:00Z."
+        ) from error
+
+
 def from_micros(micros: int) -> datetime:
     """Aware UTC datetime of microseconds since the epoch."""
     return datetime.fromtimestamp(micros // SECOND, tz=UTC).replace(microsecond=micros % SECOND)

@@ -22,6 +22,7 @@ import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot, Positions
 from basis_pipeline.domain.run_log import RunLog
@@ -137,9 +138,7 @@ class EventDrivenStrategyEngine:
         positions = _positions(settings, state)
         market = state.market if state else None
         self.position_monitor = PositionMonitor(universe, positions, state.operation_id if state else 0)
-        self.event_logger = EventLogger(
-            universe, state.event_sequence if state else 0, state.risk_findings if state else ()
-        )
+        self.event_logger = _event_logger(universe, state)
         self.exposure_monitor = ExposureMonitor(settings)
         self.risk_monitor = RiskMonitor(settings, state.risk if state else RiskState())
         self.pnl_monitor = PnLMonitor(settings, state.pnl if state else _NO_PNL, positions, market)
@@ -162,6 +161,7 @@ class EventDrivenStrategyEngine:
             self.settlements,
             self.venue_interface_manager,
             self.event_logger,
+            clock=self.clock,
             last_sequence=state.sequence if state else 0,
         )
         self.execution_manager = ExecutionManager(
@@ -169,8 +169,8 @@ class EventDrivenStrategyEngine:
             self.position_update_handler,
             self.position_monitor,
             self.event_logger,
-            error_policy=_POLICIES[settings.error_policy](),
             clock=self.clock,
+            error_policy=_POLICIES[settings.error_policy](),
             health=self.health,
         )
 
@@ -180,24 +180,23 @@ class EventDrivenStrategyEngine:
 
     def process_timestep(self, timestamp: int) -> ChainSnapshot:
         """Advance the book to `timestamp` and return the chain it closes with."""
-        now, phases = self.clock.now, self.log.phase_seconds
+        now = self.clock.now
         started = now()
         market = self.data_provider.at(timestamp)
         snapshot = self.position_update_handler.refresh(timestamp, market)
         refreshed = now()
         decision = self.strategy_manager.generate_orders(timestamp, snapshot)
         decided = now()
+        moments: tuple[float, ...] = (started, refreshed, decided)
         if decision is not None and self.health.may_execute:
             results = self.execution_manager.process_orders(timestamp, decision.orders, market, decision.reason)
             snapshot = self.position_update_handler.snapshot or snapshot
             if all(result.success for result in results):
                 self.strategy_manager.executed(decision, snapshot)
-            phases["orders"] = phases.get("orders", 0.0) + len(results)
-            phases["execute"] = phases.get("execute", 0.0) + now() - decided
+            moments += (now(),)
+        self.log.moments.steps.append(moments)
         self.event_logger.close_step()
         self.current_timestamp = timestamp
-        phases["refresh"] = phases.get("refresh", 0.0) + refreshed - started
-        phases["decide"] = phases.get("decide", 0.0) + decided - refreshed
         return snapshot
 
     def run(self, timestamps: Iterable[int]) -> RunLog:
@@ -288,6 +287,10 @@ def _check_state(settings: EngineSettings, state: EngineState) -> None:
         code="STATE-003",
         remedy="restore the configuration, or re-run from the opening month with --reopen.",
     )
+
+
+def _event_logger(universe: Universe, state: EngineState | None) -> EventLogger:
+    return EventLogger(universe, state.event_sequence, state.risk_findings) if state else EventLogger(universe, 0, ())
 
 
 def _positions(settings: EngineSettings, state: EngineState | None) -> Positions:

@@ -51,16 +51,16 @@ class ExecutionManager:
         position_monitor: PositionMonitor,
         event_logger: EventLogger,
         *,
-        error_policy: ErrorPolicy,
         clock: Clock,
+        error_policy: ErrorPolicy,
         health: HealthManager,
     ) -> None:
         self._venues = venues
         self._position_update_handler = position_update_handler
         self._position_monitor = position_monitor
         self._event_logger = event_logger
-        self._policy = error_policy
         self._clock = clock
+        self._policy = error_policy
         self._health = health
 
     def process_orders(
@@ -93,8 +93,10 @@ class ExecutionManager:
         started = self._clock.now()
         lifecycle.to(OrderState.ROUTING)
         venue = self._venues.route_to_venue(order)
+        routed = self._clock.now()
         lifecycle.to(OrderState.EXECUTING)
         handshake = venue.execute(order, self._position_monitor.get_current_positions(), market)
+        answered = self._clock.now()
         if handshake.status is HandshakeStatus.PENDING:
             unknown = f"the fate of operation {order.operation_id} at {order.venue} is not known: "
             raise self._system_failure(timestamp, lifecycle, unknown + handshake.error_message, completed)
@@ -103,6 +105,7 @@ class ExecutionManager:
                 spent = self._position_update_handler.update_state(timestamp, market, order, handshake)
                 if not spent.success:
                     raise self._system_failure(timestamp, lifecycle, spent.detail, completed)
+            self._event_logger.log.moments.orders.append((started, routed, answered))
             lifecycle.to(OrderState.FAILURE)
             return OrderResult(order, lifecycle.state, handshake, None, tuple(lifecycle.trail))
         lifecycle.to(OrderState.RECONCILING)
@@ -112,6 +115,7 @@ class ExecutionManager:
             if not reconciliation.success:
                 raise self._system_failure(timestamp, lifecycle, reconciliation.detail, completed)
             self._position_update_handler.complete(timestamp, market, order, handshake)
+        self._event_logger.log.moments.orders.append((started, routed, answered, self._clock.now()))
         lifecycle.to(OrderState.SUCCESS)
         return OrderResult(order, lifecycle.state, handshake, reconciliation, tuple(lifecycle.trail))
 

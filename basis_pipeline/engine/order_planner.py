@@ -148,17 +148,19 @@ class OrderPlanner:
                 book.trade(slot, round_down(abs(target - held), self._rules(slot).lot), side, bracket=bracket)
 
     def _release_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
+        planned = -sum(part.spot for part in slices if part.spot < 0.0)
         for part in slices:
             arrived = min(-part.spot, book.quantities[self._spot_slot])
             if part.spot < 0.0 and self._worth_trading(self._spot_slot, arrived, book):
-                book.trade(self._spot_slot, round_down(arrived, self._spot_lot), Side.SELL)
+                book.trade(self._spot_slot, round_down(arrived, self._spot_lot), Side.SELL, planned=planned)
             if part.perp > 0.0:
                 book.trade(part.perp_slot, part.perp, Side.BUY)
 
     def _acquire_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
+        planned = sum(self._to_buy(part) for part in slices if part.spot > 0.0)
         for part in slices:
             if part.spot > 0.0:
-                book.trade(self._spot_slot, self._to_buy(part), Side.BUY)
+                book.trade(self._spot_slot, self._to_buy(part), Side.BUY, planned=planned)
             if part.perp < 0.0:
                 book.trade(part.perp_slot, -part.perp, Side.SELL)
 

@@ -11,6 +11,7 @@ from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.errors import VenueError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
+from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.domain.records import ChainSnapshot, Trigger
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.engine.event_logger import EventLogger
@@ -44,6 +45,7 @@ class PositionUpdateHandler:
         venues: VenueInterfaceManager,
         event_logger: EventLogger,
         *,
+        clock: Clock,
         last_sequence: int,
     ) -> None:
         self._settings = settings
@@ -52,6 +54,7 @@ class PositionUpdateHandler:
         self._settlements = settlements
         self._venues = venues
         self._event_logger = event_logger
+        self._now = clock.now
         self._sequence = Counter(last_sequence)
         self.snapshot: ChainSnapshot | None = None
 
@@ -154,14 +157,19 @@ class PositionUpdateHandler:
     def _run_chain(
         self, timestamp: int, market: MarketSnapshot, trigger: Trigger, deltas: tuple[PositionDelta, ...]
     ) -> ChainSnapshot:
-        positions = self._position_monitor.get_current_positions()
+        now = self._now
+        started, positions = now(), self._position_monitor.get_current_positions()
         exposure = self._exposure_monitor.calculate_exposure(positions, market)
+        exposed = now()
         risk = self._risk_monitor.assess_risk(exposure, positions, market, timestamp, deltas)
+        assessed = now()
         pnl = self._pnl_monitor.update_state(exposure, positions, market, deltas)
+        explained = now()
         self._position_monitor.commit()
         self._risk_monitor.commit()
         self._pnl_monitor.commit()
         snapshot = ChainSnapshot(self._sequence.next(), timestamp, trigger, market, positions, exposure, risk, pnl)
         self._event_logger.commit(snapshot, deltas)
+        self._event_logger.log.moments.chains.append((started, exposed, assessed, explained, now()))
         self.snapshot = snapshot
         return snapshot

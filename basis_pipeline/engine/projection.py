@@ -47,11 +47,23 @@ class ProjectedBook:
         self.orders: list[Order] = []
 
     def trade(
-        self, slot: int, quantity: float, side: Side, *, tag: str = "", bracket: BracketDistances | None = None
+        self,
+        slot: int,
+        quantity: float,
+        side: Side,
+        *,
+        planned: float = 0.0,
+        tag: str = "",
+        bracket: BracketDistances | None = None,
     ) -> None:
-        """Buy or sell `quantity` units of the spot token or perp at `slot`, in orders the venue takes."""
+        """Buy or sell `quantity` units of the spot token or perp at `slot`, in orders the venue takes.
+
+        `planned` is what the plan trades of it on this side altogether, if that is more: each order pays the slippage
+        of that size.
+        """
+        whole = max(quantity, planned)
         for clip in self._clips(slot, quantity):
-            self._trade(slot, clip, side, tag, bracket)
+            self._trade(slot, clip, side, whole if whole > clip else 0.0, tag, bracket)
 
     def _clips(self, slot: int, quantity: float) -> Iterator[float]:
         """As few equal parts as keep each within the venue's largest notional, in whole lots."""
@@ -69,7 +81,9 @@ class ProjectedBook:
             yield clip
             quantity = round(quantity - clip, 12)
 
-    def _trade(self, slot: int, quantity: float, side: Side, tag: str, bracket: BracketDistances | None) -> None:
+    def _trade(  # noqa: PLR0917 - all that an order says
+        self, slot: int, quantity: float, side: Side, planned: float, tag: str, bracket: BracketDistances | None
+    ) -> None:
         route = self._settings.routes[slot]
         held = self.quantities[slot]
         shrinks = route.operation is Operation.PERP_TRADE and (held > 0.0) == (side is Side.SELL) and held != 0.0
@@ -84,6 +98,7 @@ class ProjectedBook:
                 action=self.action,
                 side=side,
                 reduce_only=reduce_only,
+                planned_quantity=planned,
                 tag=tag,
                 bracket=bracket,
             )

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.quotes_chain import gas_of
+from basis_pipeline.domain.quotes_trading import slipped_notional
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings
-from basis_pipeline.domain.valuation import order_notional
 
 _SUSPENDING = {
     "peg_discount": "staked tokens sell at a discount of {value:.2%}",
@@ -56,10 +56,10 @@ def dear_gas(orders: Iterable[Order], market: MarketSnapshot, settings: EngineSe
 def extrapolated(
     orders: Iterable[Order], market: MarketSnapshot, settings: EngineSettings
 ) -> Iterator[tuple[Order, float, float]]:
-    """Orders larger than any size their slippage was stated for, their notional in USD, and that largest size."""
+    """Parts of trades larger than any size their slippage was stated for, the trade's notional in USD, that size."""
     for order in orders:
         rules = settings.rules_of(order.venue).trades.get(order.slot)
         instrument = settings.universe.instruments[order.slot]
-        notional = order_notional(instrument, order.quantity, market.last[order.slot]) * market.usd
+        notional = slipped_notional(order, instrument, market.last[order.slot]) * market.usd
         if rules is not None and rules.slippage.extrapolates(notional):
             yield order, notional, rules.slippage.sizes[-1]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.position_keys import PositionType
-from basis_pipeline.gates.columns import Floats, integers, largest, numbers, positions_in, relative, smallest
+from basis_pipeline.gates.columns import Floats, equal_to, integers, largest, numbers, positions_in, relative, smallest
 from basis_pipeline.gates.evidence import EMPTIED, RESIDUAL, Ledger, MonthEvidence
 from basis_pipeline.gates.findings import Finding
 
@@ -52,9 +53,14 @@ def positions_fold(evidence: MonthEvidence) -> Finding:
     return _compare(evidence, folded, evidence.quantities, evidence.profile.thresholds.fold_tolerance)
 
 
-def step_changes(evidence: MonthEvidence) -> Floats:
-    """Sum of the deltas of every step by slot; one after the last closing record makes that slot's last change NaN."""
+def step_changes(evidence: MonthEvidence, source: DeltaSource | None = None) -> Floats:
+    """Sum of the deltas (of one source) of every step by slot.
+
+    One after the last closing record makes that slot's last change NaN.
+    """
     deltas = evidence.tables["deltas"]
+    if source is not None:
+        deltas = deltas.filter(equal_to(deltas, "source", source))
     changes = np.zeros((len(evidence.timestamps) + 1, len(evidence.universe)))
     rows = np.searchsorted(evidence.timestamps, integers(deltas, "timestamp"))
     slots = positions_in(evidence.universe.keys, deltas, "position_key")

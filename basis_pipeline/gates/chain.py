@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from basis_pipeline.domain.orders import OrderState
 from basis_pipeline.domain.records import CATEGORIES, Trigger
 from basis_pipeline.domain.timeline import iso, month_end, month_start
 from basis_pipeline.gates.columns import Bools, Ints, equal_to, integers
@@ -93,3 +94,18 @@ def _rows_per_timestep(evidence: MonthEvidence, table: str) -> list[tuple[int, i
     stamps, counts = np.unique(integers(evidence.tables[table], "timestamp"), return_counts=True)
     missing = np.setdiff1d(evidence.timestamps, stamps)
     return [*zip(stamps.tolist(), counts.tolist(), strict=True), *((stamp, 0) for stamp in missing.tolist())]
+
+
+def orders_reconciled(evidence: MonthEvidence) -> Finding:
+    """Every successful order is followed by a commit of its own, and every such commit belongs to one order (R92)."""
+    orders, exposures = evidence.tables["orders"], evidence.tables["exposures"]
+    sequences = integers(orders, "sequence")
+    done = sequences[equal_to(orders, "status", OrderState.SUCCESS)]
+    commits = np.unique(integers(exposures, "sequence")[equal_to(exposures, "trigger", Trigger.EXECUTION_MANAGER)])
+    unique, counts = np.unique(done, return_counts=True)
+    problems = [
+        f"commit {number} stands for {count} orders" for number, count in zip(unique, counts, strict=True) if count > 1
+    ]
+    problems += [f"an order of commit {number} was not followed by the chain" for number in np.setdiff1d(done, commits)]
+    problems += [f"commit {number} follows no order" for number in np.setdiff1d(commits, sequences)]
+    return from_problems(problems, f"{len(done)} orders, each followed by a commit of the chain")

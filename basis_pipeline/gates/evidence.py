@@ -17,6 +17,7 @@ from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.gates.columns import Bools, Floats, Ints, integers, numbers, panel
+from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.storage.digests import table_digest, text_digest
 
 RESIDUAL = CATEGORIES.index(Category.RESIDUAL)
@@ -35,7 +36,8 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
         health_derisk, health_emergency: health factor.
         fills_budget: filled values / values used of one series in a month.
         carry_bound: funding received per year / average equity; positive = received.
-        lending_tolerance: profit of a month against its index, fraction of its largest equity.
+        growth_tolerance: profit of a month against what its indices, ratios and rates paid, of its largest equity.
+        price_profit: |profit from prices| of a market-neutral book in a month / average equity.
     """
 
     closing_tolerance: float = 1e-9
@@ -48,7 +50,23 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
     health_emergency: float = 1.05
     fills_budget: float = 0.05
     carry_bound: float = 0.0
-    lending_tolerance: float = 1e-4
+    growth_tolerance: float = 1e-4
+    price_profit: float = 0.005
+
+
+CONFIGURED_BY: dict[str, str] = {
+    "delta_warn": "delta.rebalance",
+    "delta_breach": "delta.breach",
+    "margin_derisk": "margin_ratio.derisk",
+    "margin_emergency": "margin_ratio.emergency",
+    "health_derisk": "strategy.health_factor_derisk",
+    "health_emergency": "strategy.health_factor_emergency",
+    "fills_budget": "gates.fills_budget",
+    "carry_bound": "gates.carry_bound",
+    "growth_tolerance": "gates.growth_tolerance",
+    "price_profit": "gates.price_profit",
+}
+"""By threshold the key in configs/modes/<mode>.yaml that sets it; tolerances of float noise are fixed."""
 
 
 class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +78,7 @@ class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
         initial_capital: share-class units.
         required_series, optional_series: `dataset/venue/symbol` of what the mode needs and of what it may use.
         market_neutral: the book is meant to have no delta.
+        share_asset: the asset that equity is counted in.
         coin_share_class: the share class is a coin, so neutral means holding exactly the equity in it.
         supplied_fraction: of equity, what a pure lending mode keeps supplied (1 - reserve); None for other modes.
         gas_reserve: share-class units that no withdrawal takes.
@@ -74,6 +93,7 @@ class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
     required_series: tuple[str, ...]
     optional_series: tuple[str, ...] = ()
     market_neutral: bool = False
+    share_asset: str = "USDT"
     coin_share_class: bool = False
     supplied_fraction: float | None = None
     gas_reserve: float = 0.0
@@ -123,6 +143,7 @@ class MonthEvidence:
         profile: what the configuration promises.
         universe: the declared positions; its order is that of the slots.
         tables: the result tables by name.
+        market: prices, indices, ratios and rates, not as the engine wrote them down but as the data have them.
         usage: the market data that was used.
         state: the checkpoint after the last step.
         previous: the checkpoint the month started from; None at an opening.
@@ -138,6 +159,7 @@ class MonthEvidence:
     profile: ModeProfile
     universe: Universe
     tables: Mapping[str, pa.Table]
+    market: MonthMarket
     usage: DataUsage
     state: EngineState
     previous: EngineState | None
@@ -165,6 +187,16 @@ class MonthEvidence:
         """Stored quantities the month started from, by slot; 0.0 at an opening."""
         held = self.previous.positions if self.previous else {}
         return np.array([held[key].quantity if key in held else 0.0 for key in self.universe.keys])
+
+    @cached_property
+    def aligned(self) -> bool:
+        """The closing records are at the steps of the market."""
+        return np.array_equal(self.timestamps, self.market.timestamps)
+
+    @cached_property
+    def held_before(self) -> Floats:
+        """Stored quantities before each step, by slot: those of the closing record before it."""
+        return np.vstack([self.opening_quantities, self.quantities[:-1]])
 
     @cached_property
     def ledgers(self) -> tuple[Ledger, Ledger]:

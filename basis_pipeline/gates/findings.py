@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
-from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
+from basis_pipeline.domain.evidence import GateDescription, GateResult, GateSeverity, GateStatus
+from basis_pipeline.gates.evidence import CONFIGURED_BY, GateThresholds, MonthEvidence
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -24,6 +24,10 @@ class Finding(msgspec.Struct, frozen=True):
     value: float | None = None
 
 
+OFF_THE_MARKET = Finding(violated=True, message="the closing records are not at the steps of the market data")
+"""Nothing can be held against a market of other timestamps; `chain_integrity` says which records are wrong."""
+
+
 def not_applicable(reason: str) -> Finding:
     return Finding(violated=False, message=f"does not apply: {reason}")
 
@@ -36,30 +40,8 @@ def from_problems(problems: list[str], otherwise: str) -> Finding:
     return Finding(violated=True, message=problems[0] + more, value=float(len(problems)))
 
 
-class GateDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """One gate in words, for documents and the command line.
-
-    Attributes:
-        name: stable identifier.
-        severity: ERROR keeps the month from being published, WARN is shown beside it.
-        title: the property that holds when the gate passes.
-        protects_from: what would go unnoticed without it.
-        computed: which tables it reads and how.
-        threshold: what the value is held against; fields of GateThresholds in braces.
-        configured: the fields of GateThresholds that it obeys; empty where nothing can be configured.
-    """
-
-    name: str
-    severity: GateSeverity
-    title: str
-    protects_from: str
-    computed: str
-    threshold: str
-    configured: tuple[str, ...] = ()
-
-
 class Gate(GateDescription, frozen=True, kw_only=True):
-    """A gate that can judge.
+    """A gate that can judge; `configured` are fields of GateThresholds until it is described.
 
     Attributes:
         check: the judgement, a pure function of the evidence.
@@ -72,7 +54,8 @@ class Gate(GateDescription, frozen=True, kw_only=True):
     def described(self, thresholds: GateThresholds) -> GateDescription:
         """The declaration alone, with the numbers of `thresholds` in its threshold."""
         declared = {name: getattr(self, name) for name in GateDescription.__struct_fields__}
-        return GateDescription(**declared | {"threshold": self._threshold(thresholds)})
+        where = tuple(CONFIGURED_BY[field] for field in self.configured if field in CONFIGURED_BY)
+        return GateDescription(**declared | {"threshold": self._threshold(thresholds), "configured": where})
 
     def evaluate(self, evidence: MonthEvidence) -> GateResult:
         """Judge one month; what the check finds is weighed by the severity that applies to it."""

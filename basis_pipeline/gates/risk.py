@@ -19,12 +19,14 @@ from basis_pipeline.gates.columns import (
     integers,
     largest,
     numbers,
+    panel,
     present,
     relative,
     smallest,
 )
-from basis_pipeline.gates.evidence import MonthEvidence
-from basis_pipeline.gates.findings import Finding, not_applicable
+from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
+from basis_pipeline.gates.findings import OFF_THE_MARKET, Finding, not_applicable
+from basis_pipeline.gates.perps import cash_of, gain, inverse, notional, perps
 
 
 def liquidation(evidence: MonthEvidence) -> Finding:
@@ -104,3 +106,84 @@ def _over_all_commits(evidence: MonthEvidence, dimension: str, extreme: Callable
     if not rows.any():
         return ""
     return f"; over all commits {extreme(numbers(risk, 'value')[rows], integers(risk, 'timestamp')[rows])}"
+
+
+def risk_recomputed(evidence: MonthEvidence) -> Finding:
+    """Equity, net delta and margin ratio of every closing record follow from its positions and the market (R92).
+
+    As fractions: values of positions against equity, |q| x price of what is not the share class against the net
+    delta, both of equity in USD; the lowest margin ratio against (cash + q x (mark - entry)) / (|q| x mark).
+    """
+    if not evidence.aligned:
+        return OFF_THE_MARKET
+    steps = evidence.tables["timesteps"]
+    equity = numbers(steps, "equity_usd")
+    around = np.maximum(np.abs(equity), EMPTIED * np.maximum.accumulate(np.abs(equity)))
+    values = panel(
+        evidence.tables["positions"], "value_usd", "position_key", evidence.universe.keys, evidence.timestamps
+    )
+    found = {
+        "sum of values less equity": relative(values.sum(axis=1) - equity, around),
+        "net delta": relative(
+            _net_delta(evidence) - numbers(steps, "net_delta_usd"), np.maximum(around, _gross(evidence))
+        ),
+        "lowest margin ratio": _margin_gap(evidence),
+    }
+    worst, name = max(
+        ((largest(gap, evidence.timestamps), name) for name, gap in found.items()), key=lambda pair: pair[0].value
+    )
+    return Finding(
+        violated=worst.value > evidence.profile.thresholds.closing_tolerance,
+        message=f"largest gap: {name}, {worst}",
+        value=worst.value,
+    )
+
+
+def _exposed(evidence: MonthEvidence) -> Floats:
+    """USD by step and slot that move with an asset which is neither USDT nor the share class."""
+    market = evidence.market
+    units = evidence.quantities * market.underlying[1:]
+    for slot in perps(evidence):
+        if inverse(evidence, slot):
+            units[:, slot] += _open_profit(evidence, slot)
+    assets = {"USDT", evidence.profile.share_asset}
+    slots = [slot for slot, held in enumerate(evidence.universe) if held.asset not in assets]
+    exposed: Floats = (units * market.price[1:])[:, slots] * market.usd[1:, None]
+    return exposed
+
+
+def _open_profit(evidence: MonthEvidence, slot: int) -> Floats:
+    """Unrealised P&L of a perp at every closing record, settlement currency."""
+    entries = panel(
+        evidence.tables["positions"], "entry_price", "position_key", evidence.universe.keys, evidence.timestamps
+    )
+    return gain(evidence, slot, evidence.quantities[:, slot], entries[:, slot], evidence.market.mark[1:, slot])
+
+
+def _net_delta(evidence: MonthEvidence) -> Floats:
+    net: Floats = _exposed(evidence).sum(axis=1)
+    return net
+
+
+def _gross(evidence: MonthEvidence) -> Floats:
+    gross: Floats = np.abs(_exposed(evidence)).sum(axis=1)
+    return gross
+
+
+def _margin_gap(evidence: MonthEvidence) -> Floats:
+    """Relative error of the recorded margin ratio; infinite where only one of the two is there."""
+    stated = numbers(evidence.tables["timesteps"], "min_margin_ratio")
+    lowest = np.full(len(stated), np.inf)
+    accounts: dict[int, list[int]] = {}
+    for slot in perps(evidence):
+        accounts.setdefault(cash_of(evidence, slot), []).append(slot)
+    for cash, slots in accounts.items():
+        balance, size = evidence.quantities[:, cash].copy(), np.zeros(len(stated))
+        for slot in slots:
+            balance += _open_profit(evidence, slot)
+            size += np.abs(notional(evidence, slot, evidence.quantities[:, slot], evidence.market.mark[1:, slot]))
+        ratio = np.divide(balance, size, out=np.full(len(stated), np.inf), where=size > 0.0)
+        lowest = np.minimum(lowest, ratio)
+    absent = np.isnan(stated) & np.isinf(lowest)
+    gap = relative(np.where(absent, 0.0, lowest - stated), np.abs(lowest))
+    return np.where(absent, 0.0, gap)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from basis_pipeline.domain.deltas import BRACKET_CLOSES, DeltaSource
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.timeline import DAY, YEAR, iso
-from basis_pipeline.gates.columns import Floats, panel
+from basis_pipeline.gates.accounting import step_changes
+from basis_pipeline.gates.columns import Floats, largest, panel, relative
 from basis_pipeline.gates.evidence import EMPTIED, MonthEvidence
-from basis_pipeline.gates.findings import Finding, not_applicable
+from basis_pipeline.gates.findings import OFF_THE_MARKET, Finding, not_applicable
+from basis_pipeline.gates.perps import cash_of, notional, perps
 
 
 def carry_bound(evidence: MonthEvidence) -> Finding:
@@ -54,10 +57,112 @@ def lending_growth(evidence: MonthEvidence) -> Finding:
     base = float(share.peak[-1])
     gap = abs(earned - expected) / base
     return Finding(
-        violated=not gap <= evidence.profile.thresholds.lending_tolerance,
+        violated=not gap <= evidence.profile.thresholds.growth_tolerance,
         message=f"earned {earned / base:.4%} of equity before costs until {iso(int(evidence.timestamps[last]))}, "
         f"{expected / base:.4%} by the index",
         value=gap,
+    )
+
+
+def stack_growth(evidence: MonthEvidence) -> Finding:
+    """Profit before costs and rewards is what ratio, supply index and borrow index paid on what was held.
+
+    Of a book in ETH whose assets all are ETH: the sum of E(t) - E(t-1) - flow(t) less costs, rewards and dust against
+    the sum over positions of q(t-1) x (u(t) - u(t-1)), u = sign x index x ratio, as a fraction of the largest equity
+    so far. Levered that is (r s - l b) / (1 - l) of an unmanaged book, step by step for a managed one.
+    """
+    staked = evidence.universe.slots_of(PositionType.LST)
+    if not evidence.profile.coin_share_class or not staked:
+        return not_applicable("the mode is no stack in its own coin")
+    if not evidence.aligned:
+        return OFF_THE_MARKET
+    share, _ = evidence.ledgers
+    if share.empty.all():
+        return not_applicable("the book is empty")
+    coins = [slot for slot, held in enumerate(evidence.universe) if held.asset == evidence.profile.share_asset]
+    growth = np.diff(evidence.market.underlying, axis=0)[:, coins] * evidence.held_before[:, coins]
+    besides = _sums(share.attribution, _BESIDES_GROWTH)
+    earned = float((share.equity - share.equity_before - share.flow).sum() - besides)
+    expected, base = float(growth.sum()), float(share.peak[-1])
+    gap = abs(earned - expected) / base
+    return Finding(
+        violated=not gap <= evidence.profile.thresholds.growth_tolerance,
+        message=f"earned {earned / base:.4%} of equity before costs and rewards in {evidence.month}, "
+        f"{expected / base:.4%} by ratio and indices",
+        value=gap,
+    )
+
+
+_BESIDES_GROWTH = (
+    Category.TRANSACTION_COSTS,
+    Category.STAKING_REWARDS,
+    Category.DUST,
+    Category.LIQUIDATION,
+)
+
+
+def _sums(attribution: Floats, categories: tuple[Category, ...]) -> float:
+    return float(attribution[:, [CATEGORIES.index(category) for category in categories]].sum())
+
+
+def funding_paid(evidence: MonthEvidence) -> Finding:
+    """Every settlement pays -notional x rate: the quantity before any trade, mark and rate from the data.
+
+    -quantity x mark x rate in USDT, -contracts / mark x rate in the coin of an inverse perp. Compared step by step over
+    all perps, USDT, as a fraction of the larger equity around the step. What was closed inside the bar that just ended
+    is not there any more when funding is settled.
+    """
+    if not perps(evidence):
+        return not_applicable("the mode holds no perp")
+    if not evidence.aligned:
+        return OFF_THE_MARKET
+    due, worth = _funding_due(evidence), (evidence.market.underlying * evidence.market.price)[1:]
+    paid = (step_changes(evidence, DeltaSource.FUNDING) * worth).sum(axis=1)
+    worst = largest(relative(paid - due, _around_in_usdt(evidence)), evidence.timestamps)
+    row = int(np.searchsorted(evidence.timestamps, worst.timestamp))
+    return Finding(
+        violated=worst.value > evidence.profile.thresholds.closing_tolerance,
+        message=f"largest gap as a fraction of equity: {worst} (paid {paid[row]:,.8g}, due {due[row]:,.8g} USDT); "
+        f"{due.sum():,.8g} USDT due in {evidence.month}",
+        value=worst.value,
+    )
+
+
+def _funding_due(evidence: MonthEvidence) -> Floats:
+    """By step what the venues owed by the data, USDT, + = received."""
+    market, held = evidence.market, evidence.held_before
+    for source in (DeltaSource.LIQUIDATION, *sorted(BRACKET_CLOSES)):
+        held = held + step_changes(evidence, source)
+    due = np.zeros(len(held))
+    for slot in perps(evidence):
+        size = notional(evidence, slot, held[:, slot], market.mark[1:, slot])
+        due -= size * market.funding[1:, slot] * market.price[1:, cash_of(evidence, slot)]
+    return due
+
+
+def _around_in_usdt(evidence: MonthEvidence) -> Floats:
+    _, usd = evidence.ledgers
+    around = np.maximum(np.abs(usd.equity), np.abs(usd.equity_before))
+    return np.maximum(around, EMPTIED * usd.peak) / evidence.market.usd[1:]
+
+
+def price_profit(evidence: MonthEvidence) -> Finding:
+    """What a market-neutral book earns from prices in a month is small: its profit is what it was paid for holding.
+
+    |delta + basis + fx P&L| over average equity; the rest of the profit is funding, yields and costs.
+    """
+    if not evidence.profile.market_neutral or not evidence.universe.slots_of(PositionType.PERP):
+        return not_applicable("the mode is no hedged book")
+    share, _ = evidence.ledgers
+    if share.empty.all():
+        return not_applicable("the book is empty")
+    average = float(share.equity.mean())
+    gained = _sums(share.attribution, (Category.DELTA, Category.BASIS, Category.FX)) / average
+    total = float(share.step.sum()) / average
+    return Finding(
+        violated=not abs(gained) <= evidence.profile.thresholds.price_profit,
+        message=f"prices gave {gained:.3%} of equity in {evidence.month}, of {total:.3%} altogether",
+        value=abs(gained),
     )
 
 

@@ -39,8 +39,8 @@ DATASETS = (
         (
             _rate("liquidity_rate", "Supply rate."),
             _rate("variable_borrow_rate", "Variable borrow rate."),
-            Column("supplied_usd", "USD", "Value supplied.", low=0.0),
-            Column("borrowed_usd", "USD", "Value borrowed.", low=0.0),
+            Column("supplied_usd", "USD", "Value supplied; NULL where only events were read.", nullable=True, low=0.0),
+            Column("borrowed_usd", "USD", "Value borrowed; NULL where only events were read.", nullable=True, low=0.0),
             Column("updated_at", "UTC", "Time of the on-chain update that the row repeats.", kind="time"),
         ),
         step=HOUR,

@@ -19,6 +19,8 @@ from basis_pipeline.market_data.sources.raw_files import TABULAR, FileHead, RawF
 
 _DATA_SUFFIXES = (*TABULAR, ".json")
 _SUMS = "SHA256SUMS"
+PROVENANCE_SUFFIX = ".provenance.json"
+"""Follows the name of a downloaded file: where it comes from."""
 _SUM_LINE = re.compile(r"^(?P<sha>[0-9a-f]{64}) [ *](?P<path>.+)$")
 
 Progress = Callable[[str, int, int], None]
@@ -117,6 +119,8 @@ def _documentation(file: RawFile) -> str:
         return "a hidden file."
     if file.path.suffix.lower() == ".md" or file.path.name == _SUMS:
         return "documentation."
+    if file.path.name.endswith(PROVENANCE_SUFFIX):
+        return "says where the file beside it was downloaded from."
     return ""
 
 

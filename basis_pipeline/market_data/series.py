@@ -21,6 +21,8 @@ Mask = npt.NDArray[np.bool_]
 
 OBSERVED, FILLED, PROXIED = "observed", "filled", "proxied"
 REASON = "reason"
+DOWNLOADED = "downloads/"
+"""Files below this part of the raw folder were fetched from the venue itself, in this project's units and stamps."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,21 @@ class Series:
             return changed
         # A rule that moves stamps is entered under where the rows went.
         return replace(changed, ledger=(*self.ledger, LedgerEntry(rule, "changed", changed.stamps[rows])))
+
+    def part(self, rows: Mask) -> Series:
+        """Only `rows`, nothing done to them yet."""
+        return Series(self.key, self.frame[rows].reset_index(drop=True))
+
+    def joined(self, other: Series) -> Series:
+        """These rows and those of `other`, and what was done to both."""
+        parts = [part for part in (self.quarantine, other.quarantine) if len(part)]
+        return Series(
+            self.key,
+            pd.concat([self.frame, other.frame], ignore_index=True),
+            pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(),
+            (*self.ledger, *other.ledger),
+            (*self.findings, *other.findings),
+        )
 
     def note(self, *findings: Finding) -> Series:
         return replace(self, findings=(*self.findings, *findings))

@@ -51,6 +51,7 @@ def _order_row(entry: SequencedResult, universe: Universe) -> dict[str, object]:
         "tag": order.tag,
         "reason": entry.reason,
         "reduce_only": order.reduce_only,
+        "planned_quantity": order.planned_quantity,
         "error_code": handshake.error_code,
         "error_message": handshake.error_message,
     }

@@ -131,6 +131,8 @@ def _dataset_source(connection: duckdb.DuckDBPyConnection, source: _Source) -> s
 
 def _create_views(connection: duckdb.DuckDBPyConnection, results: ResultsStore, reader: _Reader) -> None:
     months, base = list(results.all_months()), results.base.resolve()
+    for month in months:
+        results.publications.verify(month.publication)
     connection.execute("CREATE SCHEMA experiments")
     for schema, keys in _KEYS.items():
         published = [month for month in months if (month.manifest.experiment is None) == (schema == "main")]

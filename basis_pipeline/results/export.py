@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -16,6 +17,7 @@ from basis_pipeline.results.store import PublishedMonth, ResultsStore, record_pa
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 from basis_pipeline.storage.files import put_bytes
 
+README = "README.md"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Equal results give equal archives: no entry carries the time it was written."""
 
@@ -31,60 +33,93 @@ def export_csv(
 ) -> Path:
     """Write `<out>/<record>/<table>.csv` and README.md, or all of it as `<out>/<record>.zip`; return that path.
 
-    Columns begin with the hive keys `mode` and `month` (`experiment` before them), as in the catalogue's views.
+    `<record>` ends with the range where `months` are not all of it. Columns begin with the hive keys `mode` and `month`
+    (`experiment` before them), as in the catalogue's views.
 
     Raises:
         StateError: nothing is published, or one of `months` is not.
         StorageError: a file cannot be written.
     """
-    wanted = results.months(mode, experiment) if months is None else sorted(months)
-    if not wanted:
-        raise StateError(f"{mode} has no published month below {results.base}.", remedy="run a backtest of it first.")
-    published = [results.get(mode, month, experiment) for month in wanted]
+    published = months_of(results, mode, months, experiment)
     target = out / record_path(mode, experiment).replace("experiment=", "").replace("mode=", "")
-    files = _files(results, published)
+    if len(published) < len(results.months(mode, experiment)):
+        span = f"_{published[0].manifest.month}_{published[-1].manifest.month}"
+        target = target.with_name(target.name + span)
     if zipped:
         path = target.with_name(target.name + ".zip")
-        put_bytes(path, _archive(files))
+        buffer = io.BytesIO()
+        write_zip(results, published, buffer)
+        put_bytes(path, buffer.getvalue())
         return path
-    for name, content in files:
-        put_bytes(target / name, content)
+    put_bytes(target / README, describe(published).encode())
+    for table in SCHEMAS:
+        buffer = io.BytesIO()
+        write_csv(results, published, table, buffer)
+        put_bytes(target / f"{table}.csv", buffer.getvalue())
     return target
 
 
-def _files(results: ResultsStore, months: Sequence[PublishedMonth]) -> Iterator[tuple[str, bytes]]:
-    yield "README.md", _readme(months).encode()
-    for table in SCHEMAS:
-        parts = [_with_keys(results.publications.read(month.publication, table), month) for month in months]
-        yield f"{table}.csv", _csv(pa.concat_tables(parts, promote_options="default"))
+def months_of(
+    results: ResultsStore, mode: str, months: Sequence[str] | None = None, experiment: str | None = None
+) -> list[PublishedMonth]:
+    """`months` of a record, or all that are published; StateError if one of them, or any at all, is not."""
+    wanted = results.months(mode, experiment) if months is None else sorted(months)
+    if not wanted:
+        raise StateError(f"{mode} has no published month below {results.base}.", remedy="run a backtest of it first.")
+    return [results.get(mode, month, experiment) for month in wanted]
 
 
-def _with_keys(table: pa.Table, month: PublishedMonth) -> pa.Table:
-    """Dictionaries become plain strings, and the month says which it is."""
-    strings = [pa.string() if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
-    plain = table.cast(pa.schema(list(zip(table.schema.names, strings, strict=True))))
-    keys = {"month": month.manifest.month, "mode": month.manifest.mode, "experiment": month.manifest.experiment}
-    for name, value in keys.items():
-        if value is not None:
-            plain = plain.add_column(0, name, pa.array([value] * plain.num_rows, pa.string()))
-    return plain
+def write_csv(results: ResultsStore, months: Sequence[PublishedMonth], table: str, out: IO[bytes]) -> None:
+    """One table of consecutive months as CSV, one month in memory at a time."""
+    columns = [(key, pa.string()) for key in _keys(months[0])]
+    columns += [(field.name, _plain(field.type)) for field in SCHEMAS[table]]
+    with pa_csv.CSVWriter(out, pa.schema(columns)) as writer:
+        for month in months:
+            part = _with_keys(results.publications.read(month.publication, table), month, SCHEMAS[table])
+            # Arrow writes uninitialised memory for a chunk without rows (seen with pyarrow 26.0.1).
+            if part.num_rows:
+                writer.write_table(part.combine_chunks())
 
 
-def _csv(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pa_csv.write_csv(table, buffer)
-    return buffer.getvalue()
+def write_zip(results: ResultsStore, months: Sequence[PublishedMonth], out: IO[bytes]) -> None:
+    """README.md and every table as CSV; equal results give equal bytes."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_entry(README), describe(months))
+        for table in SCHEMAS:
+            with archive.open(_entry(f"{table}.csv"), "w", force_zip64=True) as file:
+                write_csv(results, months, table, file)
 
 
-def _archive(files: Iterator[tuple[str, bytes]]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files:
-            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), content, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _ZIP_DATE)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
 
 
-def _readme(months: Sequence[PublishedMonth]) -> str:
+def _keys(month: PublishedMonth) -> dict[str, str]:
+    """Hive keys as they stand before the columns."""
+    manifest = month.manifest
+    experiment = {} if manifest.experiment is None else {"experiment": manifest.experiment}
+    return experiment | {"mode": manifest.mode, "month": manifest.month}
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Dictionaries become plain strings."""
+    return pa.string() if pa.types.is_dictionary(kind) else kind
+
+
+def _with_keys(table: pa.Table, month: PublishedMonth, schema: pa.Schema) -> pa.Table:
+    """The hive keys of a month and the columns of today's schema; null where its file has no such column."""
+    columns = {key: pa.array([value] * table.num_rows, pa.string()) for key, value in _keys(month).items()}
+    for field in schema:
+        there = field.name in table.column_names
+        column = table[field.name] if there else pa.nulls(table.num_rows, field.type)
+        columns[field.name] = column.cast(_plain(field.type))
+    return pa.table(columns)
+
+
+def describe(months: Sequence[PublishedMonth]) -> str:
+    """The README of an export: what it is about, and every column with its unit."""
     first, last = months[0].manifest, months[-1].manifest
     title = last.mode if last.experiment is None else f"{last.mode}, experiment {last.experiment}"
     lines = [

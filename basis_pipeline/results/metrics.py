@@ -23,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.orders import Operation, OrderState
 from basis_pipeline.domain.position_keys import PositionKey, PositionType
 from basis_pipeline.domain.records import Trigger
 from basis_pipeline.domain.timeline import DAY, SECOND, YEAR
 from basis_pipeline.results.columns import FloatArray, IntArray
+from basis_pipeline.results.funding import funding_by_venue
 from basis_pipeline.results.money_weighted import money_weighted_return
 from basis_pipeline.results.tables import METRICS
 
@@ -63,13 +63,12 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
     """
     steps = tables["timesteps"]
     return [
-        *_performance(steps, "", opening=opening),
-        *_performance(steps, "_usd", opening=opening),
+        *performance(steps, opening=opening),
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
         *_trading(tables["orders"], steps),
-        Metric("min_margin_ratio", _lowest_margin_ratio(tables["risk"]), "fraction", "lowest at a refresh, any venue"),
-        Metric("min_health_factor", pc.min(steps["min_health_factor"]).as_py(), "fraction", "lowest at a step's close"),
+        Metric("min_margin_ratio", _lowest(tables["risk"], "margin_ratio"), "fraction", "lowest at a refresh"),
+        Metric("min_health_factor", _lowest(tables["risk"], "health_factor"), "fraction", "lowest at a refresh"),
         Metric(
             "time_in_market", _time_in_market(tables), "fraction", "share of steps with more than plain tokens held"
         ),
@@ -186,6 +185,11 @@ def daily_returns(index: FloatArray, stamps: IntArray) -> FloatArray:
     return found
 
 
+def performance(steps: pa.Table, *, opening: bool) -> list[Metric]:
+    """The figures that follow from the closing records alone, in the share class and in USD."""
+    return [*_performance(steps, "", opening=opening), *_performance(steps, "_usd", opening=opening)]
+
+
 def _performance(steps: pa.Table, suffix: str, *, opening: bool) -> list[Metric]:
     unit = "USD" if suffix else "share class"
     stamps, index = stamps_of(steps), index_of_steps(steps, suffix, opening=opening)
@@ -248,34 +252,25 @@ def _funding(deltas: pa.Table) -> Iterable[Metric]:
         yield Metric(f"funding_{venue}", received, "USDT", f"funding settled at {venue}, positive = received")
 
 
-def funding_by_venue(deltas: pa.Table) -> dict[str, float]:
-    """Settled funding in USDT by venue, positive = received."""
-    settled = deltas.filter(pc.equal(deltas["source"], DeltaSource.FUNDING))
-    sums: dict[str, float] = {}
-    for key, amount in zip(settled["position_key"].to_pylist(), settled["delta_amount"].to_pylist(), strict=True):
-        venue = PositionKey.parse(key).venue
-        sums[venue] = sums.get(venue, 0.0) + amount
-    return dict(sorted(sums.items()))
-
-
 def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
     filled = orders.filter(pc.equal(orders["status"], OrderState.SUCCESS))
     traded = filled.filter(pc.is_in(filled["operation"], pa.array([Operation.SPOT_TRADE, Operation.PERP_TRADE])))
-    notional = pc.sum(traded["notional"]).as_py() or 0.0
+    known = not traded["notional"].null_count  # months published before the column existed do not have it
+    notional = pc.sum(traded["notional"]).as_py() or 0.0 if known else None
     yield Metric("orders", float(orders.num_rows), "count", "orders, whatever became of them")
     yield Metric("orders_failed", float(orders.num_rows - filled.num_rows), "count", "orders that did not succeed")
     yield Metric("traded_notional", notional, "USDT", "sum of notional over spot and perp trades")
-    turnover = _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
+    turnover = None if notional is None else _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
     yield Metric("turnover", turnover, "ratio", "traded notional (USDT at par) / mean equity in USD")
     for cost in ("fee", "slippage", "gas"):
         yield Metric(f"cost_{cost}", pc.sum(orders[cost]).as_py() or 0.0, "USDT", f"sum of {cost}, positive = paid")
 
 
-def _lowest_margin_ratio(risk: pa.Table) -> float | None:
+def _lowest(risk: pa.Table, dimension: str) -> float | None:
     """Before the step reacts: at its close a book that derisked in the same step looks safer than it was."""
     refreshed = pc.equal(risk["trigger"], Trigger.POSITION_REFRESH)
-    ratios = risk.filter(pc.and_(refreshed, pc.equal(risk["dimension"], "margin_ratio")))["value"]
-    lowest: float | None = pc.min(ratios).as_py()
+    values = risk.filter(pc.and_(refreshed, pc.equal(risk["dimension"], dimension)))["value"]
+    lowest: float | None = pc.min(values).as_py()
     return lowest
 
 

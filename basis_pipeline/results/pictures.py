@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from basis_pipeline.domain.records import Category
 from basis_pipeline.results.columns import FloatArray
+from basis_pipeline.results.palette import CATEGORIES, SERIES, TEXTS
+from basis_pipeline.results.report_chart import thin
 
 WIDTH, HEIGHT, PAD = 600.0, 180.0, 4.0
-POINTS = 300
-SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 420.0, 80.0, 60
+BUCKETS = 150
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_BUCKETS = 420.0, 80.0, 28
+_LINE, _FALL, _INK = SERIES[0].light, CATEGORIES[Category.TRANSACTION_COSTS].light, TEXTS["muted"].light
 
 
 def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] | FloatArray) -> str:
@@ -21,7 +25,7 @@ def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] |
         equity: any one currency.
     """
     stamps, values = np.asarray(timestamps, np.float64), np.asarray(equity, np.float64)
-    keep = np.unique(np.linspace(0, len(values) - 1, POINTS).round().astype(np.int64))
+    keep = thin([values], BUCKETS)
     peaks = np.maximum.accumulate(values)[keep]
     stamps, values = stamps[keep], values[keep]
     x = PAD + (WIDTH - 2 * PAD) * (stamps - stamps[0]) / max(stamps[-1] - stamps[0], 1.0)
@@ -37,8 +41,8 @@ def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] |
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" class="spark" role="img"'
         f' aria-label="Equity from {low:,.2f} to {high:,.2f}, drawdowns shaded" preserveAspectRatio="none">'
-        f'<polygon points="{gap}" fill="#c2454f" fill-opacity="0.25"/>'
-        f'<polyline points="{" ".join(curve)}" fill="none" stroke="#2b7bb0" stroke-width="1.6"'
+        f'<polygon points="{gap}" fill="{_FALL}" fill-opacity="0.25"/>'
+        f'<polyline points="{" ".join(curve)}" fill="none" stroke="{_LINE}" stroke-width="1.6"'
         f' vector-effect="non-scaling-stroke"/></svg>'
     )
 
@@ -46,15 +50,16 @@ def equity_svg(timestamps: Sequence[int] | FloatArray, equity: Sequence[float] |
 def spark_svg(equity: Sequence[float] | FloatArray) -> str:
     """The same curve in less than 750 bytes, for places that show only short texts inline; lowest and highest named."""
     values = np.asarray(equity, np.float64)
-    values = values[np.unique(np.linspace(0, len(values) - 1, SPARK_POINTS).round().astype(np.int64))]
+    keep = thin([values], SPARK_BUCKETS)
+    x = SPARK_WIDTH * keep / max(len(values) - 1, 1)
+    values = values[keep]
     low, high = float(values.min()), float(values.max())
-    x = np.linspace(0.0, SPARK_WIDTH, len(values))
     y = SPARK_HEIGHT - 2.0 - (SPARK_HEIGHT - 4.0) * (values - low) / (high - low or 1.0)
     points = " ".join(f"{left:.0f},{top:.0f}" for left, top in zip(x, y, strict=True))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{SPARK_WIDTH:.0f}" height="{SPARK_HEIGHT:.0f}"'
-        f' font-family="sans-serif" font-size="10" fill="#777">'
-        f'<polyline points="{points}" fill="none" stroke="#2b7bb0"/>'
+        f' font-family="sans-serif" font-size="10" fill="{_INK}">'
+        f'<polyline points="{points}" fill="none" stroke="{_LINE}"/>'
         f'<text y="10">{high:,.2f}</text>'
         f'<text y="{SPARK_HEIGHT - 2:.0f}" x="100%" text-anchor="end">{low:,.2f}</text></svg>'
     )

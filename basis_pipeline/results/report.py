@@ -15,12 +15,14 @@ from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.records import CATEGORIES
 from basis_pipeline.results import report_evidence as evidence
 from basis_pipeline.results import report_headline as headline
+from basis_pipeline.results.palette import stylesheet
 from basis_pipeline.results.report_bars import profit_bars
-from basis_pipeline.results.report_chart import BUCKETS, Panel
+from basis_pipeline.results.report_chart import BUCKETS, Panel, in_words
+from basis_pipeline.results.report_health import verdict
 from basis_pipeline.results.report_panels import panels_of
-from basis_pipeline.results.report_record import Record, load_record
+from basis_pipeline.results.report_record import Origin, Record, load_record
 from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
-from basis_pipeline.results.store import ResultsStore, broken_months
+from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 
 _ASSETS = files("basis_pipeline.results") / "assets"
@@ -28,9 +30,13 @@ _RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "fund
 
 
 def write_report(
-    results: ResultsStore, mode: str, months: Sequence[str] | None = None, experiment: str | None = None
+    results: ResultsStore,
+    mode: str,
+    months: Sequence[str] | None = None,
+    experiment: str | None = None,
+    origin: Origin = Origin(),  # noqa: B008 - frozen
 ) -> Path:
-    """Write the page of one record and return its path (`ResultsStore.report_path`).
+    """Write the page of one record, or of some of its months, and return its path (`ResultsStore.report_path`).
 
     Months that a gate rejected get the same page from `write_report(results.rejected, ...)`.
 
@@ -38,10 +44,23 @@ def write_report(
         StateError: nothing is published, or one of `months` is not.
         StorageError: the page cannot be written.
     """
-    path = results.report_path(mode, experiment)
-    record = load_record(results, mode, months, experiment)
+    record = load_record(results, mode, months, experiment, origin)
+    whole = months is None or len(record.months) == len(results.months(mode, experiment))
+    path = results.report_path(mode, experiment, None if whole else (record.first, record.latest.month))
     put_bytes(path, render(record, relpath(results.overview_path, path.parent)).encode())
     return path
+
+
+def style() -> str:
+    """The style of every page: that of the chart library, the palette, and what is built on it."""
+    return asset("vendor", "uPlot.min.css") + stylesheet() + asset("report.css")
+
+
+def script(panels: str) -> Html:
+    """The script elements of a page: its panels as JSON, the chart library with its licence, and what draws them."""
+    data = f'<script id="panels" type="application/json">{panels}</script>'
+    licence, library = asset("vendor", "uPlot.LICENSE.txt"), asset("vendor", "uPlot.iife.min.js")
+    return Html(f"{data}\n<script>/*\n{licence}\n*/\n{library}</script>\n<script>{asset('report.js')}</script>")
 
 
 def asset(*name: str) -> str:
@@ -58,16 +77,12 @@ def render(record: Record, overview: str) -> str:
         heading=html(record.title),
         crumbs=tag("a", "All modes", href=overview),
         facts=joined(tag("span", fact) for fact in _facts(record)),
-        banner=_banner(record),
+        verdict=verdict(record),
         links=joined(tag("a", title, href=f"#{name}") for name, title, _ in blocks),
         sections=joined(_block(name, title, content) for name, title, content in blocks),
         footer=html(_FOOTER),
-        panels=_json(panels),
-        style=asset("report.css"),
-        script=asset("report.js"),
-        vendor_style=asset("vendor", "uPlot.min.css"),
-        vendor_script=asset("vendor", "uPlot.iife.min.js"),
-        vendor_licence=asset("vendor", "uPlot.LICENSE.txt"),
+        style=style(),
+        script=script(panels_json(panels)),
     )
 
 
@@ -76,6 +91,16 @@ _FOOTER = (
     "lowest and the highest value of each; every figure and table is computed from all steps. Returns are "
     "time-weighted; volatility, Sharpe and Sortino come from daily returns, 365 days a year, risk-free rate 0."
 )
+
+
+_DATA_NOTE = (
+    "Files: generations of validated Parquet files the months were computed from. Each names its vendor files. "
+    "All tables behind this page: basis export, or basis query for SQL."
+)
+
+
+def _data(record: Record) -> Html:
+    return evidence.data_table(record) + evidence.stand_ins(record)
 
 
 def _facts(record: Record) -> Iterator[str]:
@@ -89,42 +114,28 @@ def _facts(record: Record) -> Iterator[str]:
         yield f"{record.latest.month} is still open"
 
 
-def _banner(record: Record) -> Html:
-    failed = sorted(
-        {
-            f"{gate.gate} ({month.manifest.month})"
-            for month in record.months
-            for gate in month.manifest.gates
-            if gate.status is GateStatus.FAILED
-        }
-    )
-    warnings = [f"Failed gates: {', '.join(failed)}. See the gates below for what was found."] if failed else []
-    if broken := broken_months(record.months):
-        warnings.append(f"Not one record: {broken[0]} and later do not continue the months before. Run them again.")
-    return joined(tag("p", warning, class_="banner") for warning in warnings)
-
-
 def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str, Html]]:
     """Anchor, title and content of every part of the page, in order."""
-    yield "summary", "Summary", headline.cards(record) + _grid(panels, "equity", "drawdown")
-    yield "returns", "Returns", _card("", headline.returns_table(record)) + _card("", headline.months_table(record))
+    yield "summary", "Summary", headline.cards(record) + _grid(panels, "equity", "drawdown", "carry")
+    yield "returns", "Returns", card("", headline.returns_table(record)) + card("", headline.months_table(record))
     attribution = _grid_of(
         [
-            _card("Profit by source and month", tag("div", _bars(record), class_="scroll"), wide=True),
+            card("Profit by source and month", tag("div", _bars(record), class_="scroll"), wide=True),
             *_drawn(panels, "attribution"),
-            _card("Profit by source", headline.attribution_table(record)),
+            card("Profit by source", headline.attribution_table(record)),
             *_drawn(panels, "funding"),
         ]
     )
     yield "profit", "Profit and loss", attribution
-    held = _card("Held at the end", headline.closing_positions(record))
+    held = card("Held at the end", headline.closing_positions(record))
     yield "positions", "Positions", _grid_of([*_drawn(panels, "positions"), held])
     yield "risk", "Risk", _grid(panels, *_RISK_PANELS)
-    yield "gates", "Gates", _card("", evidence.gates_table(record)) + _card("", evidence.gate_findings(record))
-    yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs")])
-    yield "events", "Events", _card("Above severity info", evidence.events_table(record))
-    yield "data", "Data", _card("Series used", evidence.data_table(record) + evidence.stand_ins(record))
-    yield "configuration", "Configuration", _card("", evidence.configuration(record))
+    yield "gates", "Gates", card("", evidence.gates_table(record)) + card("", evidence.gate_findings(record))
+    settled = card("Settlements and flows, without an order", evidence.settlements_table(record))
+    yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs"), settled])
+    yield "events", "Events", card("Above severity info", evidence.events_table(record))
+    yield "data", "Data", card("Series used", tag("p", _DATA_NOTE, class_="note") + _data(record))
+    yield "configuration", "Configuration", card("", evidence.configuration(record))
 
 
 def _bars(record: Record) -> Html:
@@ -147,7 +158,7 @@ def _orders(record: Record) -> Html:
         '<input type="search" id="order-filter" placeholder="Filter: venue, side, date" aria-label="Filter orders">'
     )
     box += tag("span", f" {shown} of {shown}", class_="quiet", id="order-count")
-    return _card("", tag("p", note, class_="note") + box + evidence.orders_table(record), wide=True)
+    return card("", tag("p", note, class_="note") + box + evidence.orders_table(record), wide=True)
 
 
 def _block(name: str, title: str, content: Html) -> Html:
@@ -155,7 +166,8 @@ def _block(name: str, title: str, content: Html) -> Html:
     return tag("section", heading + content, class_="block", id=name)
 
 
-def _card(title: str, content: Html, *, wide: bool = False) -> Html:
+def card(title: str, content: Html, *, wide: bool = False) -> Html:
+    """Content on a surface of its own, under a title or under none."""
     heading = tag("header", tag("h3", title)) if title else Html("")
     return tag("div", heading + content, class_="panel wide" if wide else "panel")
 
@@ -169,15 +181,21 @@ def _grid_of(cards: Sequence[Html]) -> Html:
 
 
 def _drawn(panels: dict[str, Panel], name: str) -> Iterator[Html]:
-    """The frame that the script draws a panel into, or nothing where there is nothing to show."""
+    """The panel of that name, or nothing where there is nothing to show."""
     if panel := panels.get(name):
-        tabs = tag("span", "", class_="tabs", role="group", aria_label=f"Views of {panel.title}")
-        header = tag("header", joined([tag("h3", panel.title), tag("span", "", class_="unit"), tabs]))
-        frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px")
-        note = tag("p", panel.note, class_="note")
-        yield tag("div", joined([header, note, frame]), class_="panel wide" if panel.wide else "panel")
+        yield drawn(panel)
 
 
-def _json(panels: Sequence[Panel]) -> str:
+def drawn(panel: Panel) -> Html:
+    """The frame that the script draws a panel into."""
+    tabs = tag("span", "", class_="tabs", role="group", aria_label=f"Views of {panel.title}")
+    header = tag("header", joined([tag("h3", panel.title), tag("span", "", class_="unit"), tabs]))
+    said = {"role": "img", "aria_label": f"{panel.title}. {in_words(panel.views[0])}"}
+    frame = tag("div", "", class_="chart", data_panel=panel.id, style=f"min-height:{panel.height}px", **said)
+    note = tag("p", panel.note, class_="note")
+    return tag("div", joined([header, note, frame]), class_="panel wide" if panel.wide else "panel")
+
+
+def panels_json(panels: Sequence[Panel]) -> str:
     """JSON that cannot end the script element it stands in."""
     return msgspec.json.encode(panels).decode().replace("<", "\\u003c")

@@ -14,9 +14,14 @@ import pyarrow.compute as pc
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.metrics import stamps_of
+from basis_pipeline.results.palette import series_variable
+from basis_pipeline.results.report_text import day, percent, plain
 
 BUCKETS = 500
-"""Longer series are shown in this many stretches of time, each with its lowest and its highest value."""
+"""A longer line is shown in this many stretches of time, each with its lowest and its highest value."""
+
+FEWEST_BUCKETS = 200
+"""Lines that share their times share the buckets, down to this number: every line keeps the extremes of all of them."""
 
 Format = Literal["money", "percent"]
 
@@ -29,6 +34,15 @@ class Series(msgspec.Struct, frozen=True):
     values: list[float | None]
     emphasis: bool = False
     filled: Literal["", "zero", "bottom"] = ""
+
+
+class Level(msgspec.Struct, frozen=True):
+    """A limit drawn as a dashed line across; `kept` keeps it in sight however far away the lines are."""
+
+    label: str
+    value: float
+    colour: str
+    kept: bool = False
 
 
 class View(msgspec.Struct, frozen=True):
@@ -45,9 +59,12 @@ class View(msgspec.Struct, frozen=True):
     zero: bool = False
     stepped: bool = False
     span: float = 0.0
+    levels: list[Level] = []
 
 
 class Panel(msgspec.Struct, frozen=True):
+    """A chart: its title, what its lines are and what a healthy one looks like, and its views (tabs)."""
+
     id: str
     title: str
     note: str
@@ -57,16 +74,23 @@ class Panel(msgspec.Struct, frozen=True):
 
 
 def thin(columns: Sequence[FloatArray], buckets: int = BUCKETS) -> IntArray:
-    """Rows to keep: the first, the last, and those of every column's lowest and highest value in each bucket."""
+    """Rows to keep: the first, the last, and those of every column's lowest and highest value in each bucket.
+
+    NaN is no value: it is neither low nor high. Both sides of every gap are kept, so that no line bridges one.
+    """
     rows = len(columns[0])
     if rows <= 2 * buckets:
         return np.arange(rows)
     edges = np.linspace(0, rows, buckets + 1).astype(np.int64)
     kept = {0, rows - 1}
+    stretches = list(pairwise(edges.tolist()))
     for column in columns:
-        known = np.nan_to_num(column, nan=0.0)
-        for first, last in pairwise(edges.tolist()):
-            kept |= {first + int(known[first:last].argmin()), first + int(known[first:last].argmax())}
+        missing = np.isnan(column)
+        gaps = np.flatnonzero(np.diff(missing))
+        kept.update(gaps.tolist(), (gaps + 1).tolist())
+        lows, highs = np.where(missing, np.inf, column), np.where(missing, -np.inf, column)
+        for first, last in stretches:
+            kept |= {first + int(lows[first:last].argmin()), first + int(highs[first:last].argmax())}
     return np.array(sorted(kept))
 
 
@@ -82,13 +106,31 @@ def view_of(  # noqa: PLR0917 - label, unit and format are what every view begin
     zero: bool = False,
     stepped: bool = False,
     span: float = 0.0,
+    levels: Sequence[Level] = (),
 ) -> View:
-    kept = thin(list(lines.values()))
+    """Lines over `stamps` (microseconds UTC), one colour each, thinned and rounded to what a screen shows."""
+    kept = thin(list(lines.values()), max(BUCKETS // len(lines), FEWEST_BUCKETS))
     series = [
         Series(name, colour, _rounded(values[kept]), name == "total" or len(lines) == 1, filled)
         for (name, values), colour in zip(lines.items(), colours, strict=True)
     ]
-    return View(label, unit, form, (stamps[kept] // SECOND).tolist(), series, zero, stepped, span)
+    return View(label, unit, form, (stamps[kept] // SECOND).tolist(), series, zero, stepped, span, list(levels))
+
+
+def in_words(view: View) -> str:
+    """What a view shows, for a reader who cannot see it."""
+    first, last = (day(float(second)) for second in (view.times[0], view.times[-1]))
+    return f"{first} to {last}, {view.unit}. " + "; ".join(_line_in_words(view, series) for series in view.series)
+
+
+def _line_in_words(view: View, series: Series) -> str:
+    known = [value for value in series.values if value is not None]
+    if not known:
+        return f"{series.label}: no value"
+    low, high, end = (
+        percent(value) if view.format == "percent" else plain(value) for value in (min(known), max(known), known[-1])
+    )
+    return f"{series.label}: lowest {low}, highest {high}, at the end {end}"
 
 
 def _rounded(values: FloatArray) -> list[float | None]:
@@ -97,10 +139,12 @@ def _rounded(values: FloatArray) -> list[float | None]:
 
 
 def palette(number: int) -> list[str]:
-    return [f"--s{index % 8}" for index in range(number)]
+    """Colours for lines that have none of their own."""
+    return [series_variable(index) for index in range(number)]
 
 
 def column_of(table: pa.Table, name: str) -> FloatArray:
+    """A column as floats, null as NaN."""
     values: FloatArray = table[name].to_numpy(zero_copy_only=False).astype(np.float64)
     return values
 

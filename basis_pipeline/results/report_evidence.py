@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
@@ -22,6 +23,7 @@ from basis_pipeline.results.report_text import (
     quantity,
     table,
     tag,
+    toned,
 )
 
 MAX_ORDERS, MAX_EVENTS = 1_000, 200
@@ -49,12 +51,18 @@ def gates_table(record: Record) -> Html:
     return table(["Gate", "Severity", *(month[2:] for month in months)], rows, "kk" + "c" * len(months))
 
 
+def mark(status: GateStatus) -> Html:
+    """A sign and a colour for a verdict, and its name for those who see neither."""
+    return tag("span", _MARKS[status], class_=f"mark {status}", role="img", aria_label=str(status))
+
+
 def _mark(gate: GateResult | None) -> Html:
     if gate is None:
         return Html(DASH)
     value = "" if gate.value is None else f"{gate.value:.6g} "
     title = f"{value}(held against: {gate.threshold}). {gate.message}"
-    return tag("span", _MARKS[gate.status], class_=f"mark {gate.status}", title=title)
+    attributes = {"class_": f"mark {gate.status}", "role": "img", "aria_label": str(gate.status), "title": title}
+    return tag("span", _MARKS[gate.status], **attributes)
 
 
 def gate_findings(record: Record) -> Html:
@@ -81,9 +89,13 @@ def data_table(record: Record) -> Html:
         counts = [sum(getattr(part, kind) for part in parts) for kind in ("filled", "proxied", "corrected")]
         share = percent(counts[0] / used) if used and counts[0] else ""
         whole = "yes" if all(part.complete for part in parts) else "no"
-        rows.append([name, len(parts), f"{used:,}", *(f"{count:,}" if count else "" for count in counts), share, whole])
-    head = ("Series", "Months", "Values used", "Filled", "Proxied", "Corrected", "Share filled", "Complete")
-    return table(head, rows, "knnnnnnc")
+        versions = {generation for part in parts for generation in part.generations.values()}
+        latest = parts[-1].generations.get(record.latest.month, DASH)
+        written = (f"{count:,}" if count else "" for count in counts)
+        rows.append([name, len(parts), f"{used:,}", *written, share, whole, len(versions), tag("code", latest[:12])])
+    counted = ("Months", "Values used", "Filled", "Proxied", "Corrected", "Share filled")
+    head = ("Series", *counted, "Complete", "Files", "Latest file")
+    return table(head, rows, "knnnnnncnk", label="Series used")
 
 
 def stand_ins(record: Record) -> Html:
@@ -98,6 +110,8 @@ def configuration(record: Record) -> Html:
     digests = dict.fromkeys(month.manifest.config_digest for month in record.months)
     facts = pairs(
         [
+            ("Data root", tag("code", record.origin.root or DASH)),
+            ("Vendor files", tag("code", "synthetic sample" if record.origin.synthetic else record.origin.raw or DASH)),
             ("Configuration digest", tag("code", ", ".join(digests))),
             ("Data version", tag("code", latest.data_version)),
             ("Engine", latest.engine_version),
@@ -107,7 +121,8 @@ def configuration(record: Record) -> Html:
             ("Run", tag("code", latest.run_id)),
         ]
     )
-    return facts + tag("pre", yaml.safe_dump(latest.config, sort_keys=False, allow_unicode=True))
+    whole = tag("pre", yaml.safe_dump(latest.config, sort_keys=False, allow_unicode=True))
+    return facts + tag("details", tag("summary", "The whole configuration as it was resolved") + whole)
 
 
 # What happened
@@ -153,6 +168,32 @@ def orders_table(record: Record) -> Html:
 def _acted_on(row: dict[str, str]) -> str:
     """The position of a trade; where from and where to of everything else."""
     return row["position_key"] if row["side"] else f"{row['position_key']} → {row['counter_position_key']}"
+
+
+def settlements_table(record: Record) -> Html:
+    """What changed positions without an order: funding, rewards, flows, and exits that a venue carried out."""
+    deltas = record.tables["deltas"]
+    settled = deltas.filter(pc.equal(deltas["operation_id"], 0))
+    if not settled.num_rows:
+        return tag("p", "Nothing but orders changed a position.", class_="note")
+    amounts = [("delta_amount", "count"), ("delta_amount", "sum"), ("fee", "sum"), ("timestamp", "max")]
+    plain_keys = settled.set_column(
+        settled.schema.get_field_index("timestamp"), "timestamp", settled["timestamp"].cast(pa.int64())
+    )
+    sums = plain_keys.group_by(["source", "position_key"], use_threads=False).aggregate(amounts)
+    rows = [
+        [
+            row["source"].replace("_", " "),
+            row["position_key"],
+            f"{row['delta_amount_count']:,}",
+            toned(row["delta_amount_sum"], quantity(row["delta_amount_sum"])),
+            plain(row["fee_sum"]) if row["fee_sum"] else "",
+            moment(row["timestamp_max"]),
+        ]
+        for row in sums.to_pylist()
+    ]
+    head = ("What", "Position", "Times", "Sum, stored units", "Fees, USDT", "Last (UTC)")
+    return table(head, rows, "kknnnk", label="Settlements and flows", sortable=True)
 
 
 def events_table(record: Record) -> Html:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.results.report_carry import CARRY
 from basis_pipeline.results.report_evidence import verdicts
 from basis_pipeline.results.report_record import Record
 from basis_pipeline.results.report_text import (
@@ -29,16 +30,9 @@ from basis_pipeline.results.report_text import (
     toned,
 )
 
-CARRY = (
-    Category.FUNDING,
-    Category.SUPPLY_YIELD,
-    Category.BORROW_COSTS,
-    Category.STAKING_YIELD,
-    Category.STAKING_REWARDS,
-)
-"""Sources that a book earns or pays for holding its positions, whatever prices do."""
-
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_MONTHS_A_YEAR = len(_MONTH_NAMES)
 
 NOTHING = 1e-9
 """Fraction of equity below which a sum is rounding, as the gate on the residual has it."""
@@ -54,7 +48,7 @@ class _Ratio(NamedTuple):
 
 _RATIOS = (
     _Ratio("min_margin_ratio", "Min margin ratio, at refresh", lambda value: percent(value, 1)),
-    _Ratio("min_health_factor", "Min health factor", lambda value: plain(value, 3)),
+    _Ratio("min_health_factor", "Min health factor, at refresh", lambda value: plain(value, 3)),
 )
 
 
@@ -100,7 +94,8 @@ def _figures(record: Record) -> Iterator[Figure]:
         money_weighted = found["money_weighted_return"]
         beside = f"{percent(found['money_weighted_return_usd'])} in USD"
         yield Figure("Money-weighted return", percent(money_weighted), "", beside, tone(money_weighted))
-    yield Figure("CAGR", percent(found["cagr"]), "", f"{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
+    short = f"extrapolated from {len(record.months)} months; " if len(record.months) < _MONTHS_A_YEAR else ""
+    yield Figure("CAGR", percent(found["cagr"]), "", f"{short}{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
     yield Figure("Max drawdown", percent(found["max_drawdown"]), "", fell)
     yield Figure("Sharpe", plain(found["sharpe"]), "", f"Sortino {plain(found['sortino'])}")
     yield Figure("Volatility", percent(found["volatility"]), "a year", "of daily returns")
@@ -122,7 +117,7 @@ def _figures(record: Record) -> Iterator[Figure]:
 
 def _closest_call(figures: Mapping[str, float | None]) -> Figure:
     if figures["min_health_factor"] is not None:
-        return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a step's close")
+        return Figure("Lowest health factor", plain(figures["min_health_factor"], 3), "", "at a refresh")
     if figures["min_margin_ratio"] is not None:
         return Figure("Lowest margin ratio", percent(figures["min_margin_ratio"], 1), "", "at a refresh, any venue")
     return Figure("Margin and debt", "none", "", "neither perps nor debt")
@@ -145,17 +140,19 @@ def returns_table(record: Record) -> Html:
         for number in range(1, 13):
             value = returns.get(f"{year}-{number:02d}")
             growth *= 1.0 + (value or 0.0)
-            cells.append(_heat(value, largest))
+            cells.append(heat(value, largest))
         rows.append([*cells, toned(growth - 1.0, percent(growth - 1.0))])
     return table(["", *_MONTH_NAMES, "Year"], rows, "k" + "n" * 13, class_="data heat")
 
 
-def _heat(value: float | None, largest: float) -> Html:
+def heat(value: float | None, largest: float) -> Html:
+    """A cell with a return on a shade between nothing and `largest`."""
     if value is None:
         return Cell('<td class="n quiet"></td>')
     shade = 0.06 + 0.34 * min(abs(value) / largest, 1.0)
     colour = "gain" if value >= 0.0 else "loss"
-    return Cell(f'<td class="n" style="background:rgb(var(--{colour}-soft) / {shade:.2f})">{html(percent(value))}</td>')
+    background = f"background:color-mix(in srgb, var(--{colour}) {shade:.0%}, transparent)"
+    return Cell(f'<td class="n" style="{background}">{html(percent(value))}</td>')
 
 
 def months_table(record: Record) -> Html:
@@ -178,7 +175,7 @@ def months_table(record: Record) -> Html:
                 tag("code", month.generation),
             ]
         )
-    sums = ("Carry", "Costs", "Orders", *(ratio.title for ratio in ratios))
+    sums = (f"Carry, {currency}", f"Costs, {currency}", "Orders", *(ratio.title for ratio in ratios))
     head = ("Month", "Return", f"Equity, {currency}", "Max drawdown", *sums, "Gates", "Generation")
     return table(head, rows, "knnnnnn" + "n" * len(ratios) + "kk")
 

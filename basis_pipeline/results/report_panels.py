@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.records import CATEGORIES
 from basis_pipeline.results.columns import FloatArray, IntArray
+from basis_pipeline.results.funding import settled_funding
 from basis_pipeline.results.metrics import drawdowns, index_of_steps, stamps_of
-from basis_pipeline.results.report_chart import Format, Panel, View, column_of, palette, pivot, running, view_of
+from basis_pipeline.results.palette import venue_variable
+from basis_pipeline.results.report_carry import carry_panel
+from basis_pipeline.results.report_chart import Panel, View, column_of, palette, pivot, running, view_of
+from basis_pipeline.results.report_limits import limits_of
 from basis_pipeline.results.report_record import Record
+from basis_pipeline.results.report_risk import risk_panels
 from basis_pipeline.results.report_text import category_label
 
-SMALL_DELTA = 1e-3
-"""Fraction of equity below which a delta is drawn as a flat line."""
-
-NO_DELTA = 1e-9
-"""Fraction of equity up to which a delta is rounding and not drawn at all."""
+_COST_COLOURS = {"fee": "--s4", "slippage": "--s1", "gas": "--s7", "fee of exits": "--s3"}
 
 
 def panels_of(record: Record) -> list[Panel]:
     """All panels that have something to show, in the order of the page."""
     made = [
-        _equity(record), _drawdown(record), _attribution(record), _positions(record), _delta(record),
-        *_risk(record), _funding(record), _costs(record),
+        _equity(record), _drawdown(record), carry_panel(record), _attribution(record), _positions(record),
+        *risk_panels(record), _funding(record), _costs(record),
     ]  # fmt: skip
     return [panel for panel in made if panel.views]
 
@@ -57,9 +58,9 @@ def _drawdown(record: Record) -> Panel:
     views = []
     for label, suffix in ((record.currency, ""), ("USD", "_usd")):
         lines = {"drawdown": 0.0 - drawdowns(index_of_steps(steps, suffix, opening=record.opens))}
-        views.append(
-            view_of(label, "below the peak", "percent", stamps, lines, ["--s4"], filled="zero", zero=True, span=1e-4)
-        )
+        view = view_of(label, "below the peak", "percent", stamps, lines, ["--s4"], filled="zero", zero=True, span=1e-4)
+        views.append(view)
+    views[0] = msgspec.structs.replace(views[0], levels=limits_of(record.latest.config)["drawdown"])
     note = "Fall of the index below its running peak, external flows excluded."
     return Panel("drawdown", "Drawdown", note, views, 190, wide=True)
 
@@ -95,74 +96,48 @@ def _positions(record: Record) -> Panel:
     for key, values in by_key.items():
         venue = PositionKey.parse(key).venue
         by_venue[venue] = by_venue.get(venue, np.zeros(len(stamps))) + values
-    views = [
-        view_of(label, "USD", "money", stamps, lines, palette(len(lines)), zero=True)
-        for label, lines in (("by venue", by_venue), ("by position", by_key))
-        if lines
-    ]
+    views = (
+        [
+            view_of("by venue", "USD", "money", stamps, by_venue, list(map(venue_variable, by_venue)), zero=True),
+            view_of("by position", "USD", "money", stamps, by_key, palette(len(by_key)), zero=True),
+        ]
+        if by_key
+        else []
+    )
     note = "Signed value: debt is negative, a perp counts its unrealised P&L. The lines sum to equity."
     return Panel("positions", "Positions", note, views, 260)
 
 
-def _delta(record: Record) -> Panel:
-    steps = record.tables["timesteps"]
-    stamps, equity = stamps_of(steps), column_of(steps, "equity_usd")
-    net, excess, gross = (column_of(steps, f"{name}_usd") for name in ("net_delta", "excess_delta", "gross_exposure"))
-    delta, name = (net, "net delta") if np.array_equal(net, excess) else (excess, "excess delta")
-    relative = np.divide(delta, equity, out=np.full_like(equity, np.nan), where=equity > 0.0)
-
-    def signed(label: str, unit: str, form: Format, values: FloatArray, span: float) -> View:
-        return view_of(label, unit, form, stamps, {name: values}, ["--s0"], filled="zero", zero=True, span=span)
-
-    note = "Signed exposure to price moves; for coin share classes measured against holding all equity in the coin."
-    exposed = view_of("gross", "USD", "money", stamps, {"gross exposure": gross}, ["--s2"], zero=True)
-    if np.nanmax(np.abs(relative), initial=0.0) < NO_DELTA:
-        return Panel("delta", "Exposure", f"The {name} is nothing but rounding at every step's close.", [exposed], 260)
-    views = [
-        signed("USD", "USD", "money", delta, SMALL_DELTA * float(equity[-1])),
-        signed("of equity", "of equity", "percent", relative, SMALL_DELTA),
-        exposed,
-    ]
-    return Panel("delta", "Delta and exposure", note, views, 260)
-
-
-_RISKS: tuple[tuple[str, str, Format, str], ...] = (
-    ("margin_ratio", "Margin ratio", "percent", "Margin balance / notional by venue."),
-    ("health_factor", "Health factor", "money", "Liquidation threshold x collateral / debt; liquidation below 1."),
-    ("loan_to_value", "Loan to value", "percent", "Debt / collateral."),
-    ("funding_apr", "Trailing funding", "percent", "Funding of the last seven days per year, on the mean notional."),
-)
-
-
-def _risk(record: Record) -> Iterator[Panel]:
-    risk = record.tables["risk"]
-    for dimension, title, form, note in _RISKS:
-        rows = risk.filter(pc.and_(pc.equal(risk["dimension"], dimension), pc.is_valid(risk["value"])))
-        if rows.num_rows:
-            stamps, by_venue = pivot(rows, "venue", "value")
-            lines = {venue or "book": values for venue, values in by_venue.items()}
-            yield Panel(dimension, title, note, [view_of("", "", form, stamps, lines, palette(len(lines)))])
-
-
 def _funding(record: Record) -> Panel:
-    deltas = record.tables["deltas"]
-    rows = deltas.filter(pc.equal(deltas["source"], DeltaSource.FUNDING))
-    venues = np.array([PositionKey.parse(key).venue for key in rows["position_key"].to_pylist()], dtype=np.str_)
-    paid = {str(venue): np.where(venues == venue, column_of(rows, "delta_amount"), 0.0) for venue in np.unique(venues)}
-    note = "Running sum of settled funding by venue; negative = paid."
-    return Panel("funding", "Funding received", note, _running_views(record, rows, paid))
+    settled = settled_funding(record.tables["deltas"])
+    venues, usdt = np.array(settled["venue"].to_pylist(), np.str_), column_of(settled, "usdt")
+    paid = {str(venue): np.where(venues == venue, usdt, 0.0) for venue in np.unique(venues)}
+    note = "Running sum of settled funding by venue; negative = paid. Coin-margined contracts at the mark."
+    return Panel("funding", "Funding received", note, _running_views(record, stamps_of(settled), paid, venue_variable))
 
 
 def _costs(record: Record) -> Panel:
-    orders = record.tables["orders"]
-    costs = {name: column_of(orders, name) for name in ("fee", "slippage", "gas")}
-    note = "Running sum of fees, slippage and gas; positive = paid."
-    return Panel("costs", "Costs of orders", note, _running_views(record, orders, costs))
+    orders, deltas = record.tables["orders"], record.tables["deltas"]
+    settled = deltas.filter(pc.equal(deltas["operation_id"], 0))
+    stamps = np.concatenate([stamps_of(orders), stamps_of(settled)])
+    order = np.argsort(stamps, kind="stable")
+    paid = {name: (column_of(orders, name), np.zeros(settled.num_rows)) for name in ("fee", "slippage", "gas")}
+    paid["fee of exits"] = (np.zeros(orders.num_rows), column_of(settled, "fee"))
+    costs = {name: np.concatenate(parts)[order] for name, parts in paid.items()}
+    note = (
+        "Running sum of fees, slippage and gas of orders, and of the fees of exits that a venue carries out "
+        "(take-profit, stop-loss, liquidation); their slippage is in the transaction costs of the profit. "
+        "Positive = paid."
+    )
+    views = _running_views(record, stamps[order], costs, _COST_COLOURS.__getitem__)
+    return Panel("costs", "Costs of orders and exits", note, views)
 
 
-def _running_views(record: Record, rows: pa.Table, amounts: Mapping[str, FloatArray]) -> list[View]:
+def _running_views(
+    record: Record, stamps: IntArray, amounts: Mapping[str, FloatArray], colour: Callable[[str], str]
+) -> list[View]:
     end = int(stamps_of(record.tables["timesteps"])[-1])
-    stamps, lines = running(stamps_of(rows), amounts, end)
+    stamps, lines = running(stamps, amounts, end)
     if not lines:
         return []
-    return [view_of("", "USDT", "money", stamps, lines, palette(len(lines)), zero=True, stepped=True)]
+    return [view_of("", "USDT", "money", stamps, lines, list(map(colour, lines)), zero=True, stepped=True)]

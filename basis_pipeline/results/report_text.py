@@ -12,6 +12,10 @@ MINUS = "−"
 FIAT_LIKE = frozenset({"USD", "USDT", "USDC", "EUR"})
 
 
+REGION = {"role": "region", "tabindex": "0"}
+"""Attributes of a box that scrolls, so that a keyboard reaches it; it needs an `aria_label` as well."""
+
+
 class Html(str):
     """Markup that is already escaped; everything else is escaped when it enters a table or a tag."""
 
@@ -92,18 +96,26 @@ def table(
     foot: Sequence[object] = (),
     body_id: str = "",
     class_: str = "data",
+    label: str = "",
+    sortable: bool = False,
 ) -> Html:
-    """A table in a box that scrolls sideways.
+    """A table in a box that scrolls sideways; `label` names it, and lets a keyboard scroll it.
 
     `kinds` has one letter per column, the CSS class of its cells: n number, k key (not wrapped), c centred, t text.
+    The reader sorts a `sortable` table by any column that has a title.
     """
     body = Html(f'<tbody id="{body_id}">') if body_id else Html("<tbody>")
     lines = joined(tag("tr", _cells("td", row, kinds)) for row in rows)
     footer = tag("tfoot", tag("tr", _cells("td", foot, kinds))) if foot else Html("")
-    header = tag("thead", tag("tr", _cells("th", head, kinds)))
-    return tag(
-        "div", tag("table", joined([header, body, lines, Html("</tbody>"), footer]), class_=class_), class_="scroll"
-    )
+    titles = [tag("button", title, type="button") if sortable and title else title for title in head]
+    header = tag("thead", tag("tr", _heads(titles, kinds)))
+    classes = f"{class_} sortable" if sortable else class_
+    whole = tag("table", joined([header, body, lines, Html("</tbody>"), footer]), class_=classes)
+    return tag("div", whole, class_="scroll", **(REGION | {"aria_label": label} if label else {}))
+
+
+def _heads(row: Sequence[object], kinds: str) -> Html:
+    return joined(tag("th", cell, class_=kind, scope="col") for cell, kind in zip(row, kinds, strict=True))
 
 
 def _cells(name: str, row: Sequence[object], kinds: str) -> Html:

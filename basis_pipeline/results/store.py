@@ -11,6 +11,7 @@
                                                                                  rejected, never in the views
     results/replacement/                                                         the same layout again: a record that is
                                                                                  run anew, until all of it is there
+    results/_exchanges/                                                          see `exchange`
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from basis_pipeline.domain.errors import ConfigError, StateError, StorageError
-from basis_pipeline.domain.evidence import DataUsage, GateResult
+from basis_pipeline.domain.errors import ConfigError, GateError, StateError, StorageError
+from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import parse_month, shift_month
+from basis_pipeline.domain.timings import Timings
+from basis_pipeline.results.exchange import Exchange
 from basis_pipeline.storage.digests import text_digest
-from basis_pipeline.storage.publications import Publication, PublicationStore
+from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, PublicationStore
 
 CHECKPOINT = "checkpoint"
+_REPLACEMENT = "replacement"
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
@@ -53,7 +57,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         predecessor: generation of the month before, None in the opening month.
         data_usage: the series the month was computed from.
         gates: verdicts on the month.
-        phase_seconds: wall-clock seconds by phase.
+        timings: wall-clock time by phase, to be held against `domain.timings.BUDGETS`.
         run_id: the run that wrote it; never in a table.
         published_at: wall clock (ISO, UTC), set on publishing; never in a table.
     """
@@ -72,7 +76,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
     predecessor: str | None
     data_usage: DataUsage
     gates: tuple[GateResult, ...]
-    phase_seconds: dict[str, float]
+    timings: Timings
     run_id: str
     published_at: str = ""
 
@@ -98,6 +102,7 @@ class ResultsStore:
         self.base = base
         self.overview_path = overview_path or base / "reports" / "index.html"
         self.publications = PublicationStore(base)
+        self._records = Exchange(self.publications, _REPLACEMENT)
 
     @property
     def rejected(self) -> ResultsStore:
@@ -107,7 +112,21 @@ class ResultsStore:
     @property
     def replacement(self) -> ResultsStore:
         """The months of records that are being run anew, as a store of their own below this one."""
-        return ResultsStore(self.base / "replacement", self.overview_path)
+        return ResultsStore(self.base / _REPLACEMENT, self.overview_path)
+
+    def exchange(self, mode: str, experiment: str | None = None) -> None:
+        """Put the record below `replacement` in the place of the published one, all months at once."""
+        self._records.exchange(record_path(mode, experiment))
+        self.settle(mode, experiment)
+
+    def settle(self, mode: str, experiment: str | None = None) -> None:
+        """End an exchange whose process was killed after its months became valid; writers call it first."""
+        for partition in self._records.settle(record_path(mode, experiment)):
+            self._discard_rejected(mode, partition.rpartition("=")[2], experiment)
+
+    def discard_replacement(self, mode: str, experiment: str | None = None) -> None:
+        """Remove the months of a record below `replacement`, unless they have become the record."""
+        self._records.discard(record_path(mode, experiment))
 
     def publish_month(
         self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState
@@ -117,10 +136,13 @@ class ResultsStore:
         A rejected attempt at the same month is removed afterwards.
 
         Raises:
+            GateError: a gate failed; such a month is kept by `publish_rejected`.
             StorageError: disk full or folder not writable; the month published before is then still whole.
         """
+        if failed := [verdict.gate for verdict in manifest.gates if verdict.status is GateStatus.FAILED]:
+            raise GateError(f"{manifest.mode} {manifest.month} failed {', '.join(failed)} and cannot be published.")
         published = self._publish(manifest, tables, state)
-        self._discard_rejected(manifest)
+        self._discard_rejected(manifest.mode, manifest.month, manifest.experiment)
         return published
 
     def publish_rejected(
@@ -139,12 +161,12 @@ class ResultsStore:
 
     def months(self, mode: str, experiment: str | None = None) -> list[str]:
         """Published months in order."""
-        prefix = f"{record_path(mode, experiment)}/month="
-        return [partition.removeprefix(prefix) for partition in self.publications.partitions(prefix)]
+        record = record_path(mode, experiment)
+        return [partition.removeprefix(f"{record}/month=") for partition in self._records.partitions(record)]
 
     def find(self, mode: str, month: str, experiment: str | None = None) -> PublishedMonth | None:
         """The published month, or None."""
-        found = self.publications.find(month_path(mode, month, experiment))
+        found = self._records.find(record_path(mode, experiment), month_path(mode, month, experiment))
         return self._described(found) if found else None
 
     def get(self, mode: str, month: str, experiment: str | None = None) -> PublishedMonth:
@@ -186,12 +208,14 @@ class ResultsStore:
 
     def all_months(self) -> Iterator[PublishedMonth]:
         """Every published month of every record: standing records and experiments, in partition order."""
-        return (self._described(found) for found in self.publications.publications())
+        return (self._described(found) for found in self._records.publications())
 
-    def report_path(self, mode: str, experiment: str | None = None) -> Path:
-        """Where the HTML report of a record is written."""
+    def report_path(self, mode: str, experiment: str | None = None, span: tuple[str, str] | None = None) -> Path:
+        """Where the HTML report of a record is written, or of its months from `span[0]` to `span[1]` only."""
         folder = self.base / "reports"
-        return (folder / "experiments" / experiment if experiment else folder) / f"{mode}.html"
+        if experiment:
+            folder = folder / "experiments" / experiment
+        return folder / "ranges" / f"{mode}_{span[0]}_{span[1]}.html" if span else folder / f"{mode}.html"
 
     def _publish(self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState) -> PublishedMonth:
         stamped = msgspec.structs.replace(manifest, published_at=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -201,13 +225,20 @@ class ResultsStore:
         )
         return PublishedMonth(publication, stamped)
 
-    def _discard_rejected(self, manifest: MonthManifest) -> None:
+    def _discard_rejected(self, mode: str, month: str, experiment: str | None) -> None:
         rejected = self.rejected
-        rejected.publications.withdraw(month_path(manifest.mode, manifest.month, manifest.experiment))
-        if not rejected.months(manifest.mode, manifest.experiment):
-            rejected.report_path(manifest.mode, manifest.experiment).unlink(missing_ok=True)
+        rejected.publications.withdraw(month_path(mode, month, experiment))
+        if not rejected.months(mode, experiment):
+            rejected.report_path(mode, experiment).unlink(missing_ok=True)
 
     def _described(self, publication: Publication) -> PublishedMonth:
+        if publication.version != MANIFEST_VERSION:
+            raise StorageError(
+                f"manifest of {publication.partition} below {self.base} is of version {publication.version}, which has "
+                "no seal: nobody can tell whether it was changed.",
+                code="STORE-005",
+                remedy="run the mode again with --reopen.",
+            )
         try:
             return PublishedMonth(publication, msgspec.convert(publication.body, MonthManifest))
         except msgspec.ValidationError as error:

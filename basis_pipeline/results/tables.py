@@ -157,6 +157,7 @@ ORDERS = _schema(
     _text("tag", "why the order exists inside its plan; empty for the obvious ones"),
     _text("reason", "why the strategy decided on it"),
     _field("reduce_only", pa.bool_(), NONE, "may only shrink a perp position"),
+    _number("planned_quantity", "token units", "of the whole trade it is a part of, whose slippage it pays; 0 = alone"),
     _text("error_code", "empty unless it failed"),
     _field("error_message", pa.string(), NONE, "empty unless it failed"),
 )

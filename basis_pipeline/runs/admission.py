@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.settings import ErrorPolicyName
+from basis_pipeline.domain.timeline import iso, month_start
 from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
@@ -26,6 +27,18 @@ def check_error_policy(wired: WiredMode, experiment: str | None) -> None:
         raise ConfigError(
             f"{wired.name}: key `error_policy`: {policy} goes on after failed orders and is not for a standing record.",
             remedy="use fail_fast, or --experiment NAME.",
+        )
+
+
+def check_flows(wired: WiredMode, opening_month: str) -> None:
+    """A deposit or withdrawal before the book opens would be credited at its first step, in a month it is not of."""
+    opens = month_start(opening_month)
+    early = [flow for flow in wired.settings.flows if flow.timestamp < opens]
+    if early:
+        raise ConfigError(
+            f"{wired.name}: key `flows`: {early[0].amount:+.10g} {wired.settings.share_class} at "
+            f"{iso(early[0].timestamp)} is before the book opens in {opening_month}.",
+            remedy="remove it, add it to `initial_capital`, or open earlier (`opening_month`, --from).",
         )
 
 
@@ -76,6 +89,6 @@ def check_predecessors(workspace: Workspace, wired: WiredMode, first: str) -> No
     if outdated and first > outdated[0]:
         raise StateError(
             f"{wired.name} {first} cannot start: {outdated[0]} does not continue the published month before it, or its "
-            "data, configuration or engine changed since it was run.",
+            "data, configuration, engine or gates changed since it was run.",
             remedy=f"run {wired.name} from {outdated[0]}, or all of it with --reopen.",
         )

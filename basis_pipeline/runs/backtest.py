@@ -20,8 +20,10 @@ from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult, SignalEvidence
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
+from basis_pipeline.domain.timings import Timings
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence, content_digest
+from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
@@ -29,7 +31,7 @@ from basis_pipeline.market_data.requirements import SeriesRef, requirements
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_experiment, check_predecessors
+from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
 from basis_pipeline.runs.signals import signal_evidence
@@ -76,7 +78,7 @@ class _Simulation(NamedTuple):
     tables: dict[str, pa.Table]
     metrics: tuple[Metric, ...]
     state: EngineState
-    phase_seconds: dict[str, float]
+    timings: Timings
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Backtest:
         """
         results, name = self.workspace.results, self.wired.name
         with self.lock():
+            results.settle(name, self.experiment)
             if self.replaces and results.months(name, self.experiment):
                 yield from self._replace(progress)
             else:
@@ -134,20 +137,16 @@ class Backtest:
             yield self._run_month(month, target)
 
     def _replace(self, progress: ProgressCallback | None) -> Iterator[MonthOutcome]:
-        """Run the whole range aside, then put it in the place of the record."""
+        """Run the whole range aside, then put it in the place of the record by one atomic put."""
         results, name, experiment = self.workspace.results, self.wired.name, self.experiment
-        aside = results.replacement
-        aside.withdraw(name, aside.months(name, experiment), experiment)
+        results.discard_replacement(name, experiment)
         try:
-            outcomes = list(self._run_months(aside, progress))
-            for outcome in outcomes:
-                state = aside.checkpoint(name, outcome.month, experiment)
-                published = results.publish_month(outcome.published.manifest, outcome.tables, state)
-                yield replace(outcome, published=published)
-            outside = sorted(set(results.months(name, experiment)) - set(self.range.months))
-            results.withdraw(name, outside, experiment)
+            outcomes = list(self._run_months(results.replacement, progress))
+            results.exchange(name, experiment)
         finally:
-            aside.withdraw(name, aside.months(name, experiment), experiment)
+            results.discard_replacement(name, experiment)
+        for outcome in outcomes:
+            yield replace(outcome, published=results.get(name, outcome.month, experiment))
 
     def _run_month(self, month: str, target: ResultsStore) -> MonthOutcome:
         before, state = predecessor(target, self.wired.name, month, self.range.opening_month, self.experiment)
@@ -161,6 +160,7 @@ class Backtest:
             profile=self.wired.profile,
             universe=self.wired.settings.universe,
             tables=run.tables,
+            market=MonthMarket.of([frame.at(step) for step in frame.timestamps], state.market if state else None),
             usage=frame.usage,
             state=run.state,
             previous=state,
@@ -169,7 +169,7 @@ class Backtest:
             signals=self._signals(month),
             second_digest=content_digest(second.tables, second.state),
         )
-        manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
+        manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
         return self._publish(target, manifest, run.tables, run.state, run.metrics)
 
     def _simulate(self, frame: Frame, state: EngineState | None) -> _Simulation:
@@ -178,7 +178,7 @@ class Backtest:
         tables = self._tables(engine)
         metrics = tuple(compute_metrics(tables, opening=state is None))
         tables["metrics"] = metrics_table(metrics)
-        return _Simulation(tables, metrics, engine.state(), log.phase_seconds)
+        return _Simulation(tables, metrics, engine.state(), log.moments.timings())
 
     def _signals(self, month: str) -> SignalEvidence | None:
         series = self.wired.frame_spec.signals
@@ -212,7 +212,7 @@ class Backtest:
         frame: Frame,
         gates: tuple[GateResult, ...],
         before: PublishedMonth | None,
-        phase_seconds: dict[str, float],
+        timings: Timings,
     ) -> MonthManifest:
         settings = self.wired.settings
         return MonthManifest(
@@ -232,7 +232,7 @@ class Backtest:
             predecessor=before.generation if before else None,
             data_usage=frame.usage,
             gates=gates,
-            phase_seconds=phase_seconds,
+            timings=timings,
             run_id=self.run_id,
         )
 
@@ -281,14 +281,16 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    check_error_policy(wired, experiment)
+    admission.check_error_policy(wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
+        admission.check_flows(wired, months.opening_month)
         if not replace:
-            check_experiment(workspace, wired, experiment, months.months)
+            admission.check_experiment(workspace, wired, experiment, months.months)
         return Backtest(workspace, wired, months, experiment, run_id, replaces=True)
     months = standing_range(wired, workspace.validated, workspace.results, first=first, last=last, reopen=reopen)
+    admission.check_flows(wired, months.opening_month)
     if not reopen:
-        check_configuration(workspace, wired)
-        check_predecessors(workspace, wired, months.months[0])
+        admission.check_configuration(workspace, wired)
+        admission.check_predecessors(workspace, wired, months.months[0])
     return Backtest(workspace, wired, months, None, run_id, replaces=reopen)

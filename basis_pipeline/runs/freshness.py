@@ -6,10 +6,12 @@ from basis_pipeline import __version__
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.evidence import DataUsage, SeriesUsage
 from basis_pipeline.domain.timeline import month_end, month_start
+from basis_pipeline.gates.registry import describe
 from basis_pipeline.market_data.frame_rewards import reward_months_read
 from basis_pipeline.market_data.frame_series import Window, months_read
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.market_data.validated import ValidatedStore
+from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -26,16 +28,22 @@ def data_version(config_digest: str, usage: DataUsage, *, predecessor: str | Non
 
 
 def outdated_months(workspace: Workspace, wired: WiredMode) -> list[str]:
-    """Months of the standing record from the first on whose predecessor, data, configuration or engine changed."""
+    """Months of the standing record from the first whose predecessor, data, configuration, engine or gates changed."""
     results, mode = workspace.results, wired.name
     months, stale = results.months(mode), stale_months(results, mode)
     for number, month in enumerate(months):
         manifest = results.manifest(mode, month)
         usage = _usage_today(workspace.validated, wired, month)
         today = data_version(wired.settings.config_digest, usage, predecessor=manifest.predecessor)
-        if month in stale or manifest.data_version != today:
+        if month in stale or manifest.data_version != today or _judged_otherwise(manifest, wired):
             return months[number:]
     return []
+
+
+def _judged_otherwise(manifest: MonthManifest, wired: WiredMode) -> bool:
+    """Another set of gates, or other limits, than the month would be judged by today."""
+    today = {(gate.name, gate.threshold) for gate in describe(wired.profile.thresholds)}
+    return {(verdict.gate, verdict.threshold) for verdict in manifest.gates} != today
 
 
 def _usage_today(validated: ValidatedStore, wired: WiredMode, month: str) -> DataUsage:

@@ -10,14 +10,14 @@ then ticks until somebody says stop. Nothing is kept in memory that a restart wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Protocol
 
 import msgspec
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
-from basis_pipeline.domain.errors import BasisError, DataGapError, StateError, SystemFailure
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure
 from basis_pipeline.domain.intents import Facts, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
@@ -38,6 +38,9 @@ class LiveClock(Clock, Protocol):
     def wall(self) -> int:
         """Microseconds UTC."""
 
+    def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        """Wait between ticks, no longer than until `stopped`."""
+
 
 class LiveVenue(Venue, Protocol):
     """A venue whose orders can be found again."""
@@ -56,6 +59,9 @@ class SessionParts(msgspec.Struct, frozen=True):
         venues: by name; those that hold nothing and trade nothing may be simulated.
         drift: fraction of equity up to which a difference found at the start is adjusted without asking.
         interval: seconds between ticks.
+        stop_loss: drawdown at which trading ends for good, as a fraction.
+        heartbeat: seconds without a completed tick after which the session fails.
+        log: told everything that goes into the journal as an action.
     """
 
     settings: EngineSettings
@@ -66,6 +72,9 @@ class SessionParts(msgspec.Struct, frozen=True):
     clock: LiveClock
     interval: float = 60.0
     drift: float = 1e-3
+    stop_loss: float = 1.0
+    heartbeat: float = 300.0
+    log: Callable[[Action], None] | None = None
 
 
 class LiveSession:
@@ -80,6 +89,8 @@ class LiveSession:
         self._parts = parts
         self._seed, self._acknowledged = seed, acknowledged
         self._stop_reason = ""
+        self._completed_at = 0
+        self._reported = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
 
@@ -94,7 +105,8 @@ class LiveSession:
 
         Raises:
             SystemFailure: nobody can say where the book stands; the supervisor starts again from the journal.
-            StateError: LIVE-001 the venues hold something else than the book: an operator has to look first.
+            StateError: LIVE-001 the venues hold something else than the book: an operator has to look first;
+                LIVE-004 the emergency stop-loss was reached.
         """
         self.start()
         clock, interval = self._parts.clock, round(self._parts.interval * SECOND)
@@ -104,7 +116,7 @@ class LiveSession:
             missed = max(0, (clock.wall() - due) // interval)
             self.skipped_ticks += missed
             due += (missed + 1) * interval
-            clock.sleep(max(0.0, (due - clock.wall()) / SECOND))
+            clock.idle(max(0.0, (due - clock.wall()) / SECOND), lambda: bool(self._stop_reason))
         self._note("session", "stopped", self._stop_reason or "the end of the period")
 
     def start(self) -> None:
@@ -116,27 +128,56 @@ class LiveSession:
         self.engine = self._engine(state)
         timestamp = self._parts.clock.wall()
         market = self._parts.feed.at(timestamp)
-        with _failing_safely():
+        with _FailingSafely():
             self.engine.position_update_handler.refresh(timestamp, market)
             self._adopt(self.engine, timestamp, market, state)
             self._compare(self.engine, timestamp, market)
         self.engine.event_logger.close_step()
         self.engine.current_timestamp = timestamp
         journal.save_state(self.engine.state())
+        self._completed_at = timestamp
+        self._check_loss(self.engine)
 
     def tick(self) -> None:
         """One timestep; a gap in the data skips it, anything else that is unexpected ends the session."""
         engine, clock = self._running(), self._parts.clock
         began, timestamp = clock.now(), clock.wall()
         try:
-            with _failing_safely():
+            with _FailingSafely():
                 engine.process_timestep(timestamp)
         except DataGapError as gap:
             self.skipped_ticks += 1
             self._note("data_provider", "tick skipped", str(gap))
+            silent = (timestamp - self._completed_at) / SECOND
+            if silent > self._parts.heartbeat:
+                raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
             return
         self._parts.journal.save_state(engine.state())
+        self._completed_at = timestamp
+        self._report(engine)
         self._note("session", "tick", iso(timestamp), clock.now() - began)
+        self._check_loss(engine)
+
+    def _report(self, engine: EventDrivenStrategyEngine) -> None:
+        """Every event of the components since the last report, as actions (R62)."""
+        events = engine.log.events
+        for event in events[self._reported :]:
+            self._note(str(type(event).__struct_config__.tag), event.severity, event.message)
+        self._reported = len(events)
+
+    def _check_loss(self, engine: EventDrivenStrategyEngine) -> None:
+        """The last line of defence, whatever the strategy thinks of it: beyond this loss nothing is traded any more."""
+        risk = engine.risk_monitor.state
+        drawdown = 1.0 - risk.unit_value / risk.peak if risk.peak else 0.0
+        if drawdown < self._parts.stop_loss:
+            return
+        self._note("session", "emergency stop", f"drawdown {drawdown:.2%}")
+        raise StateError(
+            f"the book has lost {drawdown:.2%} of its highest value, the emergency stop is at "
+            f"{self._parts.stop_loss:.2%}: nothing is traded any more.",
+            code="LIVE-004",
+            remedy="close or hedge at the venue by hand, or raise BASIS_LIVE_TRADING__EMERGENCY_STOP_LOSS_PCT.",
+        )
 
     def _engine(self, state: EngineState | None) -> EventDrivenStrategyEngine:
         parts = self._parts
@@ -216,7 +257,10 @@ class LiveSession:
         return self.engine
 
     def _note(self, component: str, what: str, detail: str = "", seconds: float | None = None) -> None:
-        self._parts.journal.action(Action(component, what, detail, seconds))
+        action = Action(component, str(what), detail, seconds)
+        self._parts.journal.action(action)
+        if self._parts.log is not None:
+            self._parts.log(action)
 
 
 def _adjustment(slot: int, gap: float, market: MarketSnapshot, universe: Universe) -> PositionDelta:
@@ -227,12 +271,14 @@ def _adjustment(slot: int, gap: float, market: MarketSnapshot, universe: Univers
     return PositionDelta(slot, gap, DeltaSource.ADJUSTMENT)
 
 
-@contextmanager
-def _failing_safely() -> Iterator[None]:
-    """Whatever is wrong with the book ends the process with a reason; only missing data are for the caller."""
-    try:
-        yield
-    except (DataGapError, StateError):
-        raise
-    except BasisError as error:
-        raise SystemFailure(str(error)) from error
+class _FailingSafely:
+    """Whatever goes wrong with the book ends the process with a reason (R39); only what a caller knows passes."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, DataGapError | StateError):
+            raise SystemFailure(f"{type(error).__name__}: {error}") from error

@@ -82,6 +82,7 @@ def predecessor(
 
     Raises:
         StateError: the month before is not published, not complete, or its checkpoint cannot be used.
+        StorageError: its manifest or a file of it was changed since it was published.
     """
     if month == opening:
         return None, None
@@ -96,6 +97,7 @@ def predecessor(
             f"{mode} {month} cannot start: {before} is published but its data were not complete.",
             remedy=f"ingest the rest of {before} and run it again, then {month}.",
         )
+    results.publications.verify(published.publication)
     return published, results.checkpoint(mode, before, experiment)
 
 

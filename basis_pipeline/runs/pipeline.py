@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basis_pipeline.domain.errors import BasisError
-from basis_pipeline.results.overview import write_overview
 from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
-from basis_pipeline.runs.records import RecordSummary, summarise, write_rejected_report, write_reports
+from basis_pipeline.runs.records import RecordSummary, summarise
+from basis_pipeline.runs.reports import write_overview, write_rejected_report, write_reports
 from basis_pipeline.runs.sample_data import has_sample, make_sample_data
 from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace
@@ -57,4 +57,4 @@ def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = Fal
             failures[mode] = error
         except BasisError as error:
             failures[mode] = error
-    return PipelineReport(ingestion, tuple(summaries), failures, write_overview(workspace.results))
+    return PipelineReport(ingestion, tuple(summaries), failures, write_overview(workspace))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
-from basis_pipeline.domain.evidence import GateResult, GateStatus
-from basis_pipeline.gates.findings import GateDescription
+from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
 from basis_pipeline.gates.registry import Summary, describe, summary
+from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import compute_metrics
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.report import write_report
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
@@ -26,14 +24,14 @@ __all__ = [
     "GateDescription",
     "GateVerdict",
     "RecordSummary",
+    "check_names",
+    "data_gate_descriptions",
     "export",
     "gate_descriptions",
     "gate_verdicts",
     "query",
     "stale",
     "summarise",
-    "write_rejected_report",
-    "write_reports",
 ]
 
 YIELDS = ("pnl_funding", "pnl_supply_yield", "pnl_staking_yield", "pnl_staking_rewards", "pnl_borrow_costs")
@@ -108,27 +106,19 @@ def query(workspace: Workspace, sql: str) -> pa.Table:
     return catalog.query(workspace.results, sql)
 
 
-def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
-    """Write the page of one record, the overview of all modes, and the catalogue file; return the page."""
-    _check_names(workspace, mode, experiment)
-    page = write_report(workspace.results, mode, experiment=experiment)
-    write_overview(workspace.results)
-    catalog.rebuild_catalogue(workspace.results)
-    return page
-
-
-def write_rejected_report(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
-    """The same page for the months that a gate rejected."""
-    return write_report(workspace.results.rejected, mode, experiment=experiment)
-
-
 def export(
-    workspace: Workspace, mode: str, *, out: Path | None = None, zipped: bool = False, experiment: str | None = None
+    workspace: Workspace,
+    mode: str,
+    *,
+    out: Path | None = None,
+    zipped: bool = False,
+    experiment: str | None = None,
+    months: Sequence[str] | None = None,
 ) -> Path:
-    """Write every table of a record as CSV, with a description of the columns; return the folder or the zip."""
-    _check_names(workspace, mode, experiment)
+    """Write every table of a record, or of some of its months, as CSV; return the folder or the zip."""
+    check_names(workspace, mode, experiment)
     folder = out or workspace.root.results / "exports"
-    return export_csv(workspace.results, mode, out=folder, zipped=zipped, experiment=experiment)
+    return export_csv(workspace.results, mode, out=folder, months=months, zipped=zipped, experiment=experiment)
 
 
 def stale(workspace: Workspace, mode: str, experiment: str | None = None) -> list[str]:
@@ -151,14 +141,26 @@ class GateVerdict:
         return self.result.status is GateStatus.FAILED
 
 
-def gate_descriptions() -> list[GateDescription]:
-    """Every gate in words: what it protects from, how it is computed, its threshold."""
-    return describe()
+def gate_descriptions(wired: WiredMode | None = None) -> list[GateDescription]:
+    """Every gate on months in words, with the limits of a mode or, without one, the default limits."""
+    return describe(wired.profile.thresholds if wired else None)
+
+
+def data_gate_descriptions() -> list[GateDescription]:
+    """Every gate on market data in words."""
+    return list(DATA_GATES)
 
 
 def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
-    """Verdicts on all published and rejected months of a mode, in month order; StateError if there is none."""
-    _check_names(workspace, mode)
+    """Verdicts on all published and rejected months of a mode, in month order.
+
+    Raises:
+        StateError: there is none.
+        StorageError: a manifest or a file of the record was changed since it was published.
+    """
+    check_names(workspace, mode)
+    for month in workspace.results.months(mode):
+        workspace.results.publications.verify(workspace.results.get(mode, month).publication)
     verdicts = [
         GateVerdict(month, kept, result)
         for kept, store in (("published", workspace.results), ("rejected", workspace.results.rejected))
@@ -170,7 +172,7 @@ def gate_verdicts(workspace: Workspace, mode: str) -> list[GateVerdict]:
     return sorted(verdicts, key=lambda verdict: (verdict.month, verdict.kept))
 
 
-def _check_names(workspace: Workspace, mode: str, experiment: str | None = None) -> None:
+def check_names(workspace: Workspace, mode: str, experiment: str | None = None) -> None:
     """Raise ConfigError for a mode that is neither configured nor published, or an experiment that is not there."""
     results = workspace.results
     wanted = {"mode": (mode, {*workspace.config.modes(), *results.modes(), *results.rejected.modes()})}

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import yaml
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable
+from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
+from basis_pipeline.runs.report_server import open_report_server, serving
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import put_bytes
 
-LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 3000
 SETTINGS, LOCATIONS = Path("dagster.yaml"), Path("workspace.yaml")
 """Read from the working directory, which is the project's."""
@@ -31,22 +29,28 @@ _PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class UiServer:
-    """A UI that is ready to be started: its address, and the instance it keeps its runs in."""
+    """A UI that is ready to be started: its address, the instance it keeps its runs in, and the pages it links to."""
 
     workspace: Workspace
     home: Path
     port: int
+    reports_port: int
 
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def reports_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.reports_port}"
 
     def run(self) -> int:
         """Serve until Ctrl-C, SIGTERM, or the server's own end; return its exit code, 0 if it was asked to stop."""
         # In a session of its own: a Ctrl-C at the terminal reaches this process only, which passes it on once.
         # In the instance's folder: Dagster warns of a dagster.yaml in the working directory that it does not use.
         with (
-            _stoppable(),
+            stoppable(),
+            serving(open_report_server(self.workspace, self.reports_port)),
             subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made here
                 self._command(), cwd=self.home, env=self._environment(), start_new_session=True
             ) as server,
@@ -65,13 +69,14 @@ class UiServer:
     def _environment(self) -> dict[str, str]:
         """Absolute paths: run processes need not start in this directory."""
         workspace = self.workspace
-        paths = {
+        paths: dict[str, Path] = {
             "DAGSTER_HOME": self.home,
             "BASIS_DATA_DIR": workspace.root.path,
             "BASIS_CONFIG_DIR": workspace.config.path,
             **({"BASIS_RAW_DIR": workspace.raw_dir} if workspace.raw_dir else {}),
         }
-        return {**os.environ, **{name: str(path.resolve()) for name, path in paths.items()}}
+        absolute = {name: str(path.resolve()) for name, path in paths.items()}
+        return {**os.environ, **absolute, "BASIS_REPORTS_URL": self.reports_url}
 
 
 def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
@@ -92,34 +97,7 @@ def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     own = {key: value for key, value in settings.items() if key not in _STORAGE}
     put_bytes(home / SETTINGS.name, f"# written by `basis dev`\n{yaml.safe_dump(own, sort_keys=False)}".encode())
-    return UiServer(workspace, home, _port(port))
-
-
-def _port(wanted: int | None) -> int:
-    for port in (wanted,) if wanted else (DEFAULT_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ConfigError(f"port {wanted} of {LOOPBACK} is taken.", remedy="choose another --port.")
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM means the same as Ctrl-C, and neither is ignored: shells start background jobs that ignore them."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return UiServer(workspace, home, free_port(port, DEFAULT_PORT), free_port(None, REPORTS_PORT))
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -17,26 +17,33 @@ __all__ = ["VARIABLES", "SystemClock", "Workspace"]
 
 
 class Workspace:
-    """Paths and stores, opened once and passed to the functions of this package."""
+    """Paths and stores, opened once and passed to the functions of this package.
 
-    def __init__(self, data_dir: Path, config_dir: Path, raw_dir: Path | None = None) -> None:
+    `reports_url` is where a server shows the pages (see runs.report_server); empty where there is none.
+    """
+
+    def __init__(self, data_dir: Path, config_dir: Path, raw_dir: Path | None = None, reports_url: str = "") -> None:
         self.root = DataRoot(data_dir)
         self.config = ConfigFolder(config_dir)
         self.raw_dir = raw_dir
+        self.reports_url = reports_url
         self.validated = ValidatedStore(self.root.validated)
         self.results = ResultsStore(self.root.results)
 
     @classmethod
-    def from_environment(cls) -> Workspace:
-        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable, a bad value, or live."""
+    def from_environment(cls, *, live: bool = False) -> Workspace:
+        """The workspace that the BASIS_* variables name; ConfigError for an unknown variable or a bad value.
+
+        BASIS_EXECUTION_MODE=live is refused unless it is for a `live` session.
+        """
         environment = read_environment()
-        if environment.execution_mode != ExecutionMode.BACKTEST:
+        if environment.execution_mode != ExecutionMode.BACKTEST and not live:
             raise ConfigError(
-                f"BASIS_EXECUTION_MODE={environment.execution_mode} is not possible here: every command works on "
-                "backtests and simulated venues.",
+                f"BASIS_EXECUTION_MODE={environment.execution_mode} is not possible here: every command but "
+                "`basis live` works on backtests and simulated venues.",
                 remedy="unset it, or set it to backtest.",
             )
-        return cls(environment.data_dir, environment.config_dir, environment.raw_dir)
+        return cls(environment.data_dir, environment.config_dir, environment.raw_dir, environment.reports_url)
 
     @property
     def raw(self) -> Path:
@@ -47,8 +54,5 @@ class Workspace:
 class SystemClock:
     """Real time, for phase timings and retries."""
 
-    def now(self) -> float:
-        return time.perf_counter()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+    now = staticmethod(time.perf_counter)
+    sleep = staticmethod(time.sleep)

@@ -9,6 +9,9 @@ Layout below `base` (market data and results alike)::
 A generation is named by its content, so publishing the same content twice leaves the same files. Readers take file
 lists from manifests, never from globs; a killed writer leaves the earlier generation whole. Nothing here needs a
 rename of a folder, so the scheme also holds on object storage.
+
+A manifest is sealed by a digest of itself and states the checksum of every file it names. Whoever reads is refused
+what was changed since it was published; against somebody who also writes the right digests there is no protection.
 """
 
 from __future__ import annotations
@@ -27,26 +30,51 @@ from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.storage.digests import table_digest, text_digest
 from basis_pipeline.storage.files import put_bytes, storage_errors
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
+"""2 has a seal and checksums; manifests of version 1 have neither."""
 
 
 class PublishedFile(msgspec.Struct, frozen=True):
-    """One file of a generation. `path` is relative to the store's base; a document has no rows."""
+    """One file of a generation.
+
+    Attributes:
+        path: relative to the store's base.
+        rows: 0 for a document.
+        digest: of the content, which is what a generation is named by.
+        checksum: SHA-256 (hex) of the bytes; empty in a manifest of version 1.
+    """
 
     table: str
     path: str
     rows: int
     digest: str
+    checksum: str = ""
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """The manifest of one partition. `body` is what the publisher wants to keep with it (gates, digests, sources)."""
+    """The manifest of one partition. `body` is what the publisher wants to keep with it (gates, digests, sources).
+
+    `seal` is the digest of everything else in the manifest.
+    """
 
     partition: str
     generation: str
     files: tuple[PublishedFile, ...]
     body: dict[str, Any]
     version: int = MANIFEST_VERSION
+    seal: str = ""
+
+    def sealed(self) -> Publication:
+        """The same with its seal."""
+        unsealed = msgspec.structs.replace(self, seal="")
+        return msgspec.structs.replace(
+            self, seal=hashlib.sha256(msgspec.json.encode(unsealed, order="sorted")).hexdigest()
+        )
+
+    @property
+    def intact(self) -> bool:
+        """Nothing in the manifest was changed since it was written; not known of version 1, which has no seal."""
+        return self.version < MANIFEST_VERSION or self.seal == self.sealed().seal
 
     def file(self, table: str) -> PublishedFile:
         for entry in self.files:
@@ -83,14 +111,14 @@ class PublicationStore:
         digests = {name: table_digest(table) for name, table in tables.items()}
         digests |= {name: hashlib.sha256(content).hexdigest() for name, content in documents.items()}
         generation = text_digest(*(f"{name}={digest}" for name, digest in sorted(digests.items())))[:16]
-        files = tuple(
-            PublishedFile(name, f"{name}/{partition}/{generation}.parquet", table.num_rows, digests[name])
-            for name, table in tables.items()
-        ) + tuple(PublishedFile(name, f"{name}/{partition}/{generation}.json", 0, digests[name]) for name in documents)
-        for entry in files:
-            content = documents[entry.table] if entry.table in documents else _parquet(tables[entry.table])
-            put_bytes(self.base / entry.path, content)
-        publication = Publication(partition, generation, files, dict(body))
+        contents = {name: ("parquet", table.num_rows, _parquet(table)) for name, table in tables.items()}
+        contents |= {name: ("json", 0, content) for name, content in documents.items()}
+        files = []
+        for name, (kind, rows, content) in contents.items():
+            path = f"{name}/{partition}/{generation}.{kind}"
+            put_bytes(self.base / path, content)
+            files.append(PublishedFile(name, path, rows, digests[name], hashlib.sha256(content).hexdigest()))
+        publication = Publication(partition, generation, tuple(files), dict(body)).sealed()
         previous = self.find(partition)
         put_bytes(self._manifest_path(partition), msgspec.json.format(msgspec.json.encode(publication), indent=1))
         if previous:
@@ -99,16 +127,27 @@ class PublicationStore:
         return publication
 
     def find(self, partition: str) -> Publication | None:
-        """The manifest of `partition`, or None if nothing was published."""
+        """The manifest of `partition`, or None if nothing was published.
+
+        Raises:
+            StorageError: it is not readable, or was changed since it was written.
+        """
         path = self._manifest_path(partition)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Publication)
+            found = msgspec.json.decode(path.read_bytes(), type=Publication)
         except FileNotFoundError:
             return None
         except msgspec.DecodeError as error:
             raise StorageError(
                 f"manifest {path} is not readable: {error}.", code="STORE-003", remedy="delete it and re-run its month."
             ) from error
+        if not found.intact:
+            raise StorageError(
+                f"manifest {path} was changed since it was published: its seal is broken.",
+                code="STORE-005",
+                remedy="put the original back, or delete it and re-run its month.",
+            )
+        return found
 
     def partitions(self, prefix: str = "") -> list[str]:
         """Published partitions whose path starts with `prefix`, in order; reads no manifest."""
@@ -128,8 +167,8 @@ class PublicationStore:
         """Read one table of a publication (hive keys are not columns of it)."""
         path = self.base / publication.file(table).path
         try:
-            return pq.read_table(path, columns=columns, partitioning=None)
-        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            return pq.read_table(pa.BufferReader(self.read_bytes(publication, table)), columns=columns)
+        except pa.ArrowInvalid as error:
             raise StorageError(
                 f"{path} is named by its manifest but cannot be read: {error}.",
                 code="STORE-004",
@@ -138,22 +177,32 @@ class PublicationStore:
 
     def read_document(self, publication: Publication, name: str) -> bytes:
         """Content of a document; raise StorageError if it is gone or has changed since it was published."""
+        return self.read_bytes(publication, name)
+
+    def read_bytes(self, publication: Publication, name: str) -> bytes:
+        """A file of a publication as it is stored; StorageError if it is gone or changed since it was published."""
         entry = publication.file(name)
         path = self.base / entry.path
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
-            raise StorageError(f"{path} is named by its manifest but is gone.", code="STORE-004") from error
-        if hashlib.sha256(content).hexdigest() != entry.digest:
             raise StorageError(
-                f"{path} has changed since it was published.", code="STORE-004", remedy="re-run its month."
+                f"{path} is named by its manifest but is gone.",
+                code="STORE-004",
+                remedy="re-run the month or the ingestion that wrote it.",
+            ) from error
+        if entry.checksum and hashlib.sha256(content).hexdigest() != entry.checksum:
+            raise StorageError(
+                f"{path} has changed since it was published.",
+                code="STORE-004",
+                remedy="re-run the month or the ingestion that wrote it.",
             )
         return content
 
-    def verify(self, publication: Publication) -> list[str]:
-        """Names of tables whose content no longer has the digest the manifest states."""
-        tables = [file for file in publication.files if file.path.endswith(".parquet")]
-        return [file.table for file in tables if table_digest(self.read(publication, file.table)) != file.digest]
+    def verify(self, publication: Publication) -> None:
+        """Raise StorageError if any file of the publication is gone or changed since it was published."""
+        for entry in publication.files:
+            self.read_bytes(publication, entry.table)
 
     def withdraw(self, partition: str) -> None:
         """Remove a publication: its manifest first, then its files."""

@@ -82,6 +82,18 @@ def test_modes_lists_what_is_configured_covered_and_published(basis: Shell) -> N
     assert "2024-01 … 2024-02" in listed
 
 
+def test_a_report_and_an_export_of_some_months_have_files_of_their_own(basis: Shell) -> None:
+    basis("backtest", "pure_lending_usdt", "--from", "2024-02", "--to", "2024-02")
+    months = ("--from", "2024-01", "--to", "2024-01")
+    whole, some = (Path(basis("report", "pure_lending_usdt", *few).stdout.strip()) for few in ((), months))
+    assert "2024-01 to 2024-02 (2 months)" in whole.read_text(encoding="utf-8")
+    assert "2024-01 (1 month)" in some.read_text(encoding="utf-8")
+    refused = basis("report", "pure_lending_usdt", "--from", "2023-01", code=1)
+    assert "no published month 2023-01" in refused.stderr
+    assert "published are: 2024-01" in refused.stderr
+    assert "is not a month" in basis("export", "pure_lending_usdt", "--to", "soon", code=2).stderr
+
+
 def test_report_and_export_print_where_they_wrote(basis: Shell) -> None:
     page = Path(basis("report", "pure_lending_usdt").stdout.strip())
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")

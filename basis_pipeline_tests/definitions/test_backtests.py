@@ -10,6 +10,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from basis_pipeline.defs.metadata import page_link
+from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.gates.registry import GATES
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline.results.store import month_digest
@@ -178,3 +180,11 @@ def test_running_a_range_again_changes_nothing(validated: Path, deploy: Deploy) 
     before = digests(deployment.workspace, "btc_basis")
     assert deployment.run_months("btc_basis", "2024-02", "2024-02").success
     assert digests(deployment.workspace, "btc_basis") == before
+
+
+def test_a_page_is_a_link_where_a_server_shows_it_and_a_path_elsewhere(tmp_path: Path) -> None:
+    for url in ("http://127.0.0.1:3080", ""):
+        workspace = WorkspaceResource.of(Workspace(tmp_path, CONFIGS, reports_url=url)).open()
+        page = workspace.results.report_path("btc_basis")
+        shown = dg.MetadataValue.url(f"{url}/pages/reports/btc_basis.html") if url else dg.MetadataValue.path(str(page))
+        assert page_link(workspace, page) == shown

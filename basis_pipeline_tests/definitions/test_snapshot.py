@@ -43,7 +43,7 @@ def test_assets_by_group(definitions: dg.Definitions) -> None:
         groups[node.group_name].add(node.key.to_user_string())
     families = {dataset.family for dataset in DATASETS.values()}
     assert groups == {
-        "data_raw": {"raw_files"},
+        "data_raw": {"downloads", "raw_files"},
         **{f"data_{name}": {d.name for d in DATASETS.values() if d.family == name} for name in families},
         "backtests_basis": set(BASIS),
         "backtests_lending": set(LENDING),
@@ -84,7 +84,14 @@ def test_modes_are_monthly_single_run_and_take_no_config(definitions: dg.Definit
 
 def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert jobs == {"market_data", "signals", "experiment", "experiment_presets", *(f"{mode}_months" for mode in MODES)}
+    assert jobs == {
+        "download",
+        "market_data",
+        "signals",
+        "experiment",
+        "experiment_presets",
+        *(f"{mode}_months" for mode in MODES),
+    }
     for mode in MODES:
         assert definitions.resolve_job_def(f"{mode}_months").tags["basis/exclusive"] == mode
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}

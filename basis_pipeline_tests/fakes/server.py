@@ -122,6 +122,7 @@ class FakeServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two packets: 40 ms of waiting for each answer otherwise
 
             def _serve(self) -> None:
                 parts = urlsplit(self.path)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, Universe
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.state import EngineState, PnLState, PositionState, RiskState, StrategyState
 from basis_pipeline.domain.timeline import HOUR, month_end, month_start
+from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.results.tables import SCHEMAS
 
 CAPITAL = 100_000.0
@@ -29,6 +31,10 @@ def _universe(*instruments: tuple[str, str]) -> Universe:
 
 BASIS = _universe((WALLET, "USDT"), (CASH, "USDT"), (COIN, "BTC"), (PERP, "BTC"))
 LENDING = _universe((WALLET, "USDT"), (SUPPLIED, "USDT"))
+DIRECTIONAL = _universe((WALLET, "USDT"), (CASH, "USDT"), (PERP, "BTC"))
+STAKED = "wallet:LST:weETH"
+STAKING = _universe((WALLET, "USDT"), (STAKED, "USDT"))
+"""A book counted in the coin that it stakes; what the coin is called plays no part."""
 
 
 @dataclass
@@ -49,6 +55,7 @@ class Book:
     sums: dict[Category, float] = field(default_factory=lambda: dict.fromkeys(CATEGORIES, 0.0))
     parts: dict[Category, float] = field(init=False)
     rows: dict[str, list[dict[str, object]]] = field(init=False)
+    quotes: list[list[tuple[float, float, float, float]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.quantities = dict.fromkeys(self.universe.keys, 0.0)
@@ -56,10 +63,18 @@ class Book:
     def run(self, month: str, hours: int | None = None) -> dict[str, pa.Table]:
         """All tables of a month, or of its first `hours`."""
         self.rows = {name: [] for name in SCHEMAS}
+        self.quotes = self.quotes[-1:]
         end = month_end(month) if hours is None else month_start(month) + hours * HOUR
         for self.timestamp in range(month_start(month), end, HOUR):
             self._timestep()
         return {name: pa.Table.from_pylist(rows, SCHEMAS[name]) for name, rows in self.rows.items()}
+
+    def market(self) -> MonthMarket:
+        """Of the month that was run last."""
+        opened = self.timestamp - (len(self.quotes) - 1) * HOUR == month_start(self.opening_month)
+        columns = np.array([*self.quotes[:1], *self.quotes] if opened else self.quotes)
+        stamps = self.timestamp + np.arange(2 - len(columns), 1) * HOUR
+        return MonthMarket(stamps, *np.moveaxis(columns, 2, 0), usd=np.full(len(columns), USD))
 
     def state(self) -> EngineState:
         entries = {PERP: self.entry}
@@ -90,6 +105,10 @@ class Book:
     def index(self, key: str) -> float:
         return 1.0
 
+    def quote(self, key: str) -> tuple[float, float, float, float]:
+        """Price of the asset, mark, units of the asset per stored unit, funding rate settled at this step."""
+        return 1.0, 1.0, self.index(key), 0.0
+
     def refresh(self) -> None:
         """What the world does at this step."""
         raise NotImplementedError
@@ -109,7 +128,7 @@ class Book:
         """The order whose deltas have just been applied, and the commit that follows it."""
         self.operation_id += 1
         self.commit("execution_manager")
-        operation = {WALLET: "transfer", SUPPLIED: "supply", PERP: "perp_trade"}.get(key, "spot_trade")
+        operation = {WALLET: "transfer", SUPPLIED: "supply", STAKED: "stake", PERP: "perp_trade"}.get(key, "spot_trade")
         names = ("venue", "action", "side", "counter_position_key", "trail", "tag", "reason", "error_code")
         self.rows["orders"].append(
             dict.fromkeys(names, "") | dict.fromkeys(("fee", "slippage", "gas"), 0.0)
@@ -132,6 +151,9 @@ class Book:
     def margin_ratio(self) -> float | None:
         return None
 
+    def net_delta(self) -> float:
+        return 0.0
+
     def _timestep(self) -> None:
         before = self.equity
         self.flow, self.parts = 0.0, dict.fromkeys(CATEGORIES, 0.0)
@@ -150,6 +172,7 @@ class Book:
         self._close(step, values)
 
     def _close(self, step: float, values: dict[str, float]) -> None:
+        self.quotes.append([self.quote(key) for key in self.universe.keys])
         money = {
             "equity_share_class": self.equity,
             "step_pnl": step,
@@ -164,7 +187,8 @@ class Book:
         }
         self.rows["timesteps"].append(
             {"timestamp": self.timestamp, "trigger": self.trigger, "sequence": self.sequence, **money,
-             **{name: value * USD for name, value in dollars.items()}, "net_delta_usd": 0.0, "excess_delta_usd": 0.0,
+             **{name: value * USD for name, value in dollars.items()}, "net_delta_usd": self.net_delta() * USD,
+             "excess_delta_usd": 0.0,
              "gross_exposure_usd": 0.0, "min_margin_ratio": self.margin_ratio(), "min_health_factor": None,
              "risk_level": "info", "share_price_usd": USD}
         )  # fmt: skip

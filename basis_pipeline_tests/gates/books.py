@@ -6,7 +6,7 @@ import math
 
 from basis_pipeline.domain.records import Category
 from basis_pipeline.domain.timeline import HOUR, month_start
-from basis_pipeline_tests.gates.bookkeeping import CAPITAL, CASH, COIN, PERP, SUPPLIED, WALLET, Book
+from basis_pipeline_tests.gates.bookkeeping import CAPITAL, CASH, COIN, PERP, STAKED, SUPPLIED, WALLET, Book
 
 
 class BasisBook(Book):
@@ -19,6 +19,12 @@ class BasisBook(Book):
         hour = (timestamp - month_start(self.opening_month)) / HOUR
         spot = 40_000.0 * (1.0 + 0.02 * math.sin(hour / 50.0))
         return spot, spot * (1.0 + 2e-4 * math.cos(hour / 30.0))
+
+    def quote(self, key: str) -> tuple[float, float, float, float]:
+        spot, mark = self.prices(self.timestamp)
+        if key == PERP:
+            return spot, mark, 1.0, self.RATE if self.timestamp % (8 * HOUR) == 0 else 0.0
+        return (spot, spot, 1.0, 0.0) if key == COIN else (1.0, 1.0, 1.0, 0.0)
 
     def values(self) -> dict[str, float]:
         spot, mark = self.prices(self.timestamp)
@@ -154,3 +160,66 @@ class LateBook(LendingBook):
     def trade(self) -> None:
         if self.hour == 96:
             self.supply(CAPITAL, CAPITAL)
+
+
+class StakingBook(Book):
+    """Everything is staked at the opening for 5 coins of gas and grows with the ratio."""
+
+    GAS, HOURLY = 5.0, 5e-6
+
+    def index(self, key: str) -> float:
+        return 1.04 * (1.0 + self.HOURLY) ** self.hour if key == STAKED else 1.0
+
+    def values(self) -> dict[str, float]:
+        return {key: held * self.index(key) for key, held in self.quantities.items()}
+
+    def refresh(self) -> None:
+        now = self.index(STAKED)
+        self.parts[Category.STAKING_YIELD] = self.quantities[STAKED] * (now - now / (1.0 + self.HOURLY))
+
+    def trade(self) -> None:
+        if self.opens:
+            self.parts[Category.TRANSACTION_COSTS] = -self.GAS
+            self.change(WALLET, -CAPITAL, "trade")
+            self.change(STAKED, (CAPITAL - self.GAS) / self.index(STAKED), "trade")
+            self.order(STAKED, CAPITAL - self.GAS)
+
+
+class OvervaluedStack(StakingBook):
+    """Values what is staked a little too high from the second day on."""
+
+    def values(self) -> dict[str, float]:
+        found = super().values()
+        return found | {STAKED: found[STAKED] * (1.0002 if self.hour >= 24 else 1.0)}
+
+
+class ShortBook(BasisBook):
+    """Sells 1.5 perps at the opening and buys 0.1 back in hours 300 and 900; it holds no coin."""
+
+    def values(self) -> dict[str, float]:
+        _, mark = self.prices(self.timestamp)
+        held = self.quantities
+        return {WALLET: held[WALLET], CASH: held[CASH], PERP: held[PERP] * (mark - self.entry)}
+
+    def refresh(self) -> None:
+        if self.opens:
+            return
+        (spot, mark), (spot_before, mark_before) = self.prices(self.timestamp), self.prices(self.timestamp - HOUR)
+        held, rise = self.quantities[PERP], spot - spot_before
+        self.parts[Category.DELTA] = held * rise
+        self.parts[Category.BASIS] = held * (mark - mark_before - rise)
+        if self.timestamp % (8 * HOUR) == 0:
+            self.parts[Category.FUNDING] = -held * mark * self.RATE
+            self.change(CASH, self.parts[Category.FUNDING], "funding")
+
+    def trade(self) -> None:
+        if self.opens:
+            self.change(WALLET, -99_000.0, "transfer")
+            self.change(CASH, 99_000.0, "transfer")
+            self.order(WALLET, 99_000.0)
+            self.sell_perp(self.QUANTITY)
+        elif self.hour in (300, 900):
+            self.sell_perp(-0.1)
+
+    def net_delta(self) -> float:
+        return self.quantities[PERP] * self.prices(self.timestamp)[0]

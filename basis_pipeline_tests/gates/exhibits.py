@@ -15,11 +15,11 @@ from basis_pipeline.domain.timeline import HOUR, from_micros, month_start
 from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline_tests.gates.bookkeeping import BASIS
 from basis_pipeline_tests.gates.defects import Defect, Edit, Row, in_part
-from basis_pipeline_tests.gates.months import basis_months, lending_month
+from basis_pipeline_tests.gates.months import basis_months, directional_month, lending_month, staking_month
 
 
 class Exhibit(NamedTuple):
-    """A defect planted in a clean month (`opening` or `following` of the basis book, `lending`).
+    """A defect planted in a clean month: `opening` or `following` of the basis book, or of another one (`clean`).
 
     Attributes:
         gate: the gate that has to find it.
@@ -37,6 +37,10 @@ class Exhibit(NamedTuple):
 def clean(month: str) -> MonthEvidence:
     if month == "lending":
         return lending_month()
+    if month == "staking":
+        return staking_month()
+    if month == "directional":
+        return directional_month()
     opening, following = basis_months()
     return {"opening": opening, "following": following}[month]
 

@@ -51,6 +51,15 @@ def chain_exhibits() -> list[Exhibit]:
     ]
 
 
+def order_exhibits() -> list[Exhibit]:
+    gate, refreshed = "orders_reconciled", where(is_("sequence", 3), trigger="position_refresh")
+    return [
+        Exhibit(gate, "commit without an order", "opening", in_table("orders", without(1)), "follows no order"),
+        Exhibit(gate, "two orders, one commit", "opening", in_table("orders", at(1, sequence=2)), "for 2 orders"),
+        Exhibit(gate, "order without a commit", "opening", in_table("exposures", refreshed), "not followed by"),
+    ]
+
+
 def _closed_again(number: int) -> Edit:
     """A second closing record one second after an existing one."""
 

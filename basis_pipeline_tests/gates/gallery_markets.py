@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
 import msgspec
+import numpy as np
 
 from basis_pipeline.domain.records import Category
-from basis_pipeline.gates.evidence import GateThresholds
-from basis_pipeline_tests.gates.books import IdleBook, LateBook, LendingBook, MintedOneToOne
+from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
+from basis_pipeline_tests.gates.books import IdleBook, LateBook, LendingBook, MintedOneToOne, OvervaluedStack
 from basis_pipeline_tests.gates.defects import (
     Defect,
+    Edit,
     Row,
+    add,
     at,
     both,
     in_evidence,
@@ -20,11 +27,12 @@ from basis_pipeline_tests.gates.defects import (
 )
 from basis_pipeline_tests.gates.exhibits import (
     Exhibit,
+    category_row,
     clean,
     is_,
     moment,
 )
-from basis_pipeline_tests.gates.months import SERIES, lending_month
+from basis_pipeline_tests.gates.months import SERIES, lending_month, staking_month
 
 
 def _usage(**changes: object) -> Defect:
@@ -53,6 +61,11 @@ def risk_exhibits() -> list[Exhibit]:
         timestep("margin_derisk", "low", min_margin_ratio=0.1999),
         timestep("health_factor_floor", "low", min_health_factor=1.0499),
         timestep("health_factor_derisk", "low", min_health_factor=1.1199),
+        timestep("risk_recomputed", "another delta", net_delta_usd=1e-3),
+        timestep("risk_recomputed", "another equity", equity_usd=100_000.0),
+        timestep("risk_recomputed", "another margin ratio", min_margin_ratio=0.5),
+        timestep("risk_recomputed", "no margin ratio", min_margin_ratio=None),
+        Exhibit("risk_recomputed", "mark of another venue", "opening", _in_market(mark=1.0001)),
     ]
 
 
@@ -73,6 +86,60 @@ def _oversized(rows: list[Row]) -> list[Row]:
     """The audit trail with the event of an order beyond the stated sizes."""
     event = {"event_type": "slippage_extrapolated", "severity": "warning", "message": "3,000,000 USD", "payload": "{}"}
     return [*rows, event | {"sequence": len(rows) + 1, "timestamp": moment(0)}]
+
+
+def _in_market(**factors: float) -> Defect:
+    """A market in which some column is a multiple of what the book was run on."""
+
+    def plant(evidence: MonthEvidence) -> MonthEvidence:
+        changed = {name: getattr(evidence.market, name) * factor for name, factor in factors.items()}
+        return replace(evidence, market=evidence.market._replace(**changed))
+
+    return plant
+
+
+def _settlement(edit: Callable[[Row], Row | None]) -> Edit:
+    """Changes, or takes away, the tenth funding settlement."""
+
+    def spoil(rows: list[Row]) -> list[Row]:
+        place = [number for number, row in enumerate(rows) if row["source"] == "funding"][9]
+        changed = edit(rows[place])
+        return [*rows[:place], *([] if changed is None else [changed]), *rows[place + 1 :]]
+
+    return spoil
+
+
+def funding_exhibits() -> list[Exhibit]:
+    gate = "funding_paid"
+    defects: dict[str, Callable[[Row], Row | None]] = {
+        "not paid": lambda _: None,
+        "paid to the wrong side": lambda row: row | {"delta_amount": -row["delta_amount"]},
+        "paid on the last price": lambda row: row | {"delta_amount": row["delta_amount"] * 1.0002},
+        "paid an hour late": lambda row: row | {"timestamp": row["timestamp"] + timedelta(hours=1)},
+    }
+    return [
+        *(Exhibit(gate, label, "opening", in_table("deltas", _settlement(edit))) for label, edit in defects.items()),
+        Exhibit(gate, "another rate", "opening", _in_market(funding=2.0)),
+        Exhibit(gate, "rate of the other sign", "following", _in_market(funding=-1.0)),
+    ]
+
+
+def profit_exhibits() -> list[Exhibit]:
+    prices = in_table("pnl_attribution", add(category_row(300, Category.DELTA), pnl=600.0))
+    return [
+        Exhibit("stack_growth", "valued too high", "staking", lambda _: staking_month(OvervaluedStack)),
+        Exhibit("stack_growth", "another ratio", "staking", _in_market(underlying=2.0)),
+        Exhibit("price_profit", "a bet on the price", "opening", prices),
+        Exhibit(
+            "directional_bound", "more than it held", "directional", in_table("timesteps", add(300, step_pnl=500.0))
+        ),
+        Exhibit("directional_bound", "prices stood still", "directional", _frozen_market),
+    ]
+
+
+def _frozen_market(evidence: MonthEvidence) -> MonthEvidence:
+    first = evidence.market.mark[:1]
+    return replace(evidence, market=evidence.market._replace(mark=np.repeat(first, len(evidence.market.mark), axis=0)))
 
 
 def yield_exhibits() -> list[Exhibit]:

@@ -19,7 +19,7 @@ from basis_pipeline_tests.gates.months import basis_months, lending_month
 _GATES = {gate.name: gate for gate in GATES}
 
 
-@pytest.mark.parametrize("month", ["opening", "following", "lending"])
+@pytest.mark.parametrize("month", ["opening", "following", "lending", "staking", "directional"])
 def test_a_clean_month_passes_every_gate(month: str) -> None:
     assert [result for result in evaluate(clean(month)) if result.status is not GateStatus.PASSED] == []
 

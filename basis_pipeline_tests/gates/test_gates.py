@@ -170,7 +170,11 @@ def test_the_first_failure_and_the_counts_are_those_of_the_results() -> None:
     failed = in_table("timesteps", at(300, min_margin_ratio=0.1))
     results = evaluate(both(warned, failed)(clean("opening")))
     assert first_failure(results).gate == "margin_floor"  # type: ignore[union-attr]
-    assert summary(results) == (len(GATES) - 3, 2, 1)  # proxied funding and the derisk level warn
+    assert summary(results) == (
+        len(GATES) - 4,
+        2,
+        2,
+    )  # proxied funding and the derisk level warn, the ratio is none of its positions
 
 
 def test_a_month_without_a_timestep_cannot_be_judged() -> None:

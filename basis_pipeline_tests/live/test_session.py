@@ -10,6 +10,7 @@ import pytest
 from basis_pipeline.domain.errors import StateError, SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline_tests.builders import START
+from basis_pipeline_tests.fakes.accounts import EXCHANGES
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import Fault
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
@@ -48,6 +49,21 @@ def is_entered(there: Stage) -> None:
     short = there.books.perps["BTCUSDT"][0]
     assert short == pytest.approx(-1.331, abs=0.002)
     assert there.books.spot["BTC"] == pytest.approx(-short, rel=2e-3)
+
+
+@pytest.mark.parametrize("venue", EXCHANGES)
+def test_on_every_exchange_a_session_enters_is_paid_funding_and_survives_a_lost_answer(
+    tmp_path: Path, venue: str
+) -> None:
+    with stage(tmp_path, venue) as there:
+        order = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}[venue]
+        there.server.faults.append(Fault(order, "reset", "after"))
+        there.session().run(until=START + 3 * MINUTE)
+        paid = there.books.pay_funding("BTCUSDT", 0.0001)
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        holds_what_the_venue_holds(there)
+        is_entered(there)
+        assert paid > 0.0 and len(there.books.orders) == 2
 
 
 def test_the_first_session_enters_and_holds_what_the_venue_holds(there: Stage) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from basis_pipeline.domain.evidence import DataUsage, GateResult, GateSeverity, GateStatus, SeriesUsage
 from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.timings import Phase, Timing
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, ResultsStore
@@ -45,7 +46,7 @@ def manifest(month: str, mode: str = "btc_basis", **changes: object) -> MonthMan
         "predecessor": None,
         "data_usage": USAGE,
         "gates": GATES,
-        "phase_seconds": {"engine": 0.1},
+        "timings": {Phase.REFRESH: Timing(744, 0.1, 0.001)},
         "run_id": "run-1",
     }
     return MonthManifest(**(fields | changes))  # type: ignore[arg-type]

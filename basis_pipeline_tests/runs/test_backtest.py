@@ -203,6 +203,31 @@ def test_a_policy_that_goes_on_after_failed_orders_is_refused(
         plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", experiment=experiment)
 
 
+@pytest.mark.parametrize(("stamp", "fits"), [("2023-12-31T23:59:59Z", False), ("2024-01-01T00:00:00Z", True)])
+@pytest.mark.parametrize("experiment", [None, "try"])
+def test_a_flow_before_the_book_opens_is_refused(
+    stamp: str,
+    fits: bool,
+    experiment: str | None,
+    sample_validated: Path,
+    open_workspace: OpenWorkspace,
+    tmp_path: Path,
+) -> None:
+    flow = f"flows: [{{at: {stamp}, amount: -500}}]\nshare_class:"
+    workspace = open_workspace(
+        sample_validated, config_dir=_copied_configs(tmp_path, "btc_basis", "share_class:", flow)
+    )
+
+    def plan() -> object:
+        return plan_backtest(workspace, "btc_basis", first="2024-01", last="2024-01", experiment=experiment)
+
+    if fits:
+        assert plan()
+        return
+    with pytest.raises(ConfigError, match=r"`flows`: -500 USDT at 2023-12-31T23:59:59.* opens in 2024-01.*remove it"):
+        plan()
+
+
 def test_an_experiment_may_plan_again_after_failed_orders(
     sample_validated: Path, open_workspace: OpenWorkspace
 ) -> None:

@@ -16,7 +16,8 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.months import stale_months
-from basis_pipeline.runs.records import summarise, write_reports
+from basis_pipeline.runs.records import summarise
+from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
 

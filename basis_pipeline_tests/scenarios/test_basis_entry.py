@@ -35,7 +35,7 @@ def test_the_shipped_entry_to_the_cent() -> None:
     spot_costs, short_costs = {}, {}
     for lots, fee in ((0.794, 5e-4), (0.529, 5.5e-4)):
         notional = lots * 50_000.0
-        spot_costs[lots] = notional * (1 + slip(2, notional)) * 1.001
+        spot_costs[lots] = notional * (1 + slip(2, planned)) * 1.001  # half of a purchase pays what the whole one does
         short_costs[lots] = notional * (1 - slip(3, notional)) * fee
     assert run.quantity(BINANCE) == pytest.approx(to_binance - sum(spot_costs.values()) - short_costs[0.794], abs=1e-8)
     assert run.quantity(BYBIT) == pytest.approx(to_bybit - short_costs[0.529], abs=1e-9)

@@ -37,7 +37,7 @@ def test_what_was_published_is_read_back(store: PublicationStore) -> None:
     assert store.read(published, "risk", columns=["value"]).column_names == ["value"]
     assert store.read_document(published, "state") == b"{}"
     assert published.body == {"gates": ["x"]}
-    assert store.verify(published) == []
+    store.verify(published)
 
 
 def test_equal_content_is_one_generation_and_leaves_the_same_files(store: PublicationStore) -> None:
@@ -124,14 +124,38 @@ def test_a_table_that_was_changed_is_noticed(store: PublicationStore) -> None:
     (store.base / published.file("risk").path).write_bytes(
         (store.base / "elsewhere" / foreign.file("risk").path).read_bytes()
     )
-    assert store.verify(published) == ["risk"]
+    for look in (lambda: store.verify(published), lambda: store.read(published, "risk", columns=["value"])):
+        with pytest.raises(StorageError, match=r"STORE-004.*risk.*has changed.*re-run"):
+            look()
+    assert store.read(published, "pnl").equals(table(1.0))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('"gates": "failed"', '"gates": "passed"'), ('"rows": 1', '"rows": 2'), ("risk/mode", "other/mode")],
+)
+def test_a_manifest_that_was_changed_is_refused(store: PublicationStore, before: str, after: str) -> None:
+    store.publish(PARTITION, {"risk": table(1.0)}, {"gates": "failed"})
+    path = store.base / "_manifests" / f"{PARTITION}.json"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    with pytest.raises(StorageError, match=r"STORE-005.*2024-01\.json was changed.*delete it and re-run"):
+        store.find(PARTITION)
+
+
+def test_white_space_in_a_manifest_is_no_change(store: PublicationStore) -> None:
+    published = store.publish(PARTITION, {"risk": table(1.0)}, {"value": 0.1 + 0.2, "text": "≤"})
+    path = store.base / "_manifests" / f"{PARTITION}.json"
+    path.write_text(path.read_text().replace("\n", "  \n"))
+    assert store.find(PARTITION) == published
 
 
 def test_a_document_that_was_changed_or_lost_is_refused(store: PublicationStore) -> None:
     published = store.publish(PARTITION, {}, {}, {"state": b"{}"})
     path = store.base / published.file("state").path
     path.write_bytes(b"{ }")
-    with pytest.raises(StorageError, match=r"STORE-004.*has changed.*re-run its month"):
+    with pytest.raises(StorageError, match=r"STORE-004.*has changed.*re-run"):
         store.read_document(published, "state")
     path.unlink()
     with pytest.raises(StorageError, match=r"STORE-004.*is gone"):
@@ -142,7 +166,7 @@ def test_a_document_that_was_changed_or_lost_is_refused(store: PublicationStore)
 def test_a_table_that_is_no_parquet_any_more_is_named(store: PublicationStore, damage: bytes) -> None:
     published = store.publish(PARTITION, {"risk": table(1.0)}, {})
     (store.base / published.file("risk").path).write_bytes(damage)
-    with pytest.raises(StorageError, match=r"STORE-004.*cannot be read.*re-run"):
+    with pytest.raises(StorageError, match=r"STORE-004.*has changed.*re-run"):
         store.read(published, "risk")
 
 

@@ -9,66 +9,59 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ccxt
-
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.cex import LiveCex
-from basis_pipeline.venues.live.dialects import Binance
-from basis_pipeline.venues.live.transport import Redirect
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.engine.faulty import RecordingClock
-from basis_pipeline_tests.fakes.binance import BinanceSkin
+from basis_pipeline_tests.fakes.accounts import KEY, SECRET, Account, account
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import FakeServer
 from basis_pipeline_tests.venues.test_simulated import SETTINGS
 
-KEY, SECRET = "the-key-of-a-test", "the-secret-of-a-test"
+__all__ = ["KEY", "SECRET", "Bench", "bench"]
 
 
 @dataclass
 class Bench:
-    """`venue` talks to `books` through `server`; `again` is the same account in a process started later."""
+    """`venue` talks to `account` through its server; `again` is the same account in a process started later."""
 
-    books: FakeExchange
-    server: FakeServer
-    skin: BinanceSkin
+    account: Account
     journal: LiveJournal
     clock: RecordingClock
     venue: LiveCex
     path: Path
 
+    @property
+    def books(self) -> FakeExchange:
+        return self.account.books
+
+    @property
+    def server(self) -> FakeServer:
+        return self.account.server
+
+    @property
+    def skin(self) -> Any:
+        return self.account.skin
+
     def again(self) -> Bench:
-        journal = LiveJournal.open(self.path, belongs_to="btc_basis@dev", now=itertools.count(1).__next__)
-        clock = RecordingClock()
-        venue = live_venue(self.server, journal, clock)
-        return Bench(self.books, self.server, self.skin, journal, clock, venue, self.path)
+        return _opened(self.account, self.path)
 
     def sent(self, order: Order) -> int:
         """How many orders with this intent's client id the exchange has accepted."""
         return sum(placed.client_id == self.journal.next_id(order.operation_id) for placed in self.books.orders)
 
 
-def live_venue(server: FakeServer, journal: LiveJournal, clock: RecordingClock, **options: Any) -> LiveCex:
-    client = ccxt.binance(
-        {"apiKey": KEY, "secret": SECRET, "timeout": 1_000, "rateLimit": 0.1, "options": Binance.client_options}
-    )
-    client.session.mount("https://", Redirect(server.url))
-    exchange = CcxtExchange(client, Binance())
-    return LiveCex(exchange, SETTINGS, journal, clock, **{"since": 0, "max_notional": 1e9, **options})
+def _opened(made: Account, path: Path, **options: Any) -> Bench:
+    journal = LiveJournal.open(path, belongs_to="btc_basis@dev", now=itertools.count(1).__next__)
+    clock = RecordingClock()
+    options = {"since": 0, "max_notional": 1e9, **options}
+    venue = LiveCex(made.exchange(timeout=1.0), SETTINGS, journal, clock, **options)
+    return Bench(made, journal, clock, venue, path)
 
 
 @contextmanager
-def bench(folder: Path, *, usdt: float = 100_000.0, margin: float = 50_000.0) -> Iterator[Bench]:
-    """A funded account at the prices of the simulated venues' tests."""
-    books = FakeExchange()
-    books.list_coin("BTC", 50_000.0)
-    books.list_coin("ETH", 2_500.0)
-    books.spot["USDT"], books.margin["USDT"], books.now = usdt, margin, START
-    skin = BinanceSkin(books, KEY, SECRET)
-    path = folder / "journal.sqlite"
-    journal = LiveJournal.open(path, belongs_to="btc_basis@dev", now=itertools.count(1).__next__)
-    with FakeServer(skin) as server:
-        clock = RecordingClock()
-        yield Bench(books, server, skin, journal, clock, live_venue(server, journal, clock), path)
+def bench(folder: Path, *, usdt: float = 100_000.0, margin: float = 50_000.0, **options: Any) -> Iterator[Bench]:
+    """A funded account at Binance at the prices of the simulated venues' tests."""
+    with account("binance", usdt=usdt, margin=margin, at=START) as made:
+        yield _opened(made, folder / "journal.sqlite", **options)

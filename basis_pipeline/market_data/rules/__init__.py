@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from basis_pipeline.market_data.corrections import Corrections
+from basis_pipeline.market_data.corrections import Corrections, SourceCorrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.rules.candles import contracts_to_coins, ignore_mark_volume, set_aside_implausible
+from basis_pipeline.market_data.rules.downloads import came_from_venue, prefer_downloads
 from basis_pipeline.market_data.rules.duplicates import drop_exact_duplicates, resolve_conflicts, set_aside_conflicts
 from basis_pipeline.market_data.rules.fills import fill_holes, hole_stamps
 from basis_pipeline.market_data.rules.flags import flag_early_samples, flag_interpolated, flag_tip_spikes
@@ -32,10 +34,15 @@ Peers = Callable[[SeriesKey], Series | None]
 
 def clean(series: Series, corrections: Corrections) -> Series:
     """Apply the rules that need nothing but the series itself and what is declared for its source."""
-    for rule in _rules(series.key, corrections):
-        series = rule(series)
-    frame = series.frame.sort_values(list(series.dataset.key), kind="stable", ignore_index=True)
-    return Series(series.key, frame, series.quarantine, series.ledger, series.findings)
+    fetched, declared = came_from_venue(series), corrections.of(series.key)
+    if fetched.any():
+        # What is declared of a vendor's files is not true of what the venue itself says.
+        given = _apply(series.part(~fetched), _source_rules(series.key, declared))
+        own = _apply(series.part(fetched), _source_rules(series.key, SourceCorrections()))
+        series = _sorted(prefer_downloads(given.joined(own)))
+    else:
+        series = _apply(series, _source_rules(series.key, declared))
+    return _sorted(_apply(series, _value_rules(series.key, corrections)))
 
 
 def complete(series: Series, corrections: Corrections, peers: Peers, venues: list[SeriesKey]) -> Series:
@@ -69,8 +76,19 @@ def donors_consulted(series: Series, corrections: Corrections, venues: Sequence[
     return donors
 
 
-def _rules(key: SeriesKey, corrections: Corrections) -> Iterator[Rule]:
-    declared = corrections.of(key)
+def _apply(series: Series, rules: Iterator[Rule]) -> Series:
+    for rule in rules:
+        series = rule(series)
+    return series
+
+
+def _sorted(series: Series) -> Series:
+    frame = series.frame.sort_values(list(series.dataset.key), kind="stable", ignore_index=True)
+    return replace(series, frame=frame)
+
+
+def _source_rules(key: SeriesKey, declared: SourceCorrections) -> Iterator[Rule]:
+    """What depends on where the rows come from: stamps, repetitions, units."""
     if key.dataset == "funding_rates":
         yield round_to_second
     yield set_aside_off_grid
@@ -84,11 +102,15 @@ def _rules(key: SeriesKey, corrections: Corrections) -> Iterator[Rule]:
     if declared.label_shift:
         yield lambda series: shift_labels(series, declared.label_shift)
     yield set_aside_conflicts
+    if declared.contract_size:
+        yield lambda series: contracts_to_coins(series, declared.contract_size)
+
+
+def _value_rules(key: SeriesKey, corrections: Corrections) -> Iterator[Rule]:
+    """What is looked at in the values, wherever they come from."""
     if "_candles_" in key.dataset:
         yield lambda series: set_aside_implausible(series, corrections.general.implausible_bars_per_month)
     yield from _dataset_rules(key.dataset)
-    if declared.contract_size:
-        yield lambda series: contracts_to_coins(series, declared.contract_size)
 
 
 def _dataset_rules(dataset: str) -> Iterator[Rule]:

@@ -7,6 +7,7 @@ from basis_pipeline.market_data.findings import reject
 from basis_pipeline.market_data.sources import (
     aave_daily_csv,
     aave_hourly_parquet,
+    aave_rates_csv,
     aave_risk,
     benchmark_csv,
     candles_binary,
@@ -37,6 +38,7 @@ LAYOUTS: tuple[Layout, ...] = (
     dex_csv.LAYOUT,
     aave_daily_csv.LAYOUT,
     aave_hourly_parquet.LAYOUT,
+    aave_rates_csv.LAYOUT,
     oracle_csv.LAYOUT,
     peg_csv.LAYOUT,
     gas_csv.LAYOUT,

@@ -1,7 +1,7 @@
 "use strict";
 
 /* Draws every panel of the page from the JSON that came with it. A panel has one or more views (tabs); a view has times
-   (seconds, UTC) and series. Nothing is fetched. */
+   (seconds, UTC), series, and levels (limits, drawn as dashed lines). Sorts tables. Nothing is fetched. */
 
 const MONTH_SECONDS = 30.4375 * 86400;
 const panels = JSON.parse(document.getElementById("panels").textContent);
@@ -101,19 +101,48 @@ function options(panel, view, width) {
     scales: { x: shown ? { min: shown[0], max: shown[1] } : {}, y: { range: valueRange(view) } },
     series: [{ label: "", value: (_, seconds) => stamp(seconds ?? view.times.at(-1)) }, ...lines(view)],
     axes: [timeAxis(), valueAxis(view)],
-    hooks: { setScale: [(chart, key) => key === "x" && follow(chart)] },
+    hooks: { setScale: [(chart, key) => key === "x" && follow(chart)], drawAxes: [(chart) => drawLevels(chart, view)] },
   };
 }
 
+/* Levels that are always in sight count as values. */
 function valueRange(view) {
+  const kept = view.levels.filter((level) => level.kept).map((level) => level.value);
   return (_, low, high) => {
     if (low == null) return [0, 1];
+    low = Math.min(low, ...kept);
+    high = Math.max(high, ...kept);
     if (high - low < view.span) [low, high] = [(low + high - view.span) / 2, (low + high + view.span) / 2];
     if (low === high) return [low - Math.abs(low || 1) * 0.05, high + Math.abs(high || 1) * 0.05];
     const pad = (high - low) * 0.06;
     if (view.zero) return [Math.min(0, low - (low < 0 ? pad : 0)), Math.max(0, high + (high > 0 ? pad : 0))];
     return [low - pad, high + pad];
   };
+}
+
+function drawLevels(chart, view) {
+  const { ctx, bbox } = chart;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  ctx.setLineDash([5 * ratio, 4 * ratio]);
+  ctx.font = `${11 * ratio}px ${css("--font")}`;
+  ctx.textAlign = "right";
+  const taken = []; // [y, left edge] of the labels so far: one that would cover another moves to its left
+  for (const level of view.levels) {
+    const y = chart.valToPos(level.value, "y", true);
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    ctx.strokeStyle = ctx.fillStyle = css(level.colour);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    const text = `${level.label} ${written(view.format, level.value)}`;
+    const near = taken.filter(([other]) => Math.abs(other - y) < 14 * ratio).map(([, left]) => left - 10 * ratio);
+    const right = Math.min(bbox.left + bbox.width, ...near);
+    ctx.fillText(text, right, y - 4 * ratio);
+    taken.push([y, right - ctx.measureText(text).width]);
+  }
+  ctx.restore();
 }
 
 function stamp(seconds) {
@@ -171,6 +200,7 @@ function span() {
 
 function addRangeButtons() {
   const bar = document.querySelector(".ranges");
+  if (!bar) return;
   const [first, last] = span();
   const choices = [["All", null], ["1Y", 12], ["6M", 6], ["3M", 3], ["1M", 1]];
   for (const [label, months] of choices) {
@@ -201,6 +231,30 @@ function addFilter() {
   });
 }
 
+/* A table whose header cells hold buttons: a click sorts by that column, the next one the other way round. */
+function addSorting(table) {
+  const heads = [...table.querySelectorAll("thead th")];
+  heads.forEach((head, column) => {
+    const button = head.querySelector("button");
+    if (!button) return;
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...table.tBodies[0].rows];
+      rows.sort((a, b) => compare(a.cells[column].textContent, b.cells[column].textContent) * (down ? -1 : 1));
+      table.tBodies[0].append(...rows);
+    });
+  });
+}
+
+/* Numbers as numbers, what is not there last, everything else as text. */
+function compare(a, b) {
+  const [x, y] = [a, b].map((text) => Number.parseFloat(text.replace("−", "-").replaceAll(",", "")));
+  if (Number.isNaN(x) && Number.isNaN(y)) return a.localeCompare(b);
+  return Number.isNaN(x) || Number.isNaN(y) ? Number.isNaN(y) - Number.isNaN(x) : x - y;
+}
+
 function redraw() {
   for (const { panel, index } of [...charts.values()]) draw(panel, index);
 }
@@ -211,6 +265,7 @@ for (const panel of panels) {
 }
 if (panels.length) addRangeButtons();
 addFilter();
+document.querySelectorAll("table.sortable").forEach(addSorting);
 
 new ResizeObserver(() => {
   for (const { chart, panel } of charts.values()) {
@@ -219,3 +274,4 @@ new ResizeObserver(() => {
   }
 }).observe(document.body);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+matchMedia("print").addEventListener("change", redraw); // paper is light

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import ccxt
 
 MILLISECOND = 1_000
-PAGE = 100
 
 
 class CcxtExchange:
@@ -56,7 +55,7 @@ class CcxtExchange:
             quote=market["quote"],
             perp=bool(market["swap"]),
             lot=float(market["precision"]["amount"]) * float(market.get("contractSize") or 1.0),
-            min_quantity=float(limits["amount"]["min"] or 0.0),
+            min_quantity=float(limits["amount"]["min"] or 0.0) * float(market.get("contractSize") or 1.0),
             min_notional=float(limits["cost"]["min"] or 0.0),
         )
 
@@ -114,18 +113,9 @@ class CcxtExchange:
         }
 
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
-        """Pages forward from the last line seen; lines of one millisecond may come twice and are told apart by id."""
-        found: dict[str, IncomeLine] = {}
-        start = since // MILLISECOND
-        while True:
-            with _answers(self.name):
-                page = self._client.fetch_funding_history(symbol, start, PAGE)
-            lines = [_income(line) for line in page]
-            fresh = [line for line in lines if line.reference not in found]
-            found |= {line.reference: line for line in fresh}
-            if len(page) < PAGE or not fresh:
-                return tuple(sorted(found.values(), key=lambda line: (line.at, line.reference)))
-            start = max(line.at for line in lines) // MILLISECOND
+        with _answers(self.name):
+            lines = self._dialect.funding(self._client, symbol, since // MILLISECOND)
+        return tuple(sorted((line for line in lines if line.at >= since), key=lambda line: (line.at, line.reference)))
 
     def prices(self, symbol: str) -> PriceLine:
         with _answers(self.name):
@@ -138,10 +128,6 @@ class CcxtExchange:
 
     def _contract_size(self, symbol: str) -> float:
         return float(self._client.market(symbol).get("contractSize") or 1.0)
-
-
-def _income(line: dict[str, Any]) -> IncomeLine:
-    return IncomeLine(str(line["id"]), line["symbol"], float(line["amount"]), int(line["timestamp"]) * MILLISECOND)
 
 
 @contextmanager

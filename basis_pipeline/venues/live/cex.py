@@ -44,6 +44,7 @@ class LiveCex:
         clock: waits between questions.
         since: microseconds; income before it is in the state already.
         max_notional: USDT; larger orders are refused here, whatever the strategy says.
+        read_only: every order is checked and then refused; nothing is sent.
         deadline: seconds after which a fate that is still unknown stops the session (R36).
     """
 
@@ -59,11 +60,13 @@ class LiveCex:
         *,
         since: int,
         max_notional: float,
+        read_only: bool = False,
         deadline: float = 120.0,
     ) -> None:
         self.name = exchange.name
         self._exchange, self._settings, self._journal, self._clock = exchange, settings, journal, clock
         self._since, self._max_notional, self._deadline = since, max_notional, deadline
+        self._read_only = read_only
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
@@ -144,6 +147,12 @@ class LiveCex:
             )
         if order.side is None:
             raise OrderError(f"{order.operation} at {self.name} has no side.")
+        if self._read_only:
+            raise OrderError(
+                f"read only: {order.side} {quantity:.10g} {listing.symbol} at {self.name} was not sent.",
+                code="EXEC-015",
+                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
+            )
         client_id = self._journal.next_id(order.operation_id)
         return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
 

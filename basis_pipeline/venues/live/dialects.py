@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from basis_pipeline.domain.orders import Side
-from basis_pipeline.venues.live.exchange import Listing, MarketOrder, PriceLine
+from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder, PriceLine
 
 if TYPE_CHECKING:
     import ccxt
 
 MILLISECOND = 1_000
+PAGE = 100
 ROOM = 1.01
 """Of the cost of an order, moved beforehand: the price may go against us between asking and filling."""
 
@@ -30,6 +31,11 @@ class Dialect(Protocol):
     positions_parameters: ClassVar[dict[str, Any]]
     client_options: ClassVar[dict[str, Any]]
 
+    def use_test_network(self, client: ccxt.Exchange) -> None: ...
+
+    def marked_as_test(self, client: ccxt.Exchange) -> bool:
+        """Whether requests to a production host say that they are for the demo."""
+
     def amount(self, client: ccxt.Exchange, order: MarketOrder) -> float:
         """The quantity in the exchange's own unit: base tokens or contracts."""
 
@@ -43,7 +49,17 @@ class Dialect(Protocol):
 
     def balances(self, client: ccxt.Exchange) -> dict[str, float]: ...
 
+    def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
+        """Every funding payment with a time >= `since` (milliseconds), + = received; in any order."""
+
     def prices(self, client: ccxt.Exchange, symbol: str, *, perp: bool) -> PriceLine: ...
+
+
+def income_line(line: dict[str, Any], sign: float = 1.0) -> IncomeLine:
+    """A funding payment in the client library's terms; `sign` is -1 where it passes on payments as positive."""
+    return IncomeLine(
+        str(line["id"]), line["symbol"], sign * float(line["amount"]), int(line["timestamp"]) * MILLISECOND
+    )
 
 
 class Binance:
@@ -54,9 +70,15 @@ class Binance:
     positions_parameters: ClassVar[dict[str, Any]] = {"subType": "linear"}
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
-        "fetchCurrencies": False,
         "fetchMargins": False,
     }
+
+    def use_test_network(self, client: ccxt.Exchange) -> None:
+        """The demo covers spot and futures; it moves nothing between their wallets, so both have to be funded."""
+        client.enable_demo_trading(True)
+
+    def marked_as_test(self, client: ccxt.Exchange) -> bool:
+        return False
 
     def amount(self, client: ccxt.Exchange, order: MarketOrder) -> float:
         return order.quantity
@@ -96,6 +118,18 @@ class Binance:
             return PriceLine(last, at)
         funding = client.fetch_funding_rate(symbol)
         return PriceLine(last, at, float(funding["markPrice"]), float(funding["fundingRate"]))
+
+    def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
+        """Pages forward from the last line seen; lines of one millisecond may come twice and are told apart by id."""
+        found: dict[str, IncomeLine] = {}
+        start = since
+        while True:
+            page = client.fetch_funding_history(symbol, start, PAGE)
+            fresh = [line for line in map(income_line, page) if line.reference not in found]
+            found |= {line.reference: line for line in fresh}
+            if len(page) < PAGE or not fresh:
+                return list(found.values())
+            start = max(line.at for line in fresh) // MILLISECOND
 
     def _wallets(self, client: ccxt.Exchange) -> tuple[dict[str, float], dict[str, float]]:
         spot = client.fetch_balance({"type": "spot"})["total"]

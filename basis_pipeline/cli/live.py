@@ -1,0 +1,87 @@
+"""`basis live`: start a session, stop it, ask how it is."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from basis_pipeline.cli import screens
+from basis_pipeline.config.environment import read_environment
+from basis_pipeline.domain.errors import ConfigError, SystemFailure
+from basis_pipeline.domain.timeline import iso, parse_moment
+from basis_pipeline.runs.backtest import parse_overrides
+from basis_pipeline.runs.live import journal_path, plan_live
+from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live_status import status_json
+from basis_pipeline.runs.workspace import Workspace
+
+SYSTEM_FAILURE = 3
+
+
+@click.command("live")
+@click.argument("mode")
+@click.option("--until", help="Stop at this moment, ISO with zone; default: when asked to (Ctrl-C, SIGTERM).")
+@click.option(
+    "--interval", type=click.FloatRange(0.1, 3_600.0), help="Seconds between ticks; default configs/live.yaml."
+)
+@click.option("--acknowledge", is_flag=True, help="A large difference was looked at: take the venues' word for it.")
+@click.option(
+    "--seed-from-backtest", "seed", metavar="EXPERIMENT", help="A new record goes on from its last checkpoint."
+)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
+@click.option("--status", is_flag=True, help="Print where the session stands as JSON, from its journal, and exit.")
+@click.pass_obj
+def live_command(  # noqa: PLR0917 - one parameter per option of the command
+    workspace: Workspace,
+    mode: str,
+    until: str | None,
+    interval: float | None,
+    acknowledge: bool,
+    seed: str | None,
+    pairs: tuple[str, ...],
+    status: bool,
+) -> None:
+    """Run MODE on real venues until stopped. Log lines (JSON) go to standard error.
+
+    Starts only where BASIS_LIVE_TRADING__ENABLED=true, sends orders only where READ_ONLY=false (docs/guides/live.md).
+    Exit code 0: stopped as asked. 1: refused, an operator has to look. 2: configuration. 3: failed, start it again.
+    """
+    if status:
+        environment = read_environment().environment
+        screens.result(status_json(journal_path(workspace, mode, environment)).decode())
+        return
+    plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
+    end = parse_moment(until, name="--until") if until else None
+    kind = "read only" if plan.switches.read_only else f"orders up to {plan.switches.max_trade_size_usd:,.0f} USD"
+    screens.say(
+        f"{mode} in {plan.environment}, {kind}, journal {plan.journal_path}" + (f", until {iso(end)}" if end else "")
+    )
+    with _signals() as stop:
+        try:
+            plan.run(acknowledged=acknowledge, interval=interval, until=end, begun=stop.append)
+        except SystemFailure as failure:
+            screens.complain(str(failure))
+            raise SystemExit(SYSTEM_FAILURE) from failure
+
+
+@contextmanager
+def _signals() -> Iterator[list[LiveSession]]:
+    """SIGTERM and Ctrl-C stop the sessions in the list between orders; both are restored at the end."""
+    sessions: list[LiveSession] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if not sessions:
+            raise ConfigError(f"{signal.Signals(number).name} before the session began.")
+        for session in sessions:
+            session.stop(f"asked to by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield sessions
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

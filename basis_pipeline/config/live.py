@@ -1,0 +1,142 @@
+"""What a live session may do: `configs/live.yaml`, and the BASIS_LIVE_TRADING__* and credential variables.
+
+Everything that can cost money is off until a variable says otherwise, and every refusal names that variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from pydantic import Field
+
+from basis_pipeline.config.fields import Model, NotNegative, Positive
+from basis_pipeline.config.loading import read_model
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.secret import Secret
+
+PREFIX = "BASIS_LIVE_TRADING__"
+SWITCHES = {
+    "ENABLED": "true lets `basis live` start (default false)",
+    "READ_ONLY": "false lets it send orders (default true: every order is refused and recorded)",
+    "MAX_TRADE_SIZE_USD": "largest order (default 100)",
+    "EMERGENCY_STOP_LOSS_PCT": "drawdown at which trading stops for good, as a fraction (default 0.15)",
+    "HEARTBEAT_TIMEOUT_SECONDS": "without a completed tick for this long the session fails (default 300)",
+    "ENDPOINT_<VENUE>": "a server on loopback to talk to instead of the venue, for drills; never in prod",
+}
+_KEY_FIELDS = {
+    "binance": {
+        "spot_key": "BINANCE_SPOT_API_KEY",
+        "spot_secret": "BINANCE_SPOT_SECRET",
+        "futures_key": "BINANCE_FUTURES_API_KEY",
+        "futures_secret": "BINANCE_FUTURES_SECRET",
+    },
+    "bybit": {"key": "BYBIT_API_KEY", "secret": "BYBIT_SECRET"},
+    "okx": {"key": "OKX_API_KEY", "secret": "OKX_SECRET", "passphrase": "OKX_PASSPHRASE"},
+}
+"""By venue: what its client needs, and the end of the variable that has it."""
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ToleranceFile(Model):
+    relative: Annotated[float, Field(ge=0.0, le=0.01)] = 1e-4
+    usdt: NotNegative = 1.0
+
+
+class LiveFile(Model):
+    """The keys of configs/live.yaml."""
+
+    interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 60.0
+    maximum_price_age_seconds: Positive = 120.0
+    drift: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-3
+    tolerance: ToleranceFile = ToleranceFile()
+    order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
+    request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
+
+
+class LiveSwitches(msgspec.Struct, frozen=True):
+    """The BASIS_LIVE_TRADING__* variables, typed; see SWITCHES. `endpoints` are by venue."""
+
+    enabled: bool
+    read_only: bool
+    max_trade_size_usd: float
+    emergency_stop_loss: float
+    heartbeat_timeout: float
+    endpoints: dict[str, str]
+
+
+def load_live(config_dir: Path) -> LiveFile:
+    """configs/live.yaml, or the defaults where there is none."""
+    file = config_dir / "live.yaml"
+    return read_model(LiveFile, file) if file.is_file() else LiveFile()
+
+
+def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitches:
+    """ConfigError for an unknown switch, a value that cannot be read, or an endpoint that is not allowed."""
+    given = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
+    endpoints = {n.removeprefix("ENDPOINT_").lower(): given.pop(n) for n in list(given) if n.startswith("ENDPOINT_")}
+    if strangers := sorted(given.keys() - SWITCHES.keys()):
+        known = ", ".join(PREFIX + name for name in SWITCHES)
+        raise ConfigError(f"environment variable {PREFIX}{strangers[0]} is not known.", remedy=f"known are {known}.")
+    for venue, url in endpoints.items():
+        _check_endpoint(venue, url, environment)
+    return LiveSwitches(
+        enabled=_flag(given, "ENABLED", default=False),
+        read_only=_flag(given, "READ_ONLY", default=True),
+        max_trade_size_usd=_positive(given, "MAX_TRADE_SIZE_USD", 100.0),
+        emergency_stop_loss=_positive(given, "EMERGENCY_STOP_LOSS_PCT", 0.15, largest=1.0),
+        heartbeat_timeout=_positive(given, "HEARTBEAT_TIMEOUT_SECONDS", 300.0),
+        endpoints=endpoints,
+    )
+
+
+def credentials(variables: Mapping[str, str], environment: str, venue: str) -> dict[str, Secret]:
+    """What the client of `venue` needs, by field; ConfigError naming every variable that is missing."""
+    if venue not in _KEY_FIELDS:
+        raise ConfigError(f"there is no live client for {venue}.", remedy=f"known are {', '.join(_KEY_FIELDS)}.")
+    names = {field: f"BASIS_{environment.upper()}__CEX__{end}" for field, end in _KEY_FIELDS[venue].items()}
+    if missing := [name for name in names.values() if not variables.get(name)]:
+        raise ConfigError(
+            f"credentials of {venue} are missing: {', '.join(missing)}.",
+            code="CONFIG-003",
+            remedy=f"set them in the environment; BASIS_ENVIRONMENT is {environment}.",
+        )
+    return {field: Secret(variables[name]) for field, name in names.items()}
+
+
+def _check_endpoint(venue: str, url: str, environment: str) -> None:
+    name = f"{PREFIX}ENDPOINT_{venue.upper()}"
+    if environment == "prod":
+        raise ConfigError(
+            f"{name} is set, and production talks to {venue} itself and to nobody else.",
+            remedy=f"unset {name}, or use BASIS_ENVIRONMENT=staging.",
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.hostname not in LOOPBACK_HOSTS:
+        raise ConfigError(
+            f"{name} does not name a server on loopback: {environment} never talks to other hosts than the venue's "
+            "own demo or test network.",
+            remedy=f"write it as http://127.0.0.1:<port>, or unset {name}.",
+        )
+
+
+def _flag(given: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = given.get(name, str(default)).lower()
+    if text not in ("true", "false"):
+        raise ConfigError(f"{PREFIX}{name} is {text!r}, neither true nor false.")
+    return text == "true"
+
+
+def _positive(given: Mapping[str, str], name: str, default: float, *, largest: float = float("inf")) -> float:
+    text = given.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= largest or value == float("inf"):
+        bound = f" up to {largest:g}" if largest < float("inf") else ""
+        raise ConfigError(f"{PREFIX}{name} is {text!r}, not a number above 0{bound}.")
+    return value

@@ -1,0 +1,91 @@
+"""Downloads: vendor files from where they are published, before ingestion. Off unless downloads.yaml enables them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from basis_pipeline.defs.failures import refusals
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.runs.download import DownloadReport, Outcome, Selection, download, is_configured
+
+DOWNLOADS = "downloads"
+_SHOWN = 500
+_COLUMNS = ("source", "series", "month", "status", "rows", "steps missing", "file", "problem")
+
+
+class DownloadConfig(dg.Config):
+    """What to fetch; empty fields mean everything that configs/downloads.yaml lists."""
+
+    first_month: str = Field(default="", description="YYYY-MM; empty: first_month of the configuration.")
+    last_month: str = Field(default="", description="YYYY-MM, included; empty: the current month.")
+    datasets: list[str] = Field(default=[], description="Only these datasets.")
+    venues: list[str] = Field(default=[], description="Only these exchanges, protocols or chains.")
+    symbols: list[str] = Field(default=[], description="Only these symbols.")
+
+
+@dg.asset(
+    name=DOWNLOADS,
+    group_name="data_raw",
+    kinds={"csv"},
+    owners=["team:market-data"],
+    pool="market_data",
+    output_required=False,
+    description="""Vendor files of exchanges (archives and APIs) and of Ethereum, one per series and month.
+
+* a complete month is never fetched again; the open one goes on where it ended
+* every file has a `.provenance.json` beside it: URLs, digests, how far it reaches
+* nothing is fetched unless `enabled: true` stands in `configs/downloads.yaml`
+""",
+)
+def downloads(
+    context: dg.AssetExecutionContext, config: DownloadConfig, workspace: WorkspaceResource
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Fetch what is due; fail at the end if some of it could not be had."""
+    opened = workspace.open()
+    with refusals():
+        if not is_configured(opened):
+            context.log.warning("nothing is downloaded: `enabled` is false in downloads.yaml, or the root is a sample")
+            return
+        report = download(
+            opened,
+            Selection(frozenset(config.datasets), frozenset(config.venues), frozenset(config.symbols)),
+            first=config.first_month or None,
+            last=config.last_month or None,
+            note=lambda outcome: _log(context, outcome),
+        )
+    metadata = _metadata(report)
+    if report.failed:
+        problem = (
+            f"{len(report.failed)} of {len(report.outcomes)} months could not be had; first: {report.failed[0].error}"
+        )
+        raise dg.Failure(problem, metadata, allow_retries=False)
+    yield dg.MaterializeResult(metadata=metadata)
+
+
+def _log(context: dg.AssetExecutionContext, outcome: Outcome) -> None:
+    """Months that were complete before are not worth a line each."""
+    if outcome.error:
+        context.log.error(f"{outcome.target}: {outcome.error}")
+    elif outcome.status != "kept":
+        context.log.info(f"{outcome.target}: {outcome.status}, {outcome.rows} rows, {outcome.missing} steps missing")
+
+
+def _metadata(report: DownloadReport) -> dict[str, dg.MetadataValue]:
+    """What became of each month, those first that somebody should look at."""
+    order = ("failed", "missing", "fetched", "extended", "kept")
+    shown = sorted(report.outcomes, key=lambda outcome: order.index(outcome.status))[:_SHOWN]
+    return {
+        "folder": dg.MetadataValue.path(str(report.raw / DOWNLOADS)),
+        **{f"months {status}": dg.MetadataValue.int(count) for status, count in report.counts().items()},
+        "months": dg.MetadataValue.table(
+            [dg.TableRecord(dict(zip(_COLUMNS, _cells(outcome), strict=True))) for outcome in shown],
+            schema=dg.TableSchema([dg.TableColumn(column) for column in _COLUMNS]),
+        ),
+    }
+
+
+def _cells(outcome: Outcome) -> tuple[str | int, ...]:
+    target = outcome.target
+    said = (target.source, str(target.key), target.month, outcome.status)
+    return *said, outcome.rows, outcome.missing, target.path, str(outcome.error or "")

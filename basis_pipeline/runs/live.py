@@ -1,0 +1,244 @@
+"""The use case `live`: a mode on real venues, from its configuration and the environment to a session that runs.
+
+Every reason not to start is checked before anything is opened, and each is one message with what to do about it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from basis_pipeline.config.environment import read_environment
+from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
+from basis_pipeline.config.models import BasisStrategy
+from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
+from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode, Tolerance
+from basis_pipeline.domain.state import EngineState
+from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_log import LiveLog
+from basis_pipeline.runs.live_session import LiveSession, LiveVenue, SessionParts
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.files import exclusive_lock
+from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
+from basis_pipeline.venues.live.cex import LiveCex
+from basis_pipeline.venues.live.clients import live_exchange
+from basis_pipeline.venues.live.feed import LiveExchangeFeed
+
+STABLE = "USDT"
+
+
+class WallClock:
+    """Real time; idling ends within a fifth of a second of being asked to stop."""
+
+    now = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+    @staticmethod
+    def wall() -> int:
+        return time.time_ns() // 1_000
+
+    @staticmethod
+    def idle(seconds: float, stopped: Callable[[], bool]) -> None:
+        end = time.monotonic() + seconds
+        while not stopped() and (left := end - time.monotonic()) > 0.0:
+            time.sleep(min(0.2, left))
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """A session that may start: everything that can be refused without talking to a venue was checked.
+
+    Attributes:
+        wired: as configured; `settings` are the same with the live error policy and tolerance.
+        keys: credentials by venue and field.
+    """
+
+    workspace: Workspace
+    wired: WiredMode
+    settings: EngineSettings
+    environment: str
+    live: LiveFile
+    switches: LiveSwitches
+    keys: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    seed: EngineState | None = None
+
+    @property
+    def journal_path(self) -> Path:
+        return journal_path(self.workspace, self.wired.name, self.environment)
+
+    def run(
+        self,
+        *,
+        acknowledged: bool = False,
+        interval: float | None = None,
+        until: int | None = None,
+        begun: Callable[[LiveSession], None],
+    ) -> None:
+        """Run until stopped; `begun` gets the session before it starts, to stop it by.
+
+        Raises:
+            SystemFailure, StateError: as LiveSession.run.
+            StorageError: another session of this mode is running.
+        """
+        name = f"live-{self.wired.name}-{self.environment}"
+        with ExitStack() as stack:
+            lock = self.workspace.root.path / "locks" / f"{name}.lock"
+            stack.enter_context(exclusive_lock(lock, purpose=f"a live session of {self.wired.name}"))
+            journal = LiveJournal.open(
+                self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
+            )
+            stack.callback(journal.close)
+            session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
+            begun(session)
+            session.run(until=until)
+
+    def _parts(self, journal: LiveJournal, interval: float | None) -> SessionParts:
+        exchanges = {
+            venue: live_exchange(
+                venue,
+                self.environment,
+                keys,
+                endpoint=self.switches.endpoints.get(venue),
+                timeout=self.live.request_timeout_seconds,
+            )
+            for venue, keys in self.keys.items()
+        }
+        log = LiveLog(sys.stderr, secrets.token_hex(4), [s for keys in self.keys.values() for s in keys.values()])
+        return SessionParts(
+            self.settings,
+            self.wired.strategy,
+            self._venues(exchanges, journal),
+            LiveExchangeFeed(
+                self.settings,
+                exchanges,
+                _references(self.wired, exchanges),
+                maximum_age=self.live.maximum_price_age_seconds,
+            ),
+            journal,
+            WallClock(),
+            interval=interval or self.live.interval_seconds,
+            drift=self.live.drift,
+            stop_loss=self.switches.emergency_stop_loss,
+            heartbeat=self.switches.heartbeat_timeout,
+            log=log,
+        )
+
+    def _venues(self, exchanges: Mapping[str, CcxtExchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
+        state = journal.last_state()
+        venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
+        for name, exchange in exchanges.items():
+            venues[name] = LiveCex(
+                exchange,
+                self.settings,
+                journal,
+                WallClock(),
+                since=state.timestamp if state else WallClock.wall(),
+                max_notional=self.switches.max_trade_size_usd,
+                read_only=self.switches.read_only,
+                deadline=self.live.order_deadline_seconds,
+            )
+        return venues
+
+
+def plan_live(
+    workspace: Workspace,
+    mode: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    seed_from: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> LivePlan:
+    """Everything a session of `mode` needs, or the one reason why it cannot be.
+
+    Args:
+        workspace: configuration and data root; the journal is below it.
+        mode: name of a mode file.
+        overrides: dotted keys; they belong to the record, so a journal is resumed with the same ones only.
+        seed_from: name of an experiment whose last checkpoint a new record goes on from.
+        variables: the environment; default that of the process.
+
+    Raises:
+        ConfigError: not enabled, wrong environment, missing credentials, a mode that live sessions do not carry.
+        StateError: there is no such checkpoint.
+    """
+    given = dict(os.environ if variables is None else variables)
+    environment = read_environment(given).environment
+    switches = read_switches(given, environment)
+    if not switches.enabled:
+        raise ConfigError(
+            "live trading is not enabled.",
+            code="CONFIG-004",
+            remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
+        )
+    wired = wire_mode(workspace.config, mode, overrides)
+    live = load_live(workspace.config.path)
+    exchanges = _carried(wired)
+    return LivePlan(
+        workspace,
+        wired,
+        replace(
+            wired.settings,
+            execution_mode=ExecutionMode.LIVE,
+            error_policy=ErrorPolicyName.RETRY,
+            tolerance=Tolerance(live.tolerance.relative, live.tolerance.usdt),
+        ),
+        environment,
+        live,
+        switches,
+        {venue: credentials(given, environment, venue) for venue in exchanges},
+        _seed(workspace, mode, seed_from) if seed_from else None,
+    )
+
+
+def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
+    return workspace.root.path / "live" / environment / f"{mode}.sqlite"
+
+
+def _carried(wired: WiredMode) -> tuple[str, ...]:
+    """The exchanges of a mode that a live session can carry; ConfigError with what to change for any other."""
+    mode, settings = wired.name, wired.settings
+    if not isinstance(wired.file.strategy, BasisStrategy):
+        raise ConfigError(
+            f"{mode}: live sessions trade on exchanges only, shape {wired.file.strategy.shape} needs more.",
+            remedy="run it as a backtest, or choose a basis mode.",
+        )
+    exchanges = tuple(name for name, rules in settings.venues.items() if rules.kind == "cex")
+    if len(exchanges) > 1:
+        raise ConfigError(
+            f"{mode} spreads its cash over {', '.join(exchanges)}; live sessions move no funds between venues.",
+            remedy=f"keep it on one: --set 'strategy.hedge_allocation={{{exchanges[0]}: 1.0}}'.",
+        )
+    if settings.reserve_fraction > 0.0:
+        raise ConfigError(
+            f"{mode} keeps {settings.reserve_fraction:.2%} of its equity in a wallet; live sessions move no funds "
+            "between venues.",
+            remedy=f"--set reserve_fraction=0, and place all cash at {exchanges[0]}.",
+        )
+    return exchanges
+
+
+def _references(wired: WiredMode, exchanges: Mapping[str, CcxtExchange]) -> dict[str, str]:
+    """By asset, the exchange whose spot price values it: the configured one if the session has it."""
+    only = next(iter(exchanges))
+    chosen = {asset: wired.file.reference_price.get(asset, only) for asset in wired.settings.universe.assets}
+    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items() if asset != STABLE}
+
+
+def _seed(workspace: Workspace, mode: str, experiment: str) -> EngineState:
+    months = workspace.results.months(mode, experiment)
+    if not months:
+        raise StateError(
+            f"there is no published month of {mode} in experiment {experiment}.",
+            remedy=f"make it: basis backtest {mode} --experiment {experiment}.",
+        )
+    return workspace.results.checkpoint(mode, max(months), experiment)

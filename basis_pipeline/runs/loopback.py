@@ -1,0 +1,41 @@
+"""Servers of this project listen on loopback only: none of them asks who is there."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from basis_pipeline.domain.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port(wanted: int | None, usual: int) -> int:
+    """`wanted`, else `usual` or, where that is taken, a free one; ConfigError if `wanted` is taken."""
+    for port in (wanted,) if wanted else (usual, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ConfigError(f"port {wanted} of {LOOPBACK} is taken.", remedy="choose another --port.")
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM means the same as Ctrl-C, and neither is ignored: shells start background jobs that ignore them."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

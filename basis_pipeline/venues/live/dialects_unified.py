@@ -1,0 +1,151 @@
+"""Bybit and OKX: one wallet for spot and perps, so that cash never has to be moved within the account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, income_line
+from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder, PriceLine
+
+if TYPE_CHECKING:
+    import ccxt
+
+WEEK = 7 * 86_400_000
+"""Milliseconds: Bybit answers for one week from a start time."""
+
+
+class _Unified:
+    """What both have in common."""
+
+    positions_parameters: ClassVar[dict[str, Any]] = {}
+
+    def use_test_network(self, client: ccxt.Exchange) -> None:
+        client.set_sandbox_mode(True)
+
+    def make_room(self, client: ccxt.Exchange, listing: Listing, order: MarketOrder, price: float) -> None:
+        return
+
+
+class Bybit(_Unified):
+    """Unified trading account, API v5."""
+
+    name = "bybit"
+    client_id_key = "orderLinkId"
+    client_options: ClassVar[dict[str, Any]] = {
+        "fetchMarkets": {"types": ["spot", "linear"]},
+        "enableUnifiedMargin": False,
+        "enableUnifiedAccount": True,
+        "unifiedMarginStatus": 6,
+    }
+
+    def marked_as_test(self, client: ccxt.Exchange) -> bool:
+        return False
+
+    def amount(self, client: ccxt.Exchange, order: MarketOrder) -> float:
+        return order.quantity
+
+    def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
+        """Open and recently done orders first; after a restart of theirs only the history has the done ones."""
+        market = client.market(symbol)
+        query = {"category": _category(market), "symbol": market["id"], "orderLinkId": client_id}
+        for ask in (client.privateGetV5OrderRealtime, client.privateGetV5OrderHistory):
+            if found := ask(query)["result"]["list"]:
+                order: dict[str, Any] = client.parse_order(found[0], market)
+                return order
+        return None
+
+    def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.fetch_my_trades(symbol, limit=PAGE, params={"orderId": reference})
+        return found
+
+    def realised(self, trade: dict[str, Any]) -> float:
+        return float(trade.get("execPnl") or 0.0)
+
+    def balances(self, client: ccxt.Exchange) -> dict[str, float]:
+        """`walletBalance` leaves unrealised P&L out."""
+        total: dict[str, float] = client.fetch_balance()["total"]
+        return {token: amount for token, amount in total.items() if amount}
+
+    def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
+        """Week by week; a fee paid is positive there, here it is money that left."""
+        lines: list[IncomeLine] = []
+        now = int(client.fetch_time())
+        for start in range(since, now + 1, WEEK):
+            query = {"limit": PAGE, "endTime": min(start + WEEK - 1, now)}
+            page = client.fetch_funding_history(symbol, start, PAGE, query)
+            lines += [income_line(line, sign=-1.0) for line in page]
+        return lines
+
+    def prices(self, client: ccxt.Exchange, symbol: str, *, perp: bool) -> PriceLine:
+        market = client.market(symbol)
+        answer = client.publicGetV5MarketTickers({"category": _category(market), "symbol": market["id"]})
+        at, ticker = int(answer["time"]) * MILLISECOND, answer["result"]["list"][0]
+        if not perp:
+            return PriceLine(float(ticker["lastPrice"]), at)
+        return PriceLine(float(ticker["lastPrice"]), at, float(ticker["markPrice"]), float(ticker["fundingRate"]))
+
+
+class Okx(_Unified):
+    """Trading account in net mode; perps are counted in contracts of a fraction of a coin."""
+
+    name = "okx"
+    client_id_key = "clOrdId"
+    client_options: ClassVar[dict[str, Any]] = {
+        "fetchMarkets": {"types": ["spot", "swap"]},
+        "createOrder": "privatePostTradeOrder",
+    }
+
+    def marked_as_test(self, client: ccxt.Exchange) -> bool:
+        """Its demo is on the production host; a header says which one is meant."""
+        return str((client.headers or {}).get("x-simulated-trading")) == "1"
+
+    def amount(self, client: ccxt.Exchange, order: MarketOrder) -> float:
+        return order.quantity / float(client.market(order.symbol)["contractSize"] or 1.0)
+
+    def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
+        import ccxt  # noqa: PLC0415
+
+        try:
+            found: dict[str, Any] = client.fetch_order(None, symbol, {"clOrdId": client_id})
+        except ccxt.OrderNotFound:
+            return None
+        return found
+
+    def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
+        market = client.market(symbol)
+        query = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], "ordId": reference}
+        found: list[dict[str, Any]] = client.parse_trades(client.privateGetTradeFills(query)["data"], market)
+        return found
+
+    def realised(self, trade: dict[str, Any]) -> float:
+        return float(trade.get("fillPnl") or 0.0)
+
+    def balances(self, client: ccxt.Exchange) -> dict[str, float]:
+        """`cashBal`, because `eq` contains unrealised P&L."""
+        details = client.privateGetAccountBalance()["data"][0]["details"]
+        return {line["ccy"]: float(line["cashBal"]) for line in details}
+
+    def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
+        """Newest first, page by page back to `since`; bills are kept for three months."""
+        lines: list[IncomeLine] = []
+        query: dict[str, Any] = {"begin": str(since)}
+        while True:
+            page = client.fetch_funding_history(symbol, None, PAGE, query)
+            lines += [income_line(line) for line in page]
+            if len(page) < PAGE:
+                return lines
+            query = {**query, "after": min(page, key=lambda line: int(line["id"]))["id"]}
+
+    def prices(self, client: ccxt.Exchange, symbol: str, *, perp: bool) -> PriceLine:
+        ticker = client.fetch_ticker(symbol)
+        last, at = float(ticker["last"]), int(ticker["timestamp"]) * MILLISECOND
+        if not perp:
+            return PriceLine(last, at)
+        query = {"instType": "SWAP", "instId": client.market(symbol)["id"]}
+        mark = client.publicGetPublicMarkPrice(query)["data"][0]
+        rate = client.fetch_funding_rate(symbol)["fundingRate"]
+        return PriceLine(last, at, float(mark["markPx"]), float(rate))
+
+
+def _category(market: dict[str, Any]) -> str:
+    return "linear" if market["swap"] else "spot"

@@ -1,0 +1,101 @@
+"""Any order of orders, faults, crashes, restarts and funding: venue books = journal = positions, each intent once."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from basis_pipeline.domain.errors import SystemFailure
+from basis_pipeline.live_journal.database import JournalDatabase
+from basis_pipeline_tests.fakes.accounts import EXCHANGES
+from basis_pipeline_tests.fakes.server import Fault, Reply
+from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
+from basis_pipeline_tests.live.test_session import KilledError, dying
+
+PLACES = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}
+LOST = st.sampled_from(["before", "after"])
+BROKEN = Reply(502, {"gateway": "bad"})
+
+
+class LiveTrading(RuleBasedStateMachine):
+    """Rules change the world or let sessions live in it; nothing is checked while a session is dead, all of it after."""
+
+    @initialize(venue=st.sampled_from(EXCHANGES))
+    def opens(self, venue: str) -> None:
+        self.closing = ExitStack()
+        folder = Path(self.closing.enter_context(tempfile.TemporaryDirectory()))
+        self.stage: Stage = self.closing.enter_context(stage(folder, venue))
+        self.lives()
+
+    def lives(self, database: type[JournalDatabase] = JournalDatabase, minutes: int = 2) -> None:
+        """A session for some minutes, again as often as a supervisor would start it (R39)."""
+        for _ in range(8):
+            try:
+                self.stage.session(database=database).run(until=self.stage.books.now + minutes * MINUTE)
+            except SystemFailure:
+                continue
+            return
+        raise AssertionError("the book does not come back")
+
+    @rule(factor=st.floats(0.93, 1.07))
+    def the_price_moves_and_a_session_trades_on_it(self, factor: float) -> None:
+        books = self.stage.books
+        price = round(min(80_000.0, max(30_000.0, books.market("BTCUSDT", perp=False).price * factor)), 2)
+        books.set_price("BTC", price)
+        self.lives()
+        holds_what_the_venue_holds(self.stage)
+
+    @rule(phase=LOST)
+    def the_next_answer_to_an_order_is_lost(self, phase: str) -> None:
+        self.stage.server.faults.append(
+            Fault(PLACES[self.stage.name], "reset", "before" if phase == "before" else "after")
+        )
+
+    @rule()
+    def the_next_order_is_answered_by_a_broken_gateway_though_it_was_executed(self) -> None:
+        self.stage.server.faults.append(Fault(PLACES[self.stage.name], "reply", "after", reply=BROKEN))
+
+    @rule(polls=st.integers(1, 5))
+    def the_next_order_fills_late(self, polls: int) -> None:
+        self.stage.books.late_polls.append(polls)
+
+    @rule(fraction=st.floats(0.1, 0.9))
+    def the_next_order_fills_in_part(self, fraction: float) -> None:
+        self.stage.books.fill_fraction.append(fraction)
+
+    @rule(rate=st.floats(-0.001, 0.001))
+    def funding_is_paid(self, rate: float) -> None:
+        self.stage.books.now += 1_000
+        self.stage.books.pay_funding("BTCUSDT", rate)
+
+    @rule(entry=st.integers(1, 14), after=st.booleans(), factor=st.floats(0.8, 1.2))
+    def a_session_is_killed_at_an_entry_of_its_journal(self, entry: int, after: bool, factor: float) -> None:
+        books = self.stage.books
+        books.set_price(
+            "BTC", round(min(80_000.0, max(30_000.0, books.market("BTCUSDT", perp=False).price * factor)), 2)
+        )
+        try:
+            self.lives(dying(entry, after=after))
+        except KilledError:
+            self.lives()
+        holds_what_the_venue_holds(self.stage)
+
+    def teardown(self) -> None:
+        if hasattr(self, "closing"):
+            self.stage.server.faults.clear()
+            self.lives()
+            holds_what_the_venue_holds(self.stage)
+            self.closing.close()
+
+
+TestLiveTrading = LiveTrading.TestCase
+TestLiveTrading.settings = settings(
+    max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+TestLiveTrading = pytest.mark.slow(TestLiveTrading)
