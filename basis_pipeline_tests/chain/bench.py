@@ -55,6 +55,10 @@ class ChainClock:
         self.script()
 
 
+    def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        self.sleep(seconds)
+
+
 @dataclass
 class Bench:
     """`journal` and `venues` of one process; `again` is the next one."""
@@ -79,9 +83,7 @@ class Bench:
 
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
         process = self.again(database=database)
-        parts = SessionParts(
-            SETTINGS, MODE.strategy, process.venues, process.feed, process.journal, self.clock
-        )
+        parts = SessionParts(SETTINGS, MODE.strategy, process.venues, process.feed, process.journal, self.clock)
         return LiveSession(parts, **options)
 
     def held(self) -> Positions:

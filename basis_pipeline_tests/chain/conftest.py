@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline_tests.chain.anvil import anvil
+from basis_pipeline_tests.chain.anvil import ANVIL, anvil
 from basis_pipeline_tests.chain.bench import Bench, bench, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
 
@@ -16,6 +16,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.chain)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    if not ANVIL.is_file():
+        pytest.skip("needs the local chain: `make test-chain` installs and runs it")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,15 @@ from typing import Any
 from basis_pipeline.venues.live.abi import MAX_UINT
 from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import (
-    Deployment, Lender, LenderKind, Lending, Pool, Reserve, Staking, StakingKind, Token,
+    Deployment,
+    Lender,
+    LenderKind,
+    Lending,
+    Pool,
+    Reserve,
+    Staking,
+    StakingKind,
+    Token,
 )  # fmt: skip
 from basis_pipeline_tests.chain.anvil import CHAIN_ID, HERE, MODULES, Node, artifact, compiled
 

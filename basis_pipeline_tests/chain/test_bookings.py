@@ -71,9 +71,7 @@ def test_a_debt_is_repaid_to_the_last_wei_whatever_it_has_grown_to(there: Bench)
     assert there.held().quantities[debt] == 0.0
     assert apply(answer, held).quantities[debt] == 0.0
     pool = there.market.pool
-    left = there.chain.read(
-        there.market.weth, "allowance(address,address)", ("uint256",), there.market.executor, pool
-    )
+    left = there.chain.read(there.market.weth, "allowance(address,address)", ("uint256",), there.market.executor, pool)
     assert left == 0
 
 
@@ -139,7 +137,9 @@ def test_tokens_leave_only_for_addresses_on_the_list(market: Market, tmp_path: P
     answer = there.venues["wallet"].execute(away, there.held(), there.feed.at(there.clock.wall()))
     assert (answer.error_code, there.transactions()) == ("EXEC-015", 0)
     exchange = market.node.accounts[5]
-    listed = bench(market, tmp_path / "b.sqlite", deployment=replace(market.deployment, destinations={"wallet": exchange}))
+    listed = bench(
+        market, tmp_path / "b.sqlite", deployment=replace(market.deployment, destinations={"wallet": exchange})
+    )
     had = market.node.chain.balance(exchange)
     sent = listed.venues["wallet"].execute(away, listed.held(), listed.feed.at(listed.clock.wall()))
     assert sent.status is HandshakeStatus.CONFIRMED, sent.error_message

@@ -117,5 +117,3 @@ def test_sweeping_returns_tokens_and_eth_to_the_owner(market: Market) -> None:
 def send(node: Node, market: Market, *calls: Call) -> None:
     node.chain.ask("anvil_impersonateAccount", owner())
     node.do(market.executor, EXECUTE, [call.packed for call in calls], NOBODY, sender=owner())
-
-

@@ -44,7 +44,9 @@ def execute(there: Bench, what: Order = STAKE) -> ExecutionHandshake:
 
 
 def staked(there: Bench) -> float:
-    return float(there.chain.read(there.market.weeth, "balanceOf(address)", ("uint256",), there.market.executor)) / ETHER
+    return (
+        float(there.chain.read(there.market.weeth, "balanceOf(address)", ("uint256",), there.market.executor)) / ETHER
+    )
 
 
 def facts(there: Bench) -> list[Facts]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from basis_pipeline.domain.intents import Facts, Fate
-from basis_pipeline.domain.orders import HandshakeStatus, Operation
-from basis_pipeline.live_journal.database import Kind
+from basis_pipeline.domain.intents import Fate
+from basis_pipeline.domain.orders import Operation
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS, Bench
