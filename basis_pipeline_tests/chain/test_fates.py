@@ -44,9 +44,8 @@ def execute(there: Bench, what: Order = STAKE) -> ExecutionHandshake:
 
 
 def staked(there: Bench) -> float:
-    return (
-        float(there.chain.read(there.market.weeth, "balanceOf(address)", ("uint256",), there.market.executor)) / ETHER
-    )
+    units = there.chain.read(there.market.weeth, "balanceOf(address)", ("uint256",), there.market.executor)
+    return float(units) / ETHER
 
 
 def facts(there: Bench) -> list[Facts]:

@@ -26,7 +26,7 @@ def network(market: Market, chain_id: int, software: str, environment: str, expe
 
 @pytest.mark.parametrize("environment", ["dev", "staging"])
 def test_staging_refuses_the_main_network(market: Market, environment: str) -> None:
-    with pytest.raises(ConfigError, match=rf"LIVE-004.*{environment} refuses the main network \(chain 1\)"):
+    with pytest.raises(ConfigError, match=rf"CHAIN-001.*{environment} refuses the main network \(chain 1\)"):
         network(market, 1, "Geth/v1.14.0", environment)
 
 

@@ -177,7 +177,7 @@ def check_network(chain: Chain, *, expected: int, environment: str) -> None:
     """Refuse to work on a network that the environment is not meant for (C25, domain I2).
 
     Raises:
-        ConfigError: LIVE-004 staging on the main network unless it is a local fork, production on a test network or a
+        ConfigError: CHAIN-001 staging on the main network unless it is a local fork, production on a test network or a
             fork, or a node of another chain than the deployment is on.
     """
     found = chain.chain_id()
@@ -192,7 +192,7 @@ def check_network(chain: Chain, *, expected: int, environment: str) -> None:
     if wrong:
         raise ConfigError(
             f"{wrong}.",
-            code="LIVE-004",
+            code="CHAIN-001",
             remedy="point the RPC URL of this environment at its own network; staging may use `anvil --fork-url`.",
         )
 

@@ -53,7 +53,7 @@ class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
 
     Raises:
-        ConfigError: LIVE-006 the executor is no contract, or belongs to somebody else; LIVE-007 no ETH for gas.
+        ConfigError: CHAIN-003 the executor is no contract, or belongs to somebody else; CHAIN-004 no ETH for gas.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner
     if settings.universe.find(booking_chain.ETH) is None:
         raise ConfigError(
             f"{settings.mode} does not hold {booking_chain.ETH}, but gas is paid in it.",
-            code="LIVE-007",
+            code="CHAIN-004",
             remedy="declare the position; on chain no other token pays gas.",
         )
     wrong = ""
@@ -185,6 +185,6 @@ def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner
     if wrong:
         raise ConfigError(
             f"at the executor's address {executor} {wrong}.",
-            code="LIVE-006",
+            code="CHAIN-003",
             remedy="deploy Executor.sol with the wallet's address and put its own into the deployment.",
         )

@@ -71,7 +71,7 @@ class Signer:
             self._account: LocalAccount = EthAccount.from_key(key)
         except Exception:  # noqa: BLE001 - whatever the library says of a bad key may quote it
             raise ConfigError(
-                "the private key of the wallet is not 32 bytes in hexadecimal.", code="LIVE-005"
+                "the private key of the wallet is not 32 bytes in hexadecimal.", code="CHAIN-002"
             ) from None
         self.address = str(self._account.address)
         self._chain_id = chain_id
