@@ -54,7 +54,6 @@ class ChainClock:
             self.node.mine(seconds=round(seconds))
         self.script()
 
-
     def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
         self.sleep(seconds)
 

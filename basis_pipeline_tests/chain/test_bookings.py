@@ -135,7 +135,7 @@ def test_tokens_leave_only_for_addresses_on_the_list(market: Market, tmp_path: P
     away = order(Operation.TRANSFER, "wallet", (ETH, ETH), 1.0)
     there = bench(market, tmp_path / "a.sqlite")
     answer = there.venues["wallet"].execute(away, there.held(), there.feed.at(there.clock.wall()))
-    assert (answer.error_code, there.transactions()) == ("EXEC-015", 0)
+    assert (answer.error_code, there.transactions()) == ("EXEC-016", 0)
     exchange = market.node.accounts[5]
     listed = bench(
         market, tmp_path / "b.sqlite", deployment=replace(market.deployment, destinations={"wallet": exchange})

@@ -1,4 +1,4 @@
-"""Whatever happens to a transaction on its way: executed at most once, found by its hash, booked as the chain has it."""
+"""Whatever happens to a transaction on its way: executed at most once, found by its hash, booked as it was."""
 
 from __future__ import annotations
 

@@ -162,6 +162,11 @@ class Chain:
             ),
         )
 
+    def created(self, transaction: str) -> str | None:
+        """Address of the contract that a transaction has created; None while it is in no block."""
+        found = self.ask("eth_getTransactionReceipt", transaction)
+        return None if found is None else str(found["contractAddress"])
+
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
         try:

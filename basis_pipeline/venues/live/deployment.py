@@ -27,10 +27,10 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A token at the lending pool."""
+    """A token at the lending pool; without a debt token it is never borrowed."""
 
     a_token: str
-    debt_token: str
+    debt_token: str = ""
 
 
 class Lending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -43,10 +43,12 @@ class Limits(msgspec.Struct, frozen=True):
     Attributes:
         max_notional: USDT.
         slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
+        read_only: orders are played through on the node and never sent.
     """
 
     max_notional: float
     slippage: float = 0.005
+    read_only: bool = False
 
 
 class OnChainAccount:
@@ -84,6 +86,7 @@ class OnChainAccount:
             self._check_size(order, market)
             made = program(order, positions, market, self._account(), self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
+            self._check_allowed(order)
             facts = self._sender.send(intent, payload)
         except (OrderError, VenueError) as error:
             return refused(order, market, error)
@@ -129,6 +132,14 @@ class OnChainAccount:
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)
+
+    def _check_allowed(self, order: Order) -> None:
+        if self._limits.read_only:
+            raise OrderError(
+                f"read only: {order.operation} of {order.quantity:.10g} at {order.venue} would succeed, was not sent.",
+                code="EXEC-015",
+                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
+            )
 
     def _check_size(self, order: Order, market: MarketSnapshot) -> None:
         notional = order.quantity * market.price[order.slot]

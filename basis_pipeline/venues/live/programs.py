@@ -242,7 +242,7 @@ class _Writer:
         if destination is None:
             raise OrderError(
                 f"no address of {venue} is on the list of destinations.",
-                code="EXEC-015",
+                code="EXEC-016",
                 remedy="add its deposit address to `destinations` of the deployment, after checking it twice.",
             )
         token = self._token(step.slot)

@@ -13,6 +13,7 @@ from itertools import repeat
 import msgspec
 from eth_account import Account as EthAccount
 from eth_account.signers.local import LocalAccount
+from eth_typing import HexStr
 from eth_utils.address import to_checksum_address
 
 from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError, VenueRefusal
@@ -30,6 +31,9 @@ REPLACEMENT = 1.3
 SURELY_INDEXED = 5
 """Blocks after which a node knows a receipt if there is one: a missing one is evidence only then."""
 TRANSFER_GAS = 21_000
+CREATION_GAS = 1_500_000
+NO_ADDRESS = ""
+"""The receiver of a transaction that creates a contract."""
 WEI = 1e-18
 
 Reading = Callable[[Order, Receipt, int], Facts]
@@ -81,11 +85,18 @@ class Signer:
 
     def sign(self, payload: Payload, nonce: int, fees: Fees) -> tuple[str, bytes]:
         """Hash and bytes of an EIP-1559 transaction; the same again for the same arguments."""
+        return self._sign(payload, nonce, fees)
+
+    def sign_creation(self, code: bytes, nonce: int, fees: Fees) -> tuple[str, bytes]:
+        """The same for a transaction that creates a contract."""
+        return self._sign(Payload(NO_ADDRESS, code, 0, CREATION_GAS), nonce, fees)
+
+    def _sign(self, payload: Payload, nonce: int, fees: Fees) -> tuple[str, bytes]:
+        to = HexStr(to_checksum_address(payload.to) if payload.to else NO_ADDRESS)
         signed = self._account.sign_transaction(
             {
-                "type": 2, "chainId": self._chain_id, "nonce": nonce, "to": to_checksum_address(payload.to),
-                "data": payload.data, "value": payload.value, "gas": payload.gas,
-                "maxFeePerGas": fees.most, "maxPriorityFeePerGas": fees.tip,
+                "type": 2, "chainId": self._chain_id, "nonce": nonce, "data": payload.data, "value": payload.value,
+                "gas": payload.gas, "maxFeePerGas": fees.most, "maxPriorityFeePerGas": fees.tip, "to": to,
             }
         )  # fmt: skip
         return "0x" + bytes(signed.hash).hex(), bytes(signed.raw_transaction)
