@@ -32,10 +32,11 @@ from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_session import LiveSession, LiveVenue, SessionParts
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
-from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import live_exchange
+from basis_pipeline.venues.live.exchange import Exchange
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
+from basis_pipeline.venues.live.patience import PatientExchange
 
 STABLE = "USDT"
 
@@ -109,12 +110,15 @@ class LivePlan:
 
     def _parts(self, journal: LiveJournal, interval: float | None) -> SessionParts:
         exchanges = {
-            venue: live_exchange(
-                venue,
-                self.environment,
-                keys,
-                endpoint=self.switches.endpoints.get(venue),
-                timeout=self.live.request_timeout_seconds,
+            venue: PatientExchange(
+                live_exchange(
+                    venue,
+                    self.environment,
+                    keys,
+                    endpoint=self.switches.endpoints.get(venue),
+                    timeout=self.live.request_timeout_seconds,
+                ),
+                WallClock(),
             )
             for venue, keys in self.keys.items()
         }
@@ -139,7 +143,7 @@ class LivePlan:
         return chain_venues(chain, self.environment, self.settings, journal, WallClock(), self.switches, self.live)
 
     def _exchanges(
-        self, exchanges: Mapping[str, CcxtExchange], journal: LiveJournal
+        self, exchanges: Mapping[str, Exchange], journal: LiveJournal
     ) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
         feed = LiveExchangeFeed(
             self.settings,
@@ -149,7 +153,7 @@ class LivePlan:
         )
         return self._venues(exchanges, journal), feed
 
-    def _venues(self, exchanges: Mapping[str, CcxtExchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
+    def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
         state = journal.last_state()
         venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
         for name, exchange in exchanges.items():
@@ -246,7 +250,7 @@ def _carried(wired: WiredMode) -> tuple[str, ...]:
     return exchanges
 
 
-def _references(wired: WiredMode, exchanges: Mapping[str, CcxtExchange]) -> dict[str, str]:
+def _references(wired: WiredMode, exchanges: Mapping[str, Exchange]) -> dict[str, str]:
     """By asset, the exchange whose spot price values it: the configured one if the session has it."""
     only = next(iter(exchanges))
     chosen = {asset: wired.file.reference_price.get(asset, only) for asset in wired.settings.universe.assets}

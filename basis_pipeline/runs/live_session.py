@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.intents import Facts, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
@@ -30,6 +30,9 @@ from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.journal import Action, LiveJournal
+
+COMPARE_DELAYS = (1.0, 2.0, 4.0)
+"""Seconds between comparisons at a start: a venue may be late with a balance."""
 
 
 class LiveClock(Clock, Protocol):
@@ -125,9 +128,12 @@ class LiveSession:
         self._note("session", "starting", f"from the state of {iso(state.timestamp)}" if state else "a new record")
         for left in journal.open_intents():
             self._resolve(left)
-        self.engine = self._engine(state)
-        timestamp = self._parts.clock.wall()
-        market = self._parts.feed.at(timestamp)
+        try:
+            self.engine = self._engine(state)
+            timestamp = self._parts.clock.wall()
+            market = self._parts.feed.at(timestamp)
+        except (DataGapError, VenueSilence) as error:
+            raise SystemFailure(f"a session cannot start: {error}") from error
         with _FailingSafely():
             self.engine.position_update_handler.refresh(timestamp, market)
             self._adopt(self.engine, timestamp, market, state)
@@ -231,6 +237,11 @@ class LiveSession:
 
     def _compare(self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot) -> None:
         result = engine.position_update_handler.reconcile(market)
+        for delay in COMPARE_DELAYS:
+            if result.success:
+                return
+            self._parts.clock.sleep(delay)
+            result = engine.position_update_handler.reconcile(market)
         if result.success:
             return
         if result.silence:

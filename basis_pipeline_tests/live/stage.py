@@ -18,6 +18,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_session import LiveSession, SessionParts
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
+from basis_pipeline.venues.live.patience import PatientExchange
 from basis_pipeline_tests.builders import START, wired
 from basis_pipeline_tests.fakes.accounts import Account, account
 from basis_pipeline_tests.fakes.exchange import FakeExchange
@@ -92,7 +93,7 @@ class Stage:
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
         opened = database.open(self.path, belongs_to="btc_basis@dev")
         journal = LiveJournal(opened, self.clock.wall)
-        exchange, settings = self.account.exchange(), live_settings(self.mode)
+        exchange, settings = PatientExchange(self.account.exchange(), self.clock), live_settings(self.mode)
         state = journal.last_state()
         since = state.timestamp if state else self.books.now
         venue = LiveCex(exchange, settings, journal, self.clock, since=since, max_notional=1e9)

@@ -8,40 +8,19 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import StateError, SystemFailure
-from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.database import Kind
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.accounts import EXCHANGES
 from basis_pipeline_tests.fakes.exchange import FakeExchange
-from basis_pipeline_tests.fakes.server import Fault
+from basis_pipeline_tests.fakes.server import Fault, Reply
+from basis_pipeline_tests.live.faults import KilledError, dying
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
-
-
-class KilledError(BaseException):
-    """What SIGKILL looks like from inside: nothing after this line happens."""
 
 
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[Stage]:
     with stage(tmp_path) as made:
         yield made
-
-
-def dying(entry: int, *, after: bool) -> type[JournalDatabase]:
-    """A journal whose process dies before or after it writes its n-th entry."""
-
-    class Dying(JournalDatabase):
-        written = 0
-
-        def append(self, written_at: int, kind: Kind, key: str, payload: bytes) -> bool:
-            self.written += 1
-            if self.written == entry and not after:
-                raise KilledError
-            done = super().append(written_at, kind, key, payload)
-            if self.written == entry:
-                raise KilledError
-            return done
-
-    return Dying
 
 
 def is_entered(there: Stage) -> None:
@@ -140,6 +119,36 @@ def test_a_gap_in_the_data_skips_the_tick_and_trades_nothing(there: Stage) -> No
     assert len(there.books.orders) == before
     session.tick()
     holds_what_the_venue_holds(there)
+
+
+def test_a_session_without_a_completed_tick_for_too_long_fails(there: Stage) -> None:
+    there.options = {"heartbeat": 150.0}
+    session = there.session()
+    session.start()
+    there.server.faults += [Fault("/ticker/24hr", "reset", "before", method="GET")] * 3
+    for _ in range(2):
+        there.books.now += MINUTE
+        session.tick()
+    there.books.now += MINUTE
+    with pytest.raises(SystemFailure, match="no tick was completed for 180 s"):
+        session.tick()
+
+
+def test_the_emergency_stop_ends_trading_until_somebody_decides(there: Stage) -> None:
+    """Spot without its short loses a tenth of 66,500 when the price does: 6.6% of the book."""
+    there.options = {"stop_loss": 0.05}
+    session = there.session()
+    session.start()
+    there.server.faults += [Fault("/fapi/v1/order", "reply", "before", reply=Reply(400, {"code": -2019, "msg": "no"}))]
+    session.tick()
+    there.books.set_price("BTC", 45_000.0)
+    there.books.now += MINUTE
+    with pytest.raises(StateError, match=r"LIVE-004.*lost \d\.\d+%.*EMERGENCY_STOP_LOSS_PCT"):
+        session.tick()
+    traded = len(there.books.orders)
+    with pytest.raises(StateError, match="LIVE-004"):
+        there.session().run(until=there.books.now + 10 * MINUTE)
+    assert len(there.books.orders) == traded
 
 
 def test_a_small_difference_is_adjusted_on_the_record(there: Stage) -> None:

@@ -1,0 +1,77 @@
+"""Repeats questions that an exchange did not answer; never anything that changes something there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from basis_pipeline.domain.errors import VenueSilence
+from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.venues.live.exchange import (
+    Exchange,
+    Fill,
+    IncomeLine,
+    Listing,
+    MarketOrder,
+    OrderStatus,
+    PerpHolding,
+    PriceLine,
+)
+
+T = TypeVar("T")
+DELAYS = (5.0, 10.0)
+"""Seconds before the second and the third attempt."""
+
+
+class PatientExchange:
+    """Implements `Exchange` around another one.
+
+    What is held, what was paid and what is listed is asked for up to three times. Orders are not its business: their
+    fate is polled by the venue on its own schedule. Prices are not either: a tick without them is skipped.
+    """
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange, self._clock = exchange, clock
+
+    @property
+    def name(self) -> str:
+        return self._exchange.name
+
+    @property
+    def receive_window(self) -> float:
+        return self._exchange.receive_window
+
+    def listing(self, symbol: str) -> Listing:
+        return self._patiently(lambda: self._exchange.listing(symbol))
+
+    def balances(self) -> dict[str, float]:
+        return self._patiently(self._exchange.balances)
+
+    def perps(self) -> dict[str, PerpHolding]:
+        return self._patiently(self._exchange.perps)
+
+    def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
+        return self._patiently(lambda: self._exchange.funding_since(symbol, since))
+
+    def make_room(self, order: MarketOrder, price: float) -> None:
+        self._exchange.make_room(order, price)
+
+    def place(self, order: MarketOrder) -> OrderStatus:
+        return self._exchange.place(order)
+
+    def find(self, symbol: str, client_id: str) -> OrderStatus | None:
+        return self._exchange.find(symbol, client_id)
+
+    def fills(self, symbol: str, reference: str) -> tuple[Fill, ...]:
+        return self._exchange.fills(symbol, reference)
+
+    def prices(self, symbol: str) -> PriceLine:
+        return self._exchange.prices(symbol)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        for delay in DELAYS:
+            try:
+                return ask()
+            except VenueSilence:
+                self._clock.sleep(delay)
+        return ask()

@@ -1,0 +1,212 @@
+"""What can go wrong around a live session, each as something that can be made to happen. `fault_table.py` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline_tests.fakes.exchange import FakeExchange
+from basis_pipeline_tests.fakes.server import Fault, Reply
+from basis_pipeline_tests.live.stage import MINUTE, Stage
+
+
+class KilledError(BaseException):
+    """What SIGKILL looks like from inside: nothing after this line happens."""
+
+
+def dying(entry: int, *, after: bool) -> type[JournalDatabase]:
+    """A journal whose process dies before or after it writes its n-th entry."""
+
+    class Dying(JournalDatabase):
+        written = 0
+
+        def append(self, written_at: int, kind: Kind, key: str, payload: bytes) -> bool:
+            self.written += 1
+            if self.written == entry and not after:
+                raise KilledError
+            done = super().append(written_at, kind, key, payload)
+            if self.written == entry:
+                raise KilledError
+            return done
+
+    return Dying
+
+
+def dying_at(kind: Kind, *, after: bool) -> type[JournalDatabase]:
+    """A journal whose process dies before or after its first entry of a kind."""
+
+    class Dying(JournalDatabase):
+        def append(self, written_at: int, of: Kind, key: str, payload: bytes) -> bool:
+            if of is kind and not after:
+                raise KilledError
+            done = super().append(written_at, of, key, payload)
+            if of is kind:
+                raise KilledError
+            return done
+
+    return Dying
+
+
+def full_at(kind: Kind) -> type[JournalDatabase]:
+    """A journal whose disk is full from its first entry of a kind on."""
+
+    class Full(JournalDatabase):
+        def append(self, written_at: int, of: Kind, key: str, payload: bytes) -> bool:
+            if of is kind:
+                pages = self._connection.execute("pragma page_count").fetchone()[0]
+                self._connection.execute(f"pragma max_page_count = {pages}")
+                payload = payload + b" " * 100_000
+            return super().append(written_at, of, key, payload)
+
+    return Full
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Attributes:
+        strikes: sets the fault up, right before a session begins.
+        when: while positions are being taken, while a session holds them, or while no session runs.
+        database: of the first session only.
+        during: called whenever market time passes.
+        operator: a person has to look: he waits until the venue is right again, or acknowledges that it is right.
+    """
+
+    strikes: Callable[[Stage], None] = lambda there: None
+    when: Literal["entering", "holding", "between"] = "entering"
+    venue: str = "binance"
+    database: type[JournalDatabase] = JournalDatabase
+    during: Callable[[FakeExchange], None] = lambda books: None
+    operator: Literal["", "waits", "acknowledges"] = ""
+
+
+def _error(status: int, code: int, text: str) -> Reply:
+    return Reply(status, {"code": code, "msg": text})
+
+
+def on_order(kind: str, phase: str, reply: Reply | None = None, *, venue: str = "binance") -> Case:
+    path = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}[venue]
+    fault = Fault(path, kind, phase, reply=reply, seconds=0.2)  # type: ignore[arg-type]
+    return Case(lambda there: there.server.faults.append(fault), venue=venue)
+
+
+def on_query(path: str, times: int = 1, reply: Reply | None = None, **rest: Any) -> Case:
+    """The next `times` questions at `path` get `reply`, or the connection is torn down."""
+    fault = Fault(path, "reply" if reply else "reset", "before", method="GET", reply=reply)
+    return Case(lambda there: there.server.faults.extend([fault] * times), **rest)
+
+
+def at_order_and_query(times: int) -> Case:
+    def strikes(there: Stage) -> None:
+        there.server.faults.append(Fault("/order", "reset", "after"))
+        there.server.faults.extend([Fault("/order", "reset", "before", method="GET")] * times)
+
+    return Case(strikes)
+
+
+def of_books(change: Callable[[FakeExchange], None], **rest: Any) -> Case:
+    return Case(lambda there: change(there.books), **rest)
+
+
+def jumping(seconds: int) -> Callable[[FakeExchange], None]:
+    """A clock that is set forward once, a minute after the start."""
+    jumped: list[int] = []
+
+    def script(books: FakeExchange) -> None:
+        if books.orders and not jumped:
+            jumped.append(books.now)
+            books.now += seconds * 1_000_000
+
+    return script
+
+
+def _expires(there: Stage) -> None:
+    """Credentials are refused, until somebody renews them a quarter of an hour later."""
+    since = there.books.now
+    there.account.skin.expired = True
+
+    def renewed(books: FakeExchange) -> None:
+        there.account.skin.expired = books.now < since + 15 * MINUTE
+
+    there.clock.script = renewed
+
+
+def _paid_while_down(books: FakeExchange) -> None:
+    books.now += 3_600_000_000
+    books.pay_funding("BTCUSDT", 0.0001)
+
+
+def _takes(amount: float) -> Callable[[FakeExchange], None]:
+    def change(books: FakeExchange) -> None:
+        books.spot["USDT"] -= amount
+
+    return change
+
+
+_OLD = {"symbol": "BTCUSDT", "lastPrice": "50000.00", "openPrice": "50000.00", "highPrice": "50000.00",
+        "lowPrice": "50000.00", "volume": "1", "quoteVolume": "1", "openTime": 0,
+        "closeTime": 1_600_000_000_000}  # fmt: skip
+_BALANCES = {"makerCommission": 10, "takerCommission": 10, "canTrade": True, "accountType": "SPOT", "updateTime": 0,
+             "balances": [{"asset": "USDT", "free": "1.00000000", "locked": "0"}]}  # fmt: skip
+BUSY = _error(503, -1008, "Server is currently overloaded with other requests.")
+STORM = Reply(429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": "1"})
+BANNED = Reply(418, {"code": -1003, "msg": "Way too many requests; IP banned."})
+
+CASES: dict[str, Case] = {
+    "nothing": Case(),
+    "order executed, connection reset": on_order("reset", "after"),
+    "order never arrived, connection reset": on_order("reset", "before"),
+    "order executed, no answer": on_order("silence", "after"),
+    "order never arrived, no answer": on_order("silence", "before"),
+    "order executed, answer is an overload (503)": on_order("reply", "after", BUSY),
+    "order never arrived, answer is an overload (503)": on_order("reply", "before", BUSY),
+    "order executed, backend timed out (-1007)": on_order("reply", "after", _error(500, -1007, "Timeout.")),
+    "order executed, answer is a refusal": on_order("reply", "after", _error(400, -2010, "no")),
+    "order executed, answer is nonsense": on_order("reply", "after", Reply(200, {"what": "ever"})),
+    "order executed, broken gateway (502)": on_order("reply", "after", Reply(502, "bad gateway")),
+    "order hits the rate limit (429)": on_order("reply", "before", STORM),
+    "order hits an IP ban (418)": on_order("reply", "before", BANNED),
+    "order is outside the receive window (-1021)": on_order("reply", "before", _error(400, -1021, "recvWindow")),
+    "order executed at Bybit, connection reset": on_order("reset", "after", venue="bybit"),
+    "order never arrived at Bybit": on_order("reset", "before", venue="bybit"),
+    "order executed at OKX, connection reset": on_order("reset", "after", venue="okx"),
+    "order never arrived at OKX": on_order("reset", "before", venue="okx"),
+    "order executed, ten questions about it unanswered": at_order_and_query(10),
+    "order executed, nobody can say so for minutes": at_order_and_query(80),
+    "order fills late": of_books(lambda books: books.late_polls.append(4)),
+    "order fills after the deadline": of_books(lambda books: books.late_polls.append(25)),
+    "order fills in part": of_books(lambda books: books.fill_fraction.append(0.4)),
+    "order fills not at all": of_books(lambda books: books.fill_fraction.append(0.0)),
+    "rate limit storm on everything asked": on_query("", 25, STORM),
+    "balances unanswered after an order": on_query("/account", 3),
+    "venue lies about a balance at a start, twice": on_query(
+        "/api/v3/account", 2, Reply(200, _BALANCES), when="between"
+    ),
+    "venue lies about a balance at a start, for minutes": on_query(
+        "/api/v3/account", 9, Reply(200, _BALANCES), when="between", operator="waits"
+    ),
+    "open positions unanswered": on_query("/positionRisk", 2, when="holding"),
+    "income history unanswered": on_query("/income", 2, when="holding"),
+    "prices unanswered": on_query("/ticker/24hr", 2, when="holding"),
+    "prices are old": on_query("/ticker/24hr", 2, Reply(200, _OLD), when="holding"),
+    "prices unanswered for minutes": on_query("/ticker/24hr", 12, when="holding"),
+    "mark price unanswered": on_query("/premiumIndex", 2, when="holding"),
+    "clock jumps an hour forward during an order": Case(during=jumping(3_600)),
+    "credentials expire for a quarter of an hour": Case(_expires, when="holding"),
+    "funding paid while no session runs": of_books(_paid_while_down, when="between"),
+    "somebody takes 20 USDT": of_books(_takes(20.0), when="between"),
+    "somebody takes 2,000 USDT": of_books(_takes(2_000.0), when="between", operator="acknowledges"),
+    "killed before an intent is written": Case(database=dying_at(Kind.INTENT, after=False)),
+    "killed after an intent is written": Case(database=dying_at(Kind.INTENT, after=True)),
+    "killed before the venue's reference is written": Case(database=dying_at(Kind.SENT, after=False)),
+    "killed after the venue's reference is written": Case(database=dying_at(Kind.SENT, after=True)),
+    "killed before the facts are written": Case(database=dying_at(Kind.FACTS, after=False)),
+    "killed after the facts are written": Case(database=dying_at(Kind.FACTS, after=True)),
+    "killed before the state of a tick is written": Case(database=dying(10, after=False)),
+    "killed after the state of a tick is written": Case(database=dying(10, after=True)),
+    "disk full when an intent is written": Case(database=full_at(Kind.INTENT)),
+    "disk full when facts are written": Case(database=full_at(Kind.FACTS)),
+}
