@@ -15,18 +15,18 @@ from basis_pipeline import __version__
 from basis_pipeline.cli import screens
 from basis_pipeline.cli.downloads import download_command
 from basis_pipeline.cli.executor import executor_command
+from basis_pipeline.cli.experiments import compare, sweep
 from basis_pipeline.cli.live import live_command
+from basis_pipeline.cli.results import export, gates, query, report
+from basis_pipeline.cli.serving import dev, notify, serve
 from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records, reports
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
-from basis_pipeline.runs.gate_page import gates_markdown
 from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
-from basis_pipeline.runs.report_server import open_report_server, run_report_server
 from basis_pipeline.runs.sample_data import make_sample_data
-from basis_pipeline.runs.signals import train_signals
-from basis_pipeline.runs.ui import prepare_ui
+from basis_pipeline.runs.signals import train_signals, warm_up
 from basis_pipeline.runs.workspace import VARIABLES, Workspace
 
 _EPILOG = "\b\nEnvironment:\n" + "\n".join(f"  {name:22}{what}" for name, what in VARIABLES.items())
@@ -95,6 +95,8 @@ def signals(workspace: Workspace, model: str) -> None:
     """Train MODEL walk-forward, month by month, and publish its signals; says what they are worth."""
     with screens.progress("signals") as progress:
         months = train_signals(workspace, model, progress)
+    learnt = warm_up(workspace, model)
+    screens.say(f"warm-up: {learnt[0]} to {learnt[-1]}, without a prediction")
     screens.signal_months(months)
 
 
@@ -150,18 +152,6 @@ def backtest(  # noqa: PLR0917 - one parameter per option of the command
 
 
 @cli.command()
-@click.argument("sql")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
-@pass_workspace
-def query(workspace: Workspace, sql: str, as_csv: bool) -> None:
-    """Answer one SELECT over the result views (timesteps, positions, orders, gates, months, ...)."""
-    answer = records.query(workspace, sql)
-    if not as_csv:
-        screens.say(f"data root {workspace.root.path}")
-    screens.table(answer, as_csv=as_csv)
-
-
-@cli.command()
 @pass_workspace
 def modes(workspace: Workspace) -> None:
     """List the configured modes, what they need, and what is published."""
@@ -171,83 +161,6 @@ def modes(workspace: Workspace) -> None:
         screens.complain(f"{mode}: {error}")
     if broken:
         raise SystemExit(2)
-
-
-@cli.command()
-@click.argument("mode")
-@click.option("--from", "first", help="First month of a page about a range, YYYY-MM.")
-@click.option("--to", "last", help="Last month of it, included.")
-@click.option("--experiment", help="Report an experiment instead of the standing record.")
-@pass_workspace
-def report(workspace: Workspace, mode: str, first: str | None, last: str | None, experiment: str | None) -> None:
-    """Write the HTML report of MODE, or of some of its months, and print where it is."""
-    screens.result(str(reports.write_reports(workspace, mode, experiment, first=first, last=last)))
-
-
-@cli.command()
-@click.argument("mode")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; default <results>/exports.")
-@click.option("--zip", "zipped", is_flag=True, help="One zip file instead of a folder.")
-@click.option("--from", "first", help="First month, YYYY-MM; default: all that is published.")
-@click.option("--to", "last", help="Last month, included.")
-@click.option("--experiment", help="Export an experiment instead of the standing record.")
-@pass_workspace
-def export(  # noqa: PLR0917 - one parameter per option of the command
-    workspace: Workspace,
-    mode: str,
-    out: Path | None,
-    zipped: bool,
-    first: str | None,
-    last: str | None,
-    experiment: str | None,
-) -> None:
-    """Write every table of MODE as CSV and print where it is."""
-    records.check_names(workspace, mode, experiment)
-    months = reports.published_range(workspace, mode, experiment, first=first, last=last)
-    screens.result(str(records.export(workspace, mode, out=out, zipped=zipped, experiment=experiment, months=months)))
-
-
-@cli.command()
-@click.argument("mode", required=False)
-@click.option("--check", is_flag=True, help="Exit 1 if a month of MODE has a failed gate, is stale or was changed.")
-@click.option("--markdown", is_flag=True, help="Describe all gates as a page (docs/gates.md).")
-@pass_workspace
-def gates(workspace: Workspace, mode: str | None, check: bool, markdown: bool) -> None:
-    """Describe all gates, on months and on market data, or show the verdicts on the months of MODE."""
-    if markdown:
-        screens.result(gates_markdown().rstrip())
-        return
-    if mode is None:
-        screens.gate_descriptions("months of backtests", records.gate_descriptions())
-        screens.gate_descriptions("market data", records.data_gate_descriptions())
-        return
-    verdicts = records.gate_verdicts(workspace, mode)
-    screens.gate_table(verdicts)
-    stale = records.stale(workspace, mode)
-    if stale:
-        screens.stale_months(mode, stale)
-    if check and (stale or any(verdict.failed for verdict in verdicts)):
-        raise SystemExit(1)
-
-
-@cli.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Default 3000, or a free one where that is taken.")
-@pass_workspace
-def dev(workspace: Workspace, port: int | None) -> None:
-    """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
-    server = prepare_ui(workspace, port)
-    screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports_url}, Ctrl-C stops it")
-    raise SystemExit(server.run())
-
-
-@cli.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Default 3080, or a free one where that is taken.")
-@pass_workspace
-def serve(workspace: Workspace, port: int | None) -> None:
-    """Serve reports, CSV and zip of the data root on loopback, read only, until Ctrl-C."""
-    server = open_report_server(workspace, port)
-    screens.say(f"data root {workspace.root.path}, reports {server.url}, Ctrl-C stops it")
-    run_report_server(server)
 
 
 @cli.command()
@@ -267,9 +180,9 @@ def run(workspace: Workspace, reopen: bool) -> None:
         raise SystemExit(1)
 
 
-cli.add_command(download_command)
-cli.add_command(live_command)
-cli.add_command(executor_command)
+_DATA = (compare, sweep, query, report, export, gates, download_command, dev, serve, notify)
+for command in (*_DATA, live_command, executor_command):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from basis_pipeline.cli.answers import Format, encoded, show
 from basis_pipeline.cli.terminal import ERR as _ERR
 from basis_pipeline.cli.terminal import OUT as _OUT
 from basis_pipeline.domain.evidence import GateResult, GateStatus
@@ -23,12 +23,12 @@ from basis_pipeline.runs.ingest import IngestReport
 from basis_pipeline.runs.modes import ModeDescription
 from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
 from basis_pipeline.runs.signals import SignalMonth
+from basis_pipeline.storage.files import put_bytes
 
 Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
 """Modes by series; asked only where a check failed, so that a wrong mode file does not stop an ingestion."""
 
 _COLOURS = {GateStatus.PASSED: "green", GateStatus.WARNED: "yellow", GateStatus.FAILED: "red"}
-_SHOWN_ROWS = 1000
 _WORST_FIRST = ("ERROR", "WARN", "INFO")
 _EXAMPLE = "select mode, month, total_return, gates_failed from months"
 
@@ -44,6 +44,11 @@ def complain(message: str) -> None:
 
 def warn(message: str) -> None:
     _ERR.print(f"[bold yellow]warning[/] {escape(message)}", soft_wrap=True)
+
+
+def out(table: Table) -> None:
+    """An answer as a table."""
+    _OUT.print(table)
 
 
 def result(text: str) -> None:
@@ -232,20 +237,17 @@ def modes(described: Iterable[ModeDescription]) -> None:
     _OUT.print(table)
 
 
-def table(answer: pa.Table, *, as_csv: bool) -> None:
-    """The answer to a query."""
-    rows = answer.to_pylist()
-    if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.column_names)
-        writer.writerows(["" if value is None else value for value in row.values()] for row in rows)
+def answer(found: pa.Table, kind: Format, output: Path | None) -> None:
+    """The answer to a query, on standard output or in a file."""
+    if kind is Format.TABLE:
+        show(found, _OUT, say)
         return
-    shown = Table(*answer.column_names)
-    for row in rows[:_SHOWN_ROWS]:
-        shown.add_row(*(escape(_cell(value)) for value in row.values()))
-    _OUT.print(shown)
-    if len(rows) > _SHOWN_ROWS:
-        say(f"{len(rows) - _SHOWN_ROWS:,} more rows; --csv prints them all")
+    content = encoded(found, kind)
+    if output is None:
+        sys.stdout.write(content.decode())
+        return
+    put_bytes(output, content)
+    say(f"wrote {found.num_rows:,} rows to {output}")
 
 
 def next_steps(root: Path, overview: Path) -> None:
@@ -261,12 +263,6 @@ def _right(*names: str) -> list[Column]:
 
 def _name(title: str) -> Column:
     return Column(title, no_wrap=True)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    return "" if value is None else str(value)
 
 
 def _percent(value: float | None) -> str:

@@ -18,8 +18,9 @@ VARIABLES = {
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest, or live, which only `basis live` accepts",
     "BASIS_REPORTS_URL": "where `basis serve` answers, for links in the UI; `basis dev` sets it (default none)",
+    "BASIS_UI_URL": "address of the Dagster UI in notices (`basis dev` sets it)",
 }
-_PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_")
+_PREFIXES = ("BASIS_LIVE_TRADING__", "BASIS_DEV__", "BASIS_STAGING__", "BASIS_PROD__", "BASIS_ML_", "BASIS_NOTIFY_")
 _CHOICES = {
     "BASIS_ENVIRONMENT": ("dev", "staging", "prod"),
     "BASIS_EXECUTION_MODE": ("backtest", "live"),

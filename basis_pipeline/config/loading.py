@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from basis_pipeline.config.fields import Model
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.signal_models import SignalModelFile
+from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 
@@ -58,6 +59,22 @@ class ConfigFolder:
         file = self._file("share_classes", name.lower())
         return _validate(ShareClassFile, _read(file), file)
 
+    def sweeps(self) -> list[str]:
+        """Names of all sweeps that have a file, sorted."""
+        return sorted(file.stem for file in (self.path / "sweeps").glob("*.yaml"))
+
+    def sweep(self, name: str) -> SweepFile:
+        file = self._file("sweeps", name)
+        sweep = read_sweep(file)
+        if sweep.sweep != file.stem:
+            raise ConfigError(f"{file}: key `sweep` says {sweep.sweep!r}, the file is named {file.stem!r}.")
+        return sweep
+
+    def optional(self, name: str, model: type[M]) -> M:
+        """The file `name` of this folder itself, or the defaults of its model where there is none."""
+        file = self.path / name
+        return _validate(model, _read(file), file) if file.is_file() else model()
+
     def signal_models(self) -> list[str]:
         """Names of all models that are trained here, sorted."""
         return sorted(file.stem for file in (self.path / "models").glob("*.yaml"))
@@ -85,17 +102,27 @@ def read_model(model: type[M], file: Path) -> M:
     return _validate(model, _read(file), file)
 
 
-def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+def read_sweep(file: Path) -> SweepFile:
+    """A sweep from a file anywhere; ConfigError names file and key of whatever is wrong."""
+    return _validate(SweepFile, _read(file), file)
+
+
+def typed_sweep(content: Mapping[str, Any]) -> SweepFile:
+    """A sweep typed on the command line or in the Launchpad, held to the same rules."""
+    return _validate(SweepFile, dict(content), Path("this sweep"))
+
+
+def parse_overrides(pairs: Iterable[str], what: str = "override") -> dict[str, Any]:
     """`key=value` texts to {dotted key: value}; values are read as YAML, so numbers, lists and maps work."""
     overrides = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"override {pair!r} is not of the form key=value.")
+            raise ConfigError(f"{what} {pair!r} is not of the form key=value.")
         try:
             overrides[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"the value of override {pair!r} is not readable: {error}.") from error
+            raise ConfigError(f"the value of {what} {pair!r} is not readable: {error}.") from error
     return overrides
 
 

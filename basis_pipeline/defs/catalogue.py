@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import dagster as dg
 import yaml
 
 from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.domain.evidence import GateDescription
 from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.market_data.dataset_types import PROVENANCE, Column, Dataset
 from basis_pipeline.results.tables import SCHEMAS, column_docs
@@ -88,6 +91,11 @@ def mode_metadata(wired: WiredMode) -> dict[str, dg.MetadataValue]:
             )
         ),
     }
+
+
+def gates_in_words(gates: Iterable[GateDescription]) -> str:
+    """One line of markdown per gate."""
+    return "\n".join(f"* `{gate.name}` {gate.severity.upper()}: {gate.title} ({gate.threshold})" for gate in gates)
 
 
 def dataset_metadata(dataset: Dataset) -> dict[str, dg.MetadataValue]:

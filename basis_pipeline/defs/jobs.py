@@ -17,12 +17,18 @@ MARKET_DATA, SIGNALS = "market_data", "signals"
 EXCLUSIVE = "basis/exclusive"
 """Run tag: of all runs with the same value one runs at a time (dagster.yaml)."""
 
+NEW_WARNINGS = "basis/new_warnings"
+"""Run tag: months and gates that warn since this run (`runs.standing.new_warnings`)."""
+
+_MAX_SECONDS = {"dagster/max_runtime": "14400"}
+"""A run whose process and code server were both lost would count as running, and block its mode, for ever."""
+
 
 def market_data_job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         MARKET_DATA,
         selection=dg.AssetSelection.assets(market_data),
-        tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion"},
+        tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion", **_MAX_SECONDS},
         description="Ingest what changed in the vendor files.",
     )
 
@@ -41,15 +47,19 @@ def signals_job(models: Sequence[str]) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         SIGNALS,
         selection=dg.AssetSelection.assets(*(signals_name(model) for model in models)),
-        tags={EXCLUSIVE: SIGNALS, "basis/kind": "training"},
+        tags={EXCLUSIVE: SIGNALS, "basis/kind": "training", **_MAX_SECONDS},
         description="Train the models whose candles changed, walk-forward by month, and publish their signals.",
     )
 
 
+def months_job_name(mode: str) -> str:
+    return f"{mode}_months"
+
+
 def mode_job(mode: str) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
-        f"{mode}_months",
+        months_job_name(mode),
         selection=dg.AssetSelection.assets(mode, report_name(mode), "overview", "catalogue"),
-        tags={EXCLUSIVE: mode, "basis/kind": "backtest"},
+        tags={EXCLUSIVE: mode, "basis/kind": "backtest", **_MAX_SECONDS},
         description=f"Months of {mode}, then its page, the overview and the catalogue.",
     )

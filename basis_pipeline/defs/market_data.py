@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from basis_pipeline.defs.catalogue import dataset_metadata
+from basis_pipeline.defs.catalogue import dataset_metadata, gates_in_words
 from basis_pipeline.defs.downloads import DOWNLOADS
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.resources import WorkspaceResource
@@ -16,6 +16,7 @@ from basis_pipeline.domain.timeline import iso
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.runs.ingest import DatasetSummary, IngestReport, SeriesReport
 from basis_pipeline.runs.pipeline import prepare_data
 from basis_pipeline.runs.standing import dataset_version
@@ -51,13 +52,19 @@ _CHECKS = [
     ),
     *(
         dg.AssetCheckSpec(
-            "ingested", asset=name, description="No file or series is broken; a broken one keeps what was published."
+            "ingested",
+            asset=name,
+            description="No file or series is broken; a broken one keeps what was published.\n\n"
+            + gates_in_words(gate for gate in DATA_GATES if gate.datasets == ("*",)),
         )
         for name in DATASETS
     ),
     *(
         dg.AssetCheckSpec(
-            "reliable", asset=name, description="No month of a published series must be refused by those who read it."
+            "reliable",
+            asset=name,
+            description="No month of a published series must be refused by those who read it.\n\n"
+            + gates_in_words(gate for gate in DATA_GATES if name in gate.datasets),
         )
         for name in DATASETS
     ),

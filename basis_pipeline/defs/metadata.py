@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
 
-from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.domain.timings import BUDGETS, Phase, Timing
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.pictures import equity_svg, spark_svg
 from basis_pipeline.results.store import PublishedMonth, month_digest
@@ -60,12 +61,12 @@ def month_metadata(outcome: MonthOutcome) -> Metadata:
     steps = outcome.tables["timesteps"]
     equity = steps["equity_share_class"].to_numpy()
     return {
-        "equity": _picture(spark_svg(equity)),
-        "equity and drawdowns": _picture(equity_svg(stamps_of(steps).astype(float), equity)),
+        "equity": picture(spark_svg(equity)),
+        "equity and drawdowns": picture(equity_svg(stamps_of(steps).astype(float), equity)),
         **_figures(metrics),
         "share class": dg.MetadataValue.text(manifest.share_class),
         "month complete": dg.MetadataValue.bool(manifest.complete),
-        "gates": dg.MetadataValue.table([_gate(gate) for gate in manifest.gates]),
+        "gates": dg.MetadataValue.table([_gate(gate) for gate in _telling(manifest.gates)]),
         "market data": dg.MetadataValue.table(_usage(published)),
         "all figures": dg.MetadataValue.table(
             [
@@ -73,6 +74,7 @@ def month_metadata(outcome: MonthOutcome) -> Metadata:
                 for m in outcome.metrics
             ]
         ),
+        "timings": dg.MetadataValue.table([_timing(phase, found) for phase, found in manifest.timings.items()]),
         "content digest": dg.MetadataValue.text(month_digest(published)),
         "dagster/row_count": dg.MetadataValue.int(sum(file.rows for file in published.publication.files)),
     }
@@ -107,9 +109,15 @@ def _rounded(value: float) -> dg.MetadataValue:
     return dg.MetadataValue.float(float(f"{value:.8g}"))
 
 
-def _picture(svg: str) -> dg.MetadataValue:
+def picture(svg: str, of: str = "equity") -> dg.MetadataValue:
     """The UI shows up to 1,000 characters of markdown in place and the rest in a dialog."""
-    return dg.MetadataValue.md(f"![equity](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+    return dg.MetadataValue.md(f"![{of}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+
+
+def _telling(gates: Iterable[GateResult]) -> list[GateResult]:
+    """Those that apply to the mode, violated ones first; without a number a gate that passed did not apply."""
+    applied = [gate for gate in gates if gate.value is not None or gate.status is not GateStatus.PASSED]
+    return sorted(applied, key=lambda gate: gate.status is GateStatus.PASSED)
 
 
 def _gate(gate: GateResult) -> dg.TableRecord:
@@ -117,9 +125,21 @@ def _gate(gate: GateResult) -> dg.TableRecord:
         {
             "gate": gate.gate,
             "status": gate.status.value,
-            "value": _number(gate.value),
             "found": gate.message,
             "threshold": gate.threshold,
+        }
+    )
+
+
+def _timing(phase: Phase, timing: Timing) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "phase": phase.value,
+            "times": timing.count,
+            "mean (ms)": _number(1e3 * timing.mean),
+            "longest (ms)": _number(1e3 * timing.worst),
+            "budget (ms)": _number(1e3 * BUDGETS[phase]),
+            "within budget": timing.within(phase),
         }
     )
 

@@ -10,6 +10,7 @@
     ├── StorageError              STORE-*    disk full, read-only folder, broken manifest, held lock
     ├── StateError                STATE-*, JOURNAL-*  a checkpoint or journal is missing or belongs to something else
     ├── GateError                 GATE-*     a quality gate of severity ERROR failed; nothing was published
+    ├── NotificationError         NOTIFY-*   a webhook or a mail server did not take a notice
     └── EngineError               the engine refuses to go on
         ├── PositionError         POS-*      undeclared key, negative balance, delta applied twice
         ├── AccountingError       PNL-*      attribution does not close, a handshake does not conserve value
@@ -75,6 +76,10 @@ class StateError(BasisError):
 
 class GateError(BasisError):
     default_code = "GATE-001"
+
+
+class NotificationError(BasisError):
+    default_code = "NOTIFY-001"
 
 
 class EngineError(BasisError):

@@ -85,6 +85,8 @@ class StrategyView(msgspec.Struct, frozen=True):
         margin_multiple: size for this multiple of the strategy's own margin ratio.
         levered: whether a stack is sized with its debt.
         exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
+        held_since: when the position that follows a signal was opened.
+        held_size: its notional / equity then.
     """
 
     snapshot: ChainSnapshot
@@ -93,6 +95,8 @@ class StrategyView(msgspec.Struct, frozen=True):
     margin_multiple: float = 1.0
     levered: bool = True
     exposure: float = 1.0
+    held_since: int = 0
+    held_size: float = 0.0
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -37,6 +37,11 @@ def coverage(store: ValidatedStore, spec: FrameSpec) -> CoveredMonths:
     )
 
 
+def last_common_month(store: ValidatedStore, spec: FrameSpec) -> str | None:
+    """`CoveredMonths.last_any` alone, which takes no frame."""
+    return max(_common_months(store, spec), default=None)
+
+
 def first_full_month(store: ValidatedStore, spec: FrameSpec) -> str:
     """Where a mode opens by default; DataError if its data cover no month fully."""
     months = _common_months(store, spec)

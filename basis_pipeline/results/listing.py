@@ -14,7 +14,7 @@ from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
 
 PAGES, EXPORTS = "/pages/", "/export/"
-PAGE_FOLDERS = ("reports", "rejected/reports", "sweeps")
+PAGE_FOLDERS = ("reports", "rejected/reports")
 """Folders below the results whose HTML files are pages."""
 
 STANDING, REJECTED, EXPERIMENT = "standing", "rejected", "experiment"

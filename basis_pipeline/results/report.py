@@ -26,7 +26,7 @@ from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 
 _ASSETS = files("basis_pipeline.results") / "assets"
-_RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "funding_apr")
+_RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "funding_apr", "predicted_sd", "model_drift")
 
 
 def write_report(

@@ -32,11 +32,14 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import parse_month, shift_month
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.results.exchange import Exchange
+from basis_pipeline.results.tables import as_declared
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, PublicationStore
 
 CHECKPOINT = "checkpoint"
 _REPLACEMENT = "replacement"
+STANDING = "standing"
+"""What SQL calls the record that is no experiment; no experiment may be called so."""
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
@@ -52,8 +55,8 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         initial_capital: share-class units at the opening.
         config_digest: digest of the behaviour-relevant configuration.
         config: the resolved configuration as a person reads it.
-        engine_version: version of the package that ran.
-        data_version: digest of configuration, data slices, engine version and the predecessor's state.
+        engine_version: behaviour version that ran (`domain.behaviour`).
+        data_version: digest of configuration, data slices, behaviour version and the predecessor's state.
         predecessor: generation of the month before, None in the opening month.
         data_usage: the series the month was computed from.
         gates: verdicts on the month.
@@ -189,8 +192,12 @@ class ResultsStore:
         return self.get(mode, month, experiment).manifest
 
     def read_month(self, mode: str, month: str, table: str, experiment: str | None = None) -> pa.Table:
-        """One table of a published month; hive keys are not columns of it."""
-        return self.publications.read(self.get(mode, month, experiment).publication, table)
+        """One table of a published month (see `read`); StateError if it is not published."""
+        return self.read(self.get(mode, month, experiment), table)
+
+    def read(self, month: PublishedMonth, table: str) -> pa.Table:
+        """One table of a month with the columns of today (`tables.as_declared`); hive keys are not columns of it."""
+        return as_declared(self.publications.read(month.publication, table), table, month.publication.partition)
 
     def checkpoint(self, mode: str, month: str, experiment: str | None = None) -> EngineState:
         """State after the last step of a published month.
@@ -236,8 +243,8 @@ class ResultsStore:
             raise StorageError(
                 f"manifest of {publication.partition} below {self.base} is of version {publication.version}, which has "
                 "no seal: nobody can tell whether it was changed.",
-                code="STORE-005",
-                remedy="run the mode again with --reopen.",
+                code="STORE-006",
+                remedy=f"delete {self.base} and run `basis run`: nothing of it can be read together with newer months.",
             )
         try:
             return PublishedMonth(publication, msgspec.convert(publication.body, MonthManifest))
@@ -254,6 +261,8 @@ def record_path(mode: str, experiment: str | None = None) -> str:
     for kind, name in (("mode", mode), ("experiment", experiment)):
         if name is not None and not _NAME.match(name):
             raise ConfigError(f"{kind} {name!r} is not a name.", remedy="use letters, digits, '_', '-' and '.'.")
+    if experiment == STANDING:
+        raise ConfigError(f"experiment {experiment!r} would be taken for the standing record.", remedy="rename it.")
     return f"experiment={experiment}/mode={mode}" if experiment else f"mode={mode}"
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.records import CATEGORIES
 
 SCHEMA_VERSION = 1
@@ -94,6 +95,10 @@ POSITIONS = _schema(
     _number("underlying_quantity", "token units", "quantity x liquidity or borrow index"),
     _number("entry_price", USDT, "average entry of a perp position; null without one", nullable=True),
     _number("value_usd", USD, "signed value: debt negative, a perp its unrealised P&L; sums to equity_usd"),
+    _number(
+        "stop_loss", USDT, "price that closes a perp position at a loss, fixed at entry; null without", nullable=True
+    ),
+    _number("take_profit", USDT, "price that closes it at a gain, fixed at entry; null without", nullable=True),
 )
 
 EXPOSURES = _schema(
@@ -117,7 +122,7 @@ RISK = _schema(
     _text(
         "dimension",
         "margin_ratio, health_factor, loan_to_value, borrow_apr, peg_discount, delta_drift, funding_apr, drawdown, "
-        "liquidation or rewards",
+        "predicted_sd, model_drift, liquidation or rewards",
     ),
     _text("venue", "the venue the value belongs to; empty for the whole book"),
     _number("value", FRACTION, "null where the dimension does not apply at that moment", nullable=True),
@@ -218,6 +223,24 @@ SCHEMAS: dict[str, pa.Schema] = {
     "metrics": METRICS,
 }
 """All result tables by name, in the order a reader wants them."""
+
+
+def as_declared(content: pa.Table, table: str, partition: str) -> pa.Table:
+    """Rows of `table` as `partition` has them, with NULL in the columns that were added since they were written.
+
+    Raises:
+        StateError: one of these columns has no NULL; figures made from it would be of some months only.
+    """
+    schema, present = SCHEMAS[table], set(content.column_names)
+    added = [field for field in schema if field.name not in present]
+    if required := [field.name for field in added if not field.nullable]:
+        raise StateError(
+            f"{partition} was published by an older version: its table {table} has no {', '.join(required)}.",
+            remedy="run its mode again with --reopen.",
+        )
+    for field in added:
+        content = content.append_column(field, pa.nulls(content.num_rows, field.type))
+    return content.select(schema.names) if added else content
 
 
 def column_docs() -> Iterator[ColumnDoc]:

@@ -8,34 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
-from basis_pipeline.domain.evidence import GateResult, SignalEvidence
+from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import Timings
-from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.gates.evidence import MonthEvidence, content_digest
-from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.requirements import SeriesRef, requirements
-from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
 from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
-from basis_pipeline.runs.signals import signal_evidence
-from basis_pipeline.runs.workspace import SystemClock, Workspace
+from basis_pipeline.runs.simulation import Simulation, month_evidence, rejection, simulate
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
 
@@ -67,18 +62,11 @@ class MonthRejectedError(GateError):
 
     Attributes:
         outcome: the month as it was kept there.
+        gate: the first gate that failed.
     """
 
     outcome: MonthOutcome
-
-
-class _Simulation(NamedTuple):
-    """What one pass of the engine over a month leaves."""
-
-    tables: dict[str, pa.Table]
-    metrics: tuple[Metric, ...]
-    state: EngineState
-    timings: Timings
+    gate: str
 
 
 @dataclass(frozen=True)
@@ -153,58 +141,26 @@ class Backtest:
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
-        run, second = self._simulate(frame, state), self._simulate(frame, state)
-        evidence = MonthEvidence(
-            month=month,
-            opening=state is None,
-            profile=self.wired.profile,
-            universe=self.wired.settings.universe,
-            tables=run.tables,
-            market=MonthMarket.of([frame.at(step) for step in frame.timestamps], state.market if state else None),
-            usage=frame.usage,
-            state=run.state,
-            previous=state,
+        (run, metrics), second = self._simulate(frame, state), self._simulate(frame, state)[0].digest
+        evidence = month_evidence(
+            self.workspace.validated,
+            self.wired,
+            month,
+            before=state,
+            frame=frame,
+            run=run,
             allow_open=last,
             experiment=self.experiment is not None,
-            signals=self._signals(month),
-            second_digest=content_digest(second.tables, second.state),
         )
-        manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
-        return self._publish(target, manifest, run.tables, run.state, run.metrics)
+        verdicts = evaluate(replace(evidence, second_digest=second))
+        manifest = self._manifest(month, frame, verdicts, before, run.timings)
+        return self._publish(target, manifest, run, metrics)
 
-    def _simulate(self, frame: Frame, state: EngineState | None) -> _Simulation:
-        engine = self._engine(frame, state)
-        log = engine.run(frame.timestamps)
-        tables = self._tables(engine)
-        metrics = tuple(compute_metrics(tables, opening=state is None))
-        tables["metrics"] = metrics_table(metrics)
-        return _Simulation(tables, metrics, engine.state(), log.moments.timings())
-
-    def _signals(self, month: str) -> SignalEvidence | None:
-        series = self.wired.frame_spec.signals
-        return signal_evidence(self.workspace.validated, series.venue, series.symbol, month) if series else None
-
-    def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
-        settings = self.wired.settings
-        return EventDrivenStrategyEngine(
-            self.wired.engine_config(),
-            settings.execution_mode,
-            frame,
-            settings.initial_capital,
-            settings.share_class,
-            state=state,
-            clock=SystemClock(),
-        )
-
-    def _tables(self, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
-        settings = self.wired.settings
-        venues = [account.venue for account in settings.margin_accounts]
-        tables = build_tables(engine.log, settings.universe, venues)
-        if self.wired.tracked_assets != settings.universe.assets:
-            exposures = tables["exposures"]
-            tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(self.wired.tracked_assets))
-            tables["exposures"] = exposures.filter(tracked)
-        return tables
+    def _simulate(self, frame: Frame, state: EngineState | None) -> tuple[Simulation, tuple[Metric, ...]]:
+        """One pass, its figures among the tables."""
+        run = simulate(self.wired, frame, state)
+        metrics = tuple(compute_metrics(run.tables, opening=state is None))
+        return run._replace(tables=run.tables | {"metrics": metrics_table(metrics)}), metrics
 
     def _manifest(
         self,
@@ -225,7 +181,7 @@ class Backtest:
             initial_capital=settings.initial_capital,
             config_digest=settings.config_digest,
             config=self.wired.resolved,
-            engine_version=__version__,
+            engine_version=BEHAVIOUR,
             data_version=data_version(
                 settings.config_digest, frame.usage, predecessor=before.generation if before else None
             ),
@@ -237,23 +193,18 @@ class Backtest:
         )
 
     def _publish(
-        self,
-        target: ResultsStore,
-        manifest: MonthManifest,
-        tables: dict[str, pa.Table],
-        state: EngineState,
-        metrics: tuple[Metric, ...],
+        self, target: ResultsStore, manifest: MonthManifest, run: Simulation, metrics: tuple[Metric, ...]
     ) -> MonthOutcome:
         failure = first_failure(manifest.gates)
         if failure is None:
-            return MonthOutcome(target.publish_month(manifest, tables, state), metrics, tables)
+            return MonthOutcome(target.publish_month(manifest, run.tables, run.state), metrics, run.tables)
         results = self.workspace.results
-        rejected = results.publish_rejected(manifest, tables, state)
+        rejected = results.publish_rejected(manifest, run.tables, run.state)
         error = MonthRejectedError(
-            f"{manifest.mode} {manifest.month}: gate {failure.gate} failed: {failure.message} ({failure.threshold}).",
+            rejection(self.wired, manifest.month, failure),
             remedy=f"the month is kept under {results.rejected.base} to be looked at; nothing was published.",
         )
-        error.outcome = MonthOutcome(rejected, metrics, tables)
+        error.outcome, error.gate = MonthOutcome(rejected, metrics, run.tables), failure.gate
         raise error
 
 
@@ -281,7 +232,7 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    admission.check_error_policy(wired, experiment)
+    admission.check_mode(workspace, wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
         admission.check_flows(wired, months.opening_month)

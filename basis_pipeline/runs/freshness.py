@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from basis_pipeline import __version__
 from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.evidence import DataUsage, SeriesUsage
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.gates.registry import describe
 from basis_pipeline.market_data.frame_rewards import reward_months_read
 from basis_pipeline.market_data.frame_series import Window, months_read
-from basis_pipeline.market_data.requirements import requirements
+from basis_pipeline.market_data.requirements import FrameSpec, requirements
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.months import stale_months
@@ -18,25 +18,47 @@ from basis_pipeline.storage.digests import text_digest
 
 
 def data_version(config_digest: str, usage: DataUsage, *, predecessor: str | None) -> str:
-    """Digest of everything a month is a function of: configuration, data slices, engine, predecessor."""
-    slices = [
+    """Digest of everything a month is a function of: configuration, data slices, engine, predecessor (generation)."""
+    return text_digest(config_digest, BEHAVIOUR, predecessor or "", *slices_of(usage))
+
+
+def slices_of(usage: DataUsage) -> list[str]:
+    """The published slices of market data that were read, as `dataset/venue/symbol@month=generation`."""
+    return [
         f"{series.name}@{month}={generation}"
         for series in usage.series
         for month, generation in sorted(series.generations.items())
     ]
-    return text_digest(config_digest, __version__, predecessor or "", *slices)
+
+
+def versions_today(workspace: Workspace, wired: WiredMode) -> dict[str, str]:
+    """By published month of the standing record the data version that a run from the first stale month would give it.
+
+    It is the published one exactly where the month is current. A stale month's version depends on those before it, so
+    that it changes again when what makes it stale does.
+    """
+    results, mode = workspace.results, wired.name
+    months, broken = results.months(mode), stale_months(results, mode)
+    versions, before = dict[str, str](), None
+    for month in months:
+        published = results.get(mode, month)
+        if broken and month == broken[0]:
+            before = f"not the month before {month}"
+        usage = usage_today(workspace.validated, wired.frame_spec, month)
+        versions[month] = data_version(wired.settings.config_digest, usage, predecessor=before)
+        if _judged_otherwise(published.manifest, wired):
+            versions[month] = text_digest(versions[month], "judged by other gates")
+        current = versions[month] == published.manifest.data_version
+        before = published.generation if current else versions[month]
+    return versions
 
 
 def outdated_months(workspace: Workspace, wired: WiredMode) -> list[str]:
     """Months of the standing record from the first whose predecessor, data, configuration, engine or gates changed."""
-    results, mode = workspace.results, wired.name
-    months, stale = results.months(mode), stale_months(results, mode)
-    for number, month in enumerate(months):
-        manifest = results.manifest(mode, month)
-        usage = _usage_today(workspace.validated, wired, month)
-        today = data_version(wired.settings.config_digest, usage, predecessor=manifest.predecessor)
-        if month in stale or manifest.data_version != today or _judged_otherwise(manifest, wired):
-            return months[number:]
+    versions = versions_today(workspace, wired)
+    for number, (month, version) in enumerate(versions.items()):
+        if workspace.results.manifest(wired.name, month).data_version != version:
+            return list(versions)[number:]
     return []
 
 
@@ -46,11 +68,11 @@ def _judged_otherwise(manifest: MonthManifest, wired: WiredMode) -> bool:
     return {(verdict.gate, verdict.threshold) for verdict in manifest.gates} != today
 
 
-def _usage_today(validated: ValidatedStore, wired: WiredMode, month: str) -> DataUsage:
-    """What a run would read of every series today; one without this month is not read at all."""
-    window, rewards = Window(month_start(month), month_end(month), wired.frame_spec.step), wired.frame_spec.rewards
+def usage_today(validated: ValidatedStore, spec: FrameSpec, month: str) -> DataUsage:
+    """What a frame of `spec` would read of every series today; one without this month is not read at all."""
+    window, rewards = Window(month_start(month), month_end(month), spec.step), spec.rewards
     series = []
-    for ref in (required.series for required in requirements(wired.frame_spec)):
+    for ref in (required.series for required in requirements(spec)):
         paid = ref in rewards.values()
         months = reward_months_read(window) if paid else months_read(ref, window)
         found = validated.generations(ref.dataset, ref.venue, ref.symbol, months)

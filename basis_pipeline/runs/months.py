@@ -8,7 +8,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import months_between, parse_month, shift_month
-from basis_pipeline.market_data.frame_coverage import coverage, first_full_month
+from basis_pipeline.market_data.frame_coverage import first_full_month, last_common_month
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import PublishedMonth, ResultsStore, broken_months
 
@@ -28,7 +28,7 @@ def opening_month(wired: WiredMode, validated: ValidatedStore) -> str:
 
 def last_month(wired: WiredMode, validated: ValidatedStore) -> str:
     """The last month with data of everything the mode needs; it may still be open."""
-    found = coverage(validated, wired.frame_spec).last_any
+    found = last_common_month(validated, wired.frame_spec)
     return found if found is not None else opening_month(wired, validated)
 
 
@@ -45,13 +45,13 @@ def standing_range(
 
     Without `first` a new record opens where its data begin and an existing one is run again from its opening.
     """
+    end = last_month(wired, validated)
     first = parse_month(first, name="--from") if first else None
-    last = parse_month(last, name="--to") if last else last_month(wired, validated)
+    last = parse_month(last, name="--to") if last else end
     published = results.months(wired.name)
     if not published or reopen:
         opening = first or opening_month(wired, validated)
-        _check_reached(opening, last_month(wired, validated))
-        return MonthRange(_months(opening, last), opening)
+        return MonthRange(_months(wired, opening, last, end), opening)
     opening = results.manifest(wired.name, published[0]).opening_month
     first = first or opening
     if first < opening:
@@ -64,15 +64,15 @@ def standing_range(
             f"{wired.name} is published to {published[-1]}; starting in {first} would leave a gap.",
             remedy=f"start in {shift_month(published[-1], 1)}, or use --reopen to open a new record in {first}.",
         )
-    _check_reached(first, last_month(wired, validated))
-    return MonthRange(_months(first, last), opening)
+    return MonthRange(_months(wired, first, last, end), opening)
 
 
 def experiment_range(wired: WiredMode, validated: ValidatedStore, *, first: str | None, last: str | None) -> MonthRange:
     """An experiment always opens fresh in its first month."""
+    end = last_month(wired, validated)
     first = parse_month(first, name="--from") if first else opening_month(wired, validated)
-    last = parse_month(last, name="--to") if last else last_month(wired, validated)
-    return MonthRange(_months(first, last), first)
+    last = parse_month(last, name="--to") if last else end
+    return MonthRange(_months(wired, first, last, end), first)
 
 
 def predecessor(
@@ -112,12 +112,15 @@ def stale_months(results: ResultsStore, mode: str, experiment: str | None = None
     return broken_months(months)
 
 
-def _check_reached(first: str, end: str) -> None:
+def _months(wired: WiredMode, first: str, last: str, end: str) -> tuple[str, ...]:
+    """The months from `first` to `last`; refused as a whole where the data, which end in `end`, do not reach."""
     if first > end:
         raise ConfigError(f"--from {first} is past the end of the data, {end}.", remedy="ingest later months first.")
-
-
-def _months(first: str, last: str) -> tuple[str, ...]:
+    if last > end:
+        raise ConfigError(
+            f"{wired.name} cannot run to {last}: {end} is the last month that it has data for.",
+            remedy=f"run to {end} or an earlier month, or ingest later ones first.",
+        )
     months = tuple(months_between(first, last))
     if not months:
         raise ConfigError(f"--to {last} is before --from {first}.")

@@ -14,8 +14,11 @@ from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStat
 from basis_pipeline.gates.registry import Summary, describe, summary
 from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
+from basis_pipeline.results.catalog_hints import Published, notes
 from basis_pipeline.results.export import export_csv
-from basis_pipeline.results.metrics import compute_metrics
+from basis_pipeline.results.metrics import Metric
+from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
+from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
@@ -29,11 +32,14 @@ __all__ = [
     "export",
     "gate_descriptions",
     "gate_verdicts",
+    "published_outcome",
     "query",
+    "query_notes",
     "stale",
     "summarise",
 ]
 
+_FRESHNESS = "freshness"
 YIELDS = ("pnl_funding", "pnl_supply_yield", "pnl_staking_yield", "pnl_staking_rewards", "pnl_borrow_costs")
 """Metrics that add up to what a book was paid for holding it."""
 
@@ -79,14 +85,8 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     if not months:
         raise StateError(f"nothing is published for {mode} in {results.base}.", remedy=f"run `basis backtest {mode}`.")
     manifests = [results.manifest(mode, month, experiment) for month in months]
-    names = ("timesteps", "positions", "risk", "pnl_attribution", "orders", "deltas")
-    tables = {
-        name: pa.concat_tables(
-            [results.read_month(mode, month, name, experiment) for month in months], promote_options="permissive"
-        )
-        for name in names
-    }
-    metrics = compute_metrics(tables, opening=manifests[0].predecessor is None)
+    tables = [{name: results.read_month(mode, month, name, experiment) for name in RANGE_TABLES} for month in months]
+    metrics = range_metrics(tables, opening=manifests[0].predecessor is None)
     gates = [result for manifest in manifests for result in manifest.gates]
     return RecordSummary(
         mode=mode,
@@ -101,9 +101,27 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     )
 
 
-def query(workspace: Workspace, sql: str) -> pa.Table:
-    """Answer one SELECT over the views of the catalogue."""
-    return catalog.query(workspace.results, sql)
+def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutcome:
+    """A month of the standing record as the run that published it saw it, of its tables only `timesteps`."""
+    results = workspace.results
+    published = results.get(mode, month)
+    metrics = results.read(published, "metrics").to_pylist()
+    steps = results.read(published, "timesteps")
+    return MonthOutcome(published, tuple(Metric(**row) for row in metrics), {"timesteps": steps})
+
+
+def query(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+    """Answer one SELECT over the views of the catalogue, and over `freshness`: mode, month, stale.
+
+    `parameters` are the values of its `$names`.
+    """
+    computed = {_FRESHNESS: _freshness(workspace)} if _FRESHNESS in sql else {}
+    return catalog.query(workspace.results, sql, parameters, computed)
+
+
+def query_notes(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> list[str]:
+    """Months that a query names and that are not published, and words that nearly are a mode or an experiment."""
+    return notes(sql, Published.of(workspace.results.all_months()), list((parameters or {}).values()))
 
 
 def export(
@@ -126,6 +144,15 @@ def stale(workspace: Workspace, mode: str, experiment: str | None = None) -> lis
     if experiment or mode not in workspace.config.modes():
         return stale_months(workspace.results, mode, experiment)
     return outdated_months(workspace, wire_mode(workspace.config, mode))
+
+
+def _freshness(workspace: Workspace) -> pa.Table:
+    """One row per month of a standing record; `stale` as `stale` says."""
+    rows = []
+    for mode in workspace.results.modes():
+        outdated = set(stale(workspace, mode))
+        rows += [{"mode": mode, "month": m, "stale": m in outdated} for m in workspace.results.months(mode)]
+    return pa.Table.from_pylist(rows, pa.schema({"mode": pa.string(), "month": pa.string(), "stale": pa.bool_()}))
 
 
 @dataclass(frozen=True)

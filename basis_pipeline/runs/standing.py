@@ -6,18 +6,20 @@ month (decisions, Opening month), never just where somebody clicked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.domain.timeline import months_between, shift_month
-from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import Backtest, plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import last_month, opening_month
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
+
+_NONE = frozenset[str]()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ def plan_months(workspace: Workspace, mode: str, months: Sequence[str], *, run_i
 def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     """Months from the first one that is new, or would come out differently today, up to `until` or the end of data.
 
+    What cannot be run (a month is over and lacks data, data of a published month are gone) is due all the same: the
+    run fails and says why, where an empty answer would leave the record behind for ever without anybody knowing.
+
     Raises:
         DataError: there are no data to open with.
     """
@@ -68,22 +73,53 @@ def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     published = workspace.results.months(mode)
     if not published:
         opening = opening_month(wired, workspace.validated)
-        return DueMonths(tuple(months_between(opening, last)), f"{mode} has not been run yet")
+        due = tuple(months_between(opening, last))
+        return DueMonths(
+            due, f"{mode} has not been run yet" if due else f"{mode} opens in {opening}, data end in {last}"
+        )
     if outdated := outdated_months(workspace, wired):
         changed = outdated[0]
         return DueMonths(
-            tuple(months_between(changed, last)), f"data, configuration, engine or predecessor of {changed} changed"
+            tuple(months_between(changed, max(changed, last))),
+            f"data, configuration, engine or predecessor of {changed} changed",
         )
     due = tuple(months_between(shift_month(published[-1], 1), last))
-    if due and workspace.results.manifest(mode, published[-1]).complete:
-        return DueMonths(due, f"{due[0]} is new")
-    return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
+    if not due:
+        return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
+    if not workspace.results.manifest(mode, published[-1]).complete:
+        return DueMonths((published[-1], *due), f"{published[-1]} is over, and its data were not complete")
+    return DueMonths(due, f"{due[0]} is new")
 
 
-def record_version(workspace: Workspace, mode: str) -> str:
-    """Digest of every published month of the standing record: equal for equal content."""
+def warned_gates(workspace: Workspace, mode: str) -> dict[str, frozenset[str]]:
+    """Gates that warn, by published month."""
     results = workspace.results
-    return text_digest(*(month_digest(results.get(mode, month)) for month in results.months(mode)))
+    return {month: _warned(results.manifest(mode, month).gates) for month in results.months(mode)}
+
+
+def new_warnings(before: Mapping[str, frozenset[str]], gates: Mapping[str, Sequence[GateResult]]) -> str:
+    """What warns in the `gates` of months just run, in order, and did not `before`, as text.
+
+    A month that was published before is compared with that; a new one with the month before it.
+    """
+    known, new = dict(before), list[str]()
+    for month, results in gates.items():
+        warned = _warned(results)
+        new += [
+            f"{month} {gate}" for gate in sorted(warned - known.get(month, known.get(shift_month(month, -1), _NONE)))
+        ]
+        known[month] = warned
+    return "; ".join(new)
+
+
+def parse_warnings(text: str) -> list[tuple[str, str]]:
+    """Month and gate of what `new_warnings` wrote."""
+    pairs = (entry.split(" ", 1) for entry in text.split("; ") if entry)
+    return [(month, gate) for month, gate in pairs]
+
+
+def _warned(results: Sequence[GateResult]) -> frozenset[str]:
+    return frozenset(result.gate for result in results if result.status is GateStatus.WARNED)
 
 
 def dataset_version(workspace: Workspace, dataset: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import yaml
 
-from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable
 from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
@@ -76,7 +75,7 @@ class UiServer:
             **({"BASIS_RAW_DIR": workspace.raw_dir} if workspace.raw_dir else {}),
         }
         absolute = {name: str(path.resolve()) for name, path in paths.items()}
-        return {**os.environ, **absolute, "BASIS_REPORTS_URL": self.reports_url}
+        return {**os.environ, **absolute, "BASIS_REPORTS_URL": self.reports_url, "BASIS_UI_URL": self.url}
 
 
 def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
@@ -85,14 +84,12 @@ def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
     The settings are those of `dagster.yaml` without its storage, which is the instance's own folder.
 
     Raises:
-        ConfigError: `port` is taken, the working directory is not the project's, or the file of a mode is wrong.
+        ConfigError: `port` is taken or the working directory is not the project's.
         StorageError: the data root is not writable.
     """
     for file in (SETTINGS, LOCATIONS):
         if not file.is_file():
             raise ConfigError(f"there is no {file} in {Path.cwd()}.", remedy="run this in the folder that holds it.")
-    for mode in workspace.config.modes():
-        wire_mode(workspace.config, mode)
     home = workspace.root.dagster.resolve()
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     own = {key: value for key, value in settings.items() if key not in _STORAGE}

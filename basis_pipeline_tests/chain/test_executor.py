@@ -8,8 +8,8 @@ import pytest
 
 from basis_pipeline.domain.errors import VenueRefusal
 from basis_pipeline.venues.live.abi import call_data, pack, word
+from basis_pipeline.venues.live.calls import CALLS, EXECUTE, NOBODY, Call
 from basis_pipeline.venues.live.contracts import FOLDER, compiled_executor
-from basis_pipeline.venues.live.programs import CALLS, EXECUTE, NOBODY, Call
 from basis_pipeline_tests.chain.anvil import HERE, Node, compiled
 from basis_pipeline_tests.chain.bench import owner
 from basis_pipeline_tests.chain.market import ETHER, Market

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -74,6 +77,52 @@ def test_a_query_that_cannot_be_answered_exits_with_one_message(basis: Shell, sq
     failed = basis("query", sql, code=2)
     assert failed.stderr.count("error") >= 1
     assert failed.stdout == ""
+
+
+def test_a_query_takes_a_file_and_parameters_and_answers_in_the_format_asked_for(basis: Shell, tmp_path: Path) -> None:
+    question = tmp_path / "question.sql"
+    question.write_text("select month, initial_capital as capital from months where mode = $mode and month = $month")
+    asked = ("query", "--file", str(question), "--param", "mode=pure_lending_usdt", "--param", "month=2024-01")
+    row = {"month": "2024-01", "capital": 100000.0}
+    assert basis(*asked, "--format", "csv").stdout == "month,capital\n2024-01,100000.0\n"
+    assert json.loads(basis(*asked, "--format", "json").stdout) == [row]
+    for name, read in (("a.parquet", pq.read_table), ("a.csv", pa_csv.read_csv)):
+        written = basis(*asked, "--output", str(tmp_path / name))
+        assert "wrote 1 rows to" in written.stderr
+        assert written.stdout == ""
+        assert read(tmp_path / name).to_pylist() == [row]
+    moment = basis("query", "--format", "json", "select max(timestamp) as at from timesteps where month = '2024-01'")
+    assert json.loads(moment.stdout) == [{"at": "2024-01-31T23:00:00"}]
+
+
+def test_rows_that_do_not_fit_are_shown_value_by_value_and_what_is_left_out_is_said(basis: Shell) -> None:
+    shown = basis("query", "from timesteps")
+    assert shown.stdout.count("equity_share_class") == 20
+    assert "more rows; --format csv prints them all" in shown.stderr
+    assert "no rows" in basis("query", "select * from months where month = '2024-01' and mode = 'x'").stderr
+
+
+def test_a_question_about_what_is_not_published_is_answered_with_what_is(basis: Shell) -> None:
+    noted = basis("query", "select * from months where month = '2031-01' and mode = 'pure_lending_usd'").stderr
+    assert "month 2031-01 is not published; published are 2024-01 to 2024-0" in noted
+    assert "did you mean 'pure_lending_usdt'?" in noted
+    assert "published are 2024-01 to" in basis("query", "from equity('pure_lending_usdt', '2031-01')", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "one of the two"),
+        (("select 1", "--file", "-"), "one of the two"),
+        (("select 1", "--format", "parquet"), "name a file with --output"),
+        (("select 1", "--output", "answer.txt"), "does not say what to write"),
+        (("select 1", "--format", "table", "--output", "answer.csv"), "goes with --output"),
+        (("select 1", "--param", "month"), "parameter 'month' is not of the form key=value"),
+        (("select $month",), "missing: month"),
+    ],
+)
+def test_a_query_that_is_asked_wrongly_exits_with_two(basis: Shell, arguments: tuple[str, ...], message: str) -> None:
+    assert message in basis("query", *arguments, code=2).stderr
 
 
 def test_modes_lists_what_is_configured_covered_and_published(basis: Shell) -> None:

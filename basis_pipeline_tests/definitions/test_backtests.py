@@ -74,14 +74,19 @@ def test_metadata_of_a_month_agree_with_its_tables(validated: Path, deploy: Depl
     files = results.get("btc_basis", "2024-02").publication.files
     assert shown["dagster/row_count"] == sum(file.rows for file in files)
     gates = event.materialization.metadata["gates"]
-    assert [record.data["gate"] for record in gates.records] == [gate.name for gate in GATES]
+    verdicts = results.manifest("btc_basis", "2024-02").gates
+    assert [verdict.gate for verdict in verdicts] == [gate.name for gate in GATES]
+    applied = [verdict.gate for verdict in verdicts if not verdict.message.startswith("does not apply")]
+    assert [record.data["gate"] for record in gates.records] == applied
+    timings = {record.data["phase"]: record.data for record in event.materialization.metadata["timings"].records}
+    assert timings["refresh"]["times"] == 29 * 24
 
 
 def test_a_check_shows_all_months_of_the_record(validated: Path, deploy: Deploy) -> None:
     deployment = deploy(validated)
     assert deployment.run_months("btc_basis", "2024-01", "2024-02").success
     found = checks(deployment.run_months("btc_basis", "2024-03", "2024-03"), "btc_basis")["liquidation"]
-    assert [record.data["month"] for record in found.metadata["months"].records] == MONTHS
+    assert [record.data["month"] for record in found.metadata["months"].records] == MONTHS[::-1]
 
 
 def test_a_rejected_month_stops_the_range_and_those_before_it_stand(
@@ -100,10 +105,15 @@ def test_a_rejected_month_stops_the_range_and_those_before_it_stand(
     assert not liquidation.passed
     assert liquidation.severity is dg.AssetCheckSeverity.ERROR
     assert [(row.data["status"], row.data["kept"]) for row in liquidation.metadata["months"].records] == [
-        ("passed", "published"),
-        ("passed", "published"),
         ("failed", "rejected"),
+        ("passed", "published"),
+        ("passed", "published"),
     ]
+    assert liquidation.description.startswith("2024-03: liquidated at")
+    assert "limit: 0 timesteps" in liquidation.description
+    action = str(liquidation.metadata["action"].value)
+    assert "2024-03 is **not published** and later months do not run" in action
+    assert "materialize 2024-03 again" in action
     assert checks(result, "eth_basis")["attribution_closes"].passed
     described, metadata = failure(result, "eth_basis")
     assert "2024-03: gate liquidation failed" in described
@@ -133,7 +143,7 @@ def test_a_rejected_month_keeps_a_later_run_from_starting_after_it(
     ("first", "last", "message"),
     [
         ("2024-02", "2024-03", "nothing is published and btc_basis opens in 2024-01"),
-        ("2025-03", "2025-03", "nothing is published and btc_basis opens in 2024-01"),
+        ("2024-12", "2024-12", "nothing is published and btc_basis opens in 2024-01"),
     ],
 )
 def test_a_record_opens_in_its_opening_month_only(
@@ -143,13 +153,23 @@ def test_a_record_opens_in_its_opening_month_only(
     assert message in failure(result, "btc_basis")[0]
 
 
-def test_a_month_without_data_is_refused_and_the_months_before_it_stand(validated: Path, deploy: Deploy) -> None:
-    deployment = deploy(validated)
-    result = deployment.run_months("pure_lending_usdt", "2024-01", "2025-02")
-    assert not result.success
-    assert materialized(result, "pure_lending_usdt") == [f"2024-{number:02d}" for number in range(1, 13)]
-    assert failure(result, "pure_lending_usdt")[1]["code"].startswith("DATA-")
-    assert set(checks(result, "pure_lending_usdt")) == {gate.name for gate in GATES}
+def test_a_range_past_the_end_of_the_data_is_refused_before_any_month_is_run(
+    validated: Path, deploy: Deploy, tmp_path: Path
+) -> None:
+    """Partitions reach as far as any mode has data; those of the reserves end two months earlier."""
+    shorter = tmp_path / "shorter"
+    shutil.copytree(validated, shorter)
+    reserves = ValidatedStore(shorter).publications("aave_reserves_1d")
+    for found in list(reserves.publications()):
+        if found.partition.rpartition("month=")[2] > "2024-10":
+            reserves.withdraw(found.partition)
+    deployment = deploy(shorter)
+    result = deployment.run_months("pure_lending_usdt", "2024-01", "2024-12")
+    described, metadata = failure(result, "pure_lending_usdt")
+    assert "cannot run to 2024-12: 2024-10 is the last month that it has data for" in described
+    assert metadata["remedy"] == "run to 2024-10 or an earlier month, or ingest later ones first."
+    assert deployment.workspace.results.months("pure_lending_usdt") == []
+    assert not result.get_asset_materialization_events()
 
 
 def test_a_root_without_data_is_refused(deploy: Deploy) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.errors import ScheduleExecutionError
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
-from basis_pipeline_tests.definitions.conftest import Deployment
+from basis_pipeline_tests.definitions.conftest import CONFIGS, Deployment, failure
 
 Deploy = Callable[..., Deployment]
 
@@ -126,6 +128,59 @@ def test_a_mode_waits_for_the_ingestion(
     job = deployment.definitions.resolve_job_def("market_data")
     deployment.instance.create_run_for_job(job, status=status)
     assert tick(deployment, datetime.now(UTC)) == reason
+
+
+def test_what_cannot_be_planned_is_requested_and_fails_as_a_run_with_the_reason(
+    until_february: Path, deploy: Deploy, tmp_path: Path
+) -> None:
+    deployment = deploy(until_february)
+    assert deployment.run_months("btc_basis", "2024-01", "2024-01").success
+    configs = tmp_path / "configs"
+    shutil.copytree(CONFIGS, configs)
+    file = configs / "modes" / "btc_basis.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "inital_capital: 5\n", encoding="utf-8")
+    deployment = deploy(until_february, configs)
+    request = tick(deployment, datetime(2024, 2, 2, 2, tzinfo=UTC))
+    assert isinstance(request, dg.RunRequest), request
+    result = deployment.run("btc_basis_months", tags=dict(request.tags))
+    assert not result.success
+    assert "unknown key 'inital_capital'" in failure(result, "btc_basis")[0]
+
+
+def test_months_newer_than_the_loaded_definitions_are_an_error_that_says_reload(
+    until_february: Path, validated: Path, deploy: Deploy
+) -> None:
+    deployment = deploy(until_february)
+    definitions = deployment.definitions
+    shutil.rmtree(until_february)
+    shutil.copytree(validated, until_february)
+    schedule = definitions.resolve_schedule_def("btc_basis_nightly")
+    with (
+        dg.build_schedule_context(
+            instance=deployment.instance,
+            scheduled_execution_time=datetime(2024, 3, 2, 2, tzinfo=UTC),
+            resources={"workspace": WorkspaceResource.of(deployment.workspace)},
+            repository_def=definitions.get_repository_def(),
+        ) as context,
+        pytest.raises(ScheduleExecutionError) as told,
+    ):
+        schedule.evaluate_tick(context)
+    assert "data for 2024-03" in str(told.value.__cause__)
+    assert "reload the definitions" in str(told.value.__cause__)
+
+
+def test_times_are_those_of_the_nightly_file(deploy: Deploy, tmp_path: Path) -> None:
+    configs = tmp_path / "configs"
+    shutil.copytree(CONFIGS, configs)
+    (configs / "nightly.yaml").write_text("market_data_at: 0 6 * * *\n", encoding="utf-8")
+    crons = {
+        schedule.name: schedule.cron_schedule for schedule in deploy(config_dir=configs).definitions.schedules or []
+    }
+    assert crons["market_data_nightly"] == "0 6 * * *"
+    assert crons["btc_basis_nightly"] == "0 2-5 * * *"
+    (configs / "nightly.yaml").write_text("modes_at: midnight\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"nightly\.yaml: key 'modes_at'"):
+        _ = deploy(config_dir=configs).definitions
 
 
 def test_only_modes_that_follow_a_model_wait_for_its_training(validated: Path, deploy: Deploy) -> None:

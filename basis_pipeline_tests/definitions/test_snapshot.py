@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 
-from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.gates.registry import GATES
 from basis_pipeline.market_data.datasets import DATASETS
-from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment
+from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment, failure
 
 BASIS, LENDING = ["btc_basis", "eth_basis"], ["pure_lending_eth", "pure_lending_usdt"]
 STAKING = ["eth_leveraged", "eth_staking_only"]
@@ -37,6 +39,10 @@ def parents(definitions: dg.Definitions, asset: str) -> set[str]:
     return {key.to_user_string() for key in node.parent_keys}
 
 
+def with_inputs(modes: list[str]) -> set[str]:
+    return {*modes, *(f"{mode}_inputs" for mode in modes)}
+
+
 def test_assets_by_group(definitions: dg.Definitions) -> None:
     groups = defaultdict(set)
     for node in definitions.resolve_asset_graph().asset_nodes:
@@ -45,27 +51,31 @@ def test_assets_by_group(definitions: dg.Definitions) -> None:
     assert groups == {
         "data_raw": {"downloads", "raw_files"},
         **{f"data_{name}": {d.name for d in DATASETS.values() if d.family == name} for name in families},
-        "backtests_basis": set(BASIS),
-        "backtests_lending": set(LENDING),
-        "backtests_staking": set(STAKING),
-        "backtests_hedged_staking": set(HEDGED),
-        "backtests_directional": set(DIRECTIONAL),
+        "backtests_basis": with_inputs(BASIS),
+        "backtests_lending": with_inputs(LENDING),
+        "backtests_staking": with_inputs(STAKING),
+        "backtests_hedged_staking": with_inputs(HEDGED),
+        "backtests_directional": with_inputs(DIRECTIONAL),
         "models": {"btc_trees_signals"},
         "reports": {*(f"{mode}_report" for mode in MODES), "overview", "catalogue"},
     }
 
 
-def test_a_mode_depends_on_itself_and_exactly_the_datasets_it_reads(definitions: dg.Definitions) -> None:
-    assert parents(definitions, "btc_basis") == BASIS_DATA | {"btc_basis"}
-    assert parents(definitions, "eth_basis") == BASIS_DATA | {"eth_basis"}
-    assert parents(definitions, "pure_lending_eth") == LENDING_DATA | {"pure_lending_eth"}
-    assert parents(definitions, "pure_lending_usdt") == LENDING_DATA | {"pure_lending_usdt"}
+def test_a_mode_depends_on_itself_and_on_inputs_that_are_exactly_the_datasets_it_reads(
+    definitions: dg.Definitions,
+) -> None:
+    for mode in MODES:
+        assert parents(definitions, mode) == {mode, f"{mode}_inputs"}
+    assert parents(definitions, "btc_basis_inputs") == BASIS_DATA
+    assert parents(definitions, "eth_basis_inputs") == BASIS_DATA
+    assert parents(definitions, "pure_lending_eth_inputs") == LENDING_DATA
+    assert parents(definitions, "pure_lending_usdt_inputs") == LENDING_DATA
 
 
 def test_a_directional_mode_depends_on_its_model_which_depends_on_candles(definitions: dg.Definitions) -> None:
     assert parents(definitions, "btc_trees_signals") == {"perp_candles_5m"}
     for mode in DIRECTIONAL:
-        assert parents(definitions, mode) >= {mode, "btc_trees_signals", "perp_candles_5m", "funding_rates"}
+        assert parents(definitions, f"{mode}_inputs") >= {"btc_trees_signals", "perp_candles_5m", "funding_rates"}
 
 
 def test_reports_are_downstream_of_the_modes(definitions: dg.Definitions) -> None:
@@ -90,6 +100,8 @@ def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
         "signals",
         "experiment",
         "experiment_presets",
+        "sweep",
+        "sweep_presets",
         *(f"{mode}_months" for mode in MODES),
     }
     for mode in MODES:
@@ -98,7 +110,7 @@ def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
     assert {name: (found.cron_schedule, found.execution_timezone) for name, found in schedules.items()} == {
         "market_data_nightly": ("30 1 * * *", "UTC"),
         "signals_nightly": ("45 1 * * *", "UTC"),
-        **{f"{mode}_nightly": ("0 2 * * *", "UTC") for mode in MODES},
+        **{f"{mode}_nightly": ("0 2-5 * * *", "UTC") for mode in MODES},
     }
     assert {found.default_status for found in schedules.values()} == {dg.DefaultScheduleStatus.STOPPED}
 
@@ -133,9 +145,48 @@ def test_definitions_load_without_data_and_without_a_warning(tmp_path: Path) -> 
     assert not root.exists()
 
 
-def test_a_mode_file_that_is_wrong_is_named(tmp_path: Path, deploy: Callable[..., Deployment]) -> None:
+def test_sensors_run_by_themselves(definitions: dg.Definitions) -> None:
+    assert {sensor.name for sensor in definitions.sensors or []} == {
+        "published_months",
+        "notify_failures",
+        "notify_warnings",
+    }
+    assert {sensor.default_status for sensor in definitions.sensors or []} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_a_mode_file_that_is_wrong_says_so_and_hides_no_other_mode(
+    tmp_path: Path, deploy: Callable[..., Deployment]
+) -> None:
     shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
     mode = tmp_path / "configs" / "modes" / "btc_basis.yaml"
     mode.write_text(mode.read_text(encoding="utf-8") + "inital_capital: 5\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"btc_basis\.yaml: unknown key 'inital_capital'"):
-        _ = deploy(config_dir=tmp_path / "configs").definitions
+    deployment = deploy(config_dir=tmp_path / "configs")
+    definitions = deployment.definitions
+    wrong = definitions.resolve_asset_graph().get(dg.AssetKey("btc_basis"))
+    assert wrong.group_name == "broken_modes"
+    assert "btc_basis.yaml: unknown key 'inital_capital'" in (wrong.description or "")
+    assert with_inputs(["eth_basis"]) <= {
+        key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()
+    }
+    assert {schedule.name for schedule in definitions.schedules or []} >= {"btc_basis_nightly", "eth_basis_nightly"}
+    failed = deployment.run_months("btc_basis", "2024-01", "2024-01")
+    assert not failed.success
+    assert "unknown key 'inital_capital'" in failure(failed, "btc_basis")[0]
+
+
+def test_definitions_load_with_every_mode_file_wrong(tmp_path: Path, deploy: Callable[..., Deployment]) -> None:
+    shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
+    for mode in (tmp_path / "configs" / "modes").glob("*.yaml"):
+        mode.write_text("mode: nothing\n", encoding="utf-8")
+    definitions = deploy(config_dir=tmp_path / "configs").definitions
+    assert definitions.resolve_asset_graph().get(dg.AssetKey("btc_basis")).group_name == "broken_modes"
+
+
+@pytest.mark.parametrize(
+    ("data_end", "last"), [(None, "2026-11"), ("2026-11", "2026-11"), ("2026-09", "2026-11"), ("2026-08", "2026-08")]
+)
+def test_partitions_end_now_or_with_data_that_ended_long_ago(data_end: str | None, last: str) -> None:
+    months = monthly([], data_end, "2026-11")
+    with partition_loading_context(effective_dt=datetime(2026, 11, 15, tzinfo=UTC)):
+        assert months.get_last_partition_key() == last
+    assert months.get_first_partition_key() == "2024-01"

@@ -127,6 +127,16 @@ def test_a_start_past_the_data_names_their_end(sample_validated: Path, open_work
         plan_backtest(open_workspace(sample_validated), "pure_lending_usdt", first="2025-07")
 
 
+@pytest.mark.parametrize("experiment", [None, "longer"])
+def test_an_end_past_the_data_is_refused_before_anything_is_run(
+    experiment: str | None, sample_validated: Path, open_workspace: OpenWorkspace
+) -> None:
+    workspace = open_workspace(sample_validated)
+    with pytest.raises(ConfigError, match=r"cannot run to 2025-02: 2024-12 is the last month .*run to 2024-12"):
+        plan_backtest(workspace, "pure_lending_usdt", first="2024-11", last="2025-02", experiment=experiment)
+    assert workspace.results.months("pure_lending_usdt", experiment) == []
+
+
 def test_an_earlier_start_needs_reopen_and_then_replaces_the_record(
     sample_validated: Path, open_workspace: OpenWorkspace
 ) -> None:

@@ -14,7 +14,7 @@ from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import BasisError, StateError, StorageError
 from basis_pipeline.results.catalog import rebuild_catalogue
 from basis_pipeline.results.overview import write_overview
-from basis_pipeline.runs import records
+from basis_pipeline.runs import records, reports
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
@@ -55,7 +55,7 @@ def february(workspace: Workspace) -> object:
 
 CONSUMERS: dict[str, Consumer] = {
     "next month": next_month,
-    "report": lambda workspace: records.write_reports(workspace, MODE),
+    "report": lambda workspace: reports.write_reports(workspace, MODE),
     "overview": lambda workspace: write_overview(workspace.results),
     "catalogue": lambda workspace: rebuild_catalogue(workspace.results),
     "query": lambda workspace: records.query(workspace, "from months"),
@@ -80,7 +80,7 @@ def test_nothing_is_refused_of_what_is_as_it_was_published(consumer: str, worksp
 def test_a_manifest_whose_verdicts_were_changed_is_refused(consumer: str, workspace: Workspace) -> None:
     manifest = workspace.results.base / "_manifests" / f"mode={MODE}" / "month=2024-02.json"
     edited(manifest, '"status": "passed"', '"status": "failed"')
-    with pytest.raises(StorageError, match=r"STORE-005.*month=2024-02\.json was changed.*re-run its month"):
+    with pytest.raises(StorageError, match=r"STORE-006.*month=2024-02\.json was changed.*re-run its month"):
         CONSUMERS[consumer](workspace)
 
 

@@ -7,7 +7,6 @@ is missing of it comes as ETH with the transaction, from the owner who pays the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_DOWN, Decimal
 
 import msgspec
 
@@ -18,11 +17,9 @@ from basis_pipeline.domain.orders import Operation, Order
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.venues.live.abi import MAX_UINT, call_data, pack, word
+from basis_pipeline.venues.live.calls import CALLS, NOBODY, Call, Program, wei
 from basis_pipeline.venues.live.deployment import Deployment, LenderKind, Lending, Pool, StakingKind
 
-NOBODY = "0x" + "00" * 20
-CALLS = "(address,uint256,bytes,address,uint256)[]"
-EXECUTE = f"execute({CALLS},address)"
 VARIABLE_RATE = 2
 WHOLE = 1e-9
 """An order for all but this fraction of what is supplied means all of it."""
@@ -32,32 +29,6 @@ INTEREST_ROOM = 1e-5
 """A debt that is cleared is flash-borrowed with this much more; what is not needed goes straight back."""
 SWAP_WINDOW = 300
 """Seconds after which a swap that is still waiting for a block is refused by the pool."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One call of the executor; `spent` and `at` as in `Executor.sol`: an amount that is known only inside."""
-
-    target: str
-    data: bytes
-    value: int = 0
-    spent: str = NOBODY
-    at: int = 0
-
-    @property
-    def packed(self) -> tuple[str, int, bytes, str, int]:
-        return self.target, self.value, self.data, self.spent, self.at
-
-
-class Program(msgspec.Struct, frozen=True):
-    """A transaction to the executor: `value` wei come with it."""
-
-    calls: tuple[Call, ...]
-    lender: str = NOBODY
-    value: int = 0
-
-    @property
-    def data(self) -> bytes:
-        return call_data(EXECUTE, [call.packed for call in self.calls], self.lender)
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -74,11 +45,6 @@ class Terms(msgspec.Struct, frozen=True):
     deployment: Deployment
     settings: EngineSettings
     slippage: float
-
-
-def wei(amount: float, decimals: int = 18) -> int:
-    """Smallest units of `amount` tokens, rounded down."""
-    return int(Decimal(repr(amount)).scaleb(decimals).to_integral_value(rounding=ROUND_DOWN))
 
 
 def program(order: Order, positions: Positions, market: MarketSnapshot, account: Account, terms: Terms) -> Program:

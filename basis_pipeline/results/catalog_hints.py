@@ -1,0 +1,110 @@
+"""What the author of a query probably meant: names that are not there, words that are no published mode or month."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from basis_pipeline.results.catalog_macros import macro_docs, macros
+from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, summary_docs
+from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs
+from basis_pipeline.results.store import PublishedMonth
+from basis_pipeline.results.tables import SCHEMAS, column_docs
+
+_UNKNOWN_TABLE = re.compile(r"Table (?:Function )?with name \"?([\w.-]+?)\"? does not exist")
+_UNKNOWN_COLUMN = re.compile(r"Referenced column \"([^\"]+)\" not found")
+_WRONG_CALL = re.compile(r"Macro \"?(\w+)\"?\(.*\) does not support the supplied arguments")
+_MISSING_VALUE = re.compile(r"Values were not provided for the following (?:prepared statement )?parameters: (.*)")
+_LITERAL = re.compile(r"'([^']*)'")
+_MONTH = re.compile(r"\d{4}-\d{2}")
+_LISTS = ("tables", "columns", "macros")
+
+
+class Published(NamedTuple):
+    """Names that a query can speak of."""
+
+    modes: frozenset[str]
+    experiments: frozenset[str]
+    months: frozenset[str]
+
+    @classmethod
+    def of(cls, months: Iterable[PublishedMonth]) -> Published:
+        manifests = [month.manifest for month in months]
+        return cls(
+            frozenset(manifest.mode for manifest in manifests),
+            frozenset(manifest.experiment for manifest in manifests if manifest.experiment),
+            frozenset(manifest.month for manifest in manifests),
+        )
+
+
+def explain(sql: str, message: str, published: Published) -> tuple[str, str]:
+    """What to say of a query that DuckDB refused with `message`, and a remedy; that is empty where none is known."""
+    remedy = _remedy(sql, message, published)
+    return (message.partition("\n")[0] if remedy else message), remedy
+
+
+def _remedy(sql: str, message: str, published: Published) -> str:
+    if unknown := _UNKNOWN_TABLE.search(message):
+        return _about_table(unknown[1], published)
+    if unknown := _UNKNOWN_COLUMN.search(message):
+        return _about_column(unknown[1])
+    if call := _WRONG_CALL.search(message):
+        return next((f"call it as {macro.call}." for macro in macros() if macro.name == call[1]), "")
+    if missing := _MISSING_VALUE.search(message):
+        return f"give every parameter a value with --param NAME=VALUE; missing: {missing[1].strip()}."
+    return " ".join(notes(sql, published))
+
+
+def notes(sql: str, published: Published, values: Sequence[object] = ()) -> list[str]:
+    """Months in quotes that nothing is published for, and words that nearly are a mode or an experiment."""
+    words = dict.fromkeys([*_LITERAL.findall(sql), *(value for value in values if isinstance(value, str))])
+    return [note for word in words for note in _about_word(word, published)]
+
+
+def _about_word(word: str, published: Published) -> Iterator[str]:
+    if _MONTH.fullmatch(word):
+        if word not in published.months:
+            first, last = min(published.months, default="nothing"), max(published.months, default="nothing")
+            yield f"month {word} is not published; published are {first} to {last}."
+        return
+    names = published.modes | published.experiments
+    nearest = difflib.get_close_matches(word, sorted(names), n=1, cutoff=0.8)
+    if nearest and word not in names and word not in _vocabulary():
+        yield f"'{word}' is no published mode or experiment; did you mean '{nearest[0]}'?"
+
+
+def _about_table(name: str, published: Published) -> str:
+    plain = name.rpartition(".")[2]
+    if plain in published.experiments:
+        return f"{plain} is an experiment: from experiments.months where experiment = '{plain}'."
+    if plain in published.modes:
+        return f"{plain} is a mode: from timesteps where mode = '{plain}', or from equity('{plain}')."
+    calls = {macro.name: macro.call for macro in macros()}
+    if plain in calls:
+        return f"{plain} is a macro: from {calls[plain]}."
+    known = {**dict.fromkeys((*SCHEMAS, *DESCRIPTIONS, *SWEEP_DESCRIPTIONS, *_LISTS), ""), **calls}
+    nearest = difflib.get_close_matches(plain, sorted({*known, *published.modes, *published.experiments}), n=1)
+    return f"did you mean {nearest[0]}?" if nearest else "`from tables` and `from macros` list what there is."
+
+
+def _about_column(name: str) -> str:
+    homes = _columns()
+    if name in homes:
+        return f"{name} is a column of {', '.join(homes[name])}."
+    nearest = difflib.get_close_matches(name, sorted(homes), n=1)
+    if nearest:
+        return f"did you mean {nearest[0]}, a column of {', '.join(homes[nearest[0]])}?"
+    return "`from columns` lists every column with unit and meaning."
+
+
+def _columns() -> Mapping[str, list[str]]:
+    homes: dict[str, list[str]] = {}
+    for doc in (*column_docs(), *summary_docs(), *sweep_docs(), *macro_docs()):
+        homes.setdefault(doc.column, []).append(doc.table)
+    return homes
+
+
+def _vocabulary() -> set[str]:
+    return {*SCHEMAS, *DESCRIPTIONS, *_LISTS, *_columns()}

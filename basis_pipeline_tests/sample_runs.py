@@ -1,0 +1,21 @@
+"""What `make run` leaves, made by the tests themselves."""
+
+from __future__ import annotations
+
+from basis_pipeline.config.wiring import wire_mode
+from basis_pipeline.runs.backtest import plan_backtest
+from basis_pipeline.runs.pipeline import prepare_data
+from basis_pipeline.runs.reports import write_reports
+from basis_pipeline.runs.workspace import Workspace
+
+
+def run_sample(workspace: Workspace) -> None:
+    """Make and ingest the default sample and run all modes but those that follow a trained model; write reports."""
+    assert not prepare_data(workspace, _quiet).errors
+    for mode in workspace.config.modes():
+        if wire_mode(workspace.config, mode).file.strategy.shape != "directional":
+            assert list(plan_backtest(workspace, mode, run_id="sample").run(_quiet))
+            write_reports(workspace, mode)
+
+
+def _quiet(_what: str, _done: int, _total: int) -> None: ...
