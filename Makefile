@@ -7,7 +7,7 @@ ifdef RAW
 export BASIS_RAW_DIR := $(abspath $(RAW))
 endif
 
-.PHONY: run test dev lint types check test-slow bench stress live-faults live-week cookbook clean help
+.PHONY: run test dev lint types check test-slow test-chain bench stress live-faults live-week cookbook clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,10 +16,13 @@ run: .venv/.ready ## sample data (or RAW=folder) -> validated data -> all modes 
 	$(BIN)/basis run
 
 test: .venv/.ready-dev ## the default test suite
-	$(BIN)/pytest -n 2 -m "not slow" basis_pipeline_tests
+	$(BIN)/pytest -n 2 -m "not slow and not chain" basis_pipeline_tests
 
 test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
-	$(BIN)/pytest -m slow basis_pipeline_tests
+	$(BIN)/pytest -m "slow and not chain" basis_pipeline_tests
+
+test-chain: .venv/.ready-dev .chain/.ready ## on-chain venues against Aave, Uniswap and Morpho on a local chain; needs npm
+	$(BIN)/pytest -m chain basis_pipeline_tests/chain
 
 dev: .venv/.ready ## Dagster UI on loopback; DATA=folder picks the data root, PORT=number the port
 	$(BIN)/basis dev $(if $(PORT),--port $(PORT))
@@ -41,7 +44,13 @@ bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev,ml]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev,live,ml]'
+	@touch $@
+
+.chain/.ready: basis_pipeline_tests/chain/package.json basis_pipeline_tests/chain/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer, for example apt-get install npm"; exit 1; }
+	@mkdir -p .chain && cp $^ .chain/
+	npm ci --prefix .chain --no-audit --no-fund --loglevel=error
 	@touch $@
 
 stress: .venv/.ready-dev ## run all modes through the stress months and write docs/stress.md
@@ -57,4 +66,4 @@ cookbook: .venv/.ready-dev ## write the answers in docs/cookbook.md anew
 	$(BIN)/python -m basis_pipeline_tests.docs.cookbook
 
 clean: ## remove the environment and caches; data stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf .venv .chain .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

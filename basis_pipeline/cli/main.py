@@ -14,6 +14,7 @@ import click
 from basis_pipeline import __version__
 from basis_pipeline.cli import screens
 from basis_pipeline.cli.downloads import download_command
+from basis_pipeline.cli.executor import executor_command
 from basis_pipeline.cli.experiments import compare, sweep
 from basis_pipeline.cli.live import live_command
 from basis_pipeline.cli.results import export, gates, query, report
@@ -39,7 +40,7 @@ pass_workspace = click.make_pass_decorator(Workspace)
 def cli(context: click.Context) -> None:
     """Backtests of crypto basis, lending and staking strategies: ingest, run, gate, ask."""
     if context.invoked_subcommand and "--help" not in sys.argv and "-h" not in sys.argv:
-        context.obj = Workspace.from_environment(live=context.invoked_subcommand == "live")
+        context.obj = Workspace.from_environment(live=context.invoked_subcommand in {"live", "executor"})
 
 
 @cli.command("sample-data")
@@ -179,7 +180,8 @@ def run(workspace: Workspace, reopen: bool) -> None:
         raise SystemExit(1)
 
 
-for command in (compare, sweep, query, report, export, gates, download_command, live_command, dev, serve, notify):
+_DATA = (compare, sweep, query, report, export, gates, download_command, dev, serve, notify)
+for command in (*_DATA, live_command, executor_command):
     cli.add_command(command)
 
 

@@ -17,14 +17,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode, Tolerance
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_session import LiveSession, LiveVenue, SessionParts
 from basis_pipeline.runs.workspace import Workspace
@@ -62,6 +65,7 @@ class LivePlan:
     Attributes:
         wired: as configured; `settings` are the same with the live error policy and tolerance.
         keys: credentials by venue and field.
+        chain: the wallet of a mode that lives on chain alone.
     """
 
     workspace: Workspace
@@ -72,6 +76,7 @@ class LivePlan:
     switches: LiveSwitches
     keys: Mapping[str, Mapping[str, Any]] = field(repr=False)
     seed: EngineState | None = None
+    chain: ChainAccess | None = None
 
     @property
     def journal_path(self) -> Path:
@@ -117,17 +122,14 @@ class LivePlan:
             )
             for venue, keys in self.keys.items()
         }
-        log = LiveLog(sys.stderr, secrets.token_hex(4), [s for keys in self.keys.values() for s in keys.values()])
+        hidden = [s for keys in self.keys.values() for s in keys.values()]
+        log = LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
+        venues, feed = self._chain(self.chain, journal) if self.chain else self._exchanges(exchanges, journal)
         return SessionParts(
             self.settings,
             self.wired.strategy,
-            self._venues(exchanges, journal),
-            LiveExchangeFeed(
-                self.settings,
-                exchanges,
-                _references(self.wired, exchanges),
-                maximum_age=self.live.maximum_price_age_seconds,
-            ),
+            venues,
+            feed,
             journal,
             WallClock(),
             interval=interval or self.live.interval_seconds,
@@ -136,6 +138,20 @@ class LivePlan:
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
         )
+
+    def _chain(self, chain: ChainAccess, journal: LiveJournal) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
+        return chain_venues(chain, self.environment, self.settings, journal, WallClock(), self.switches, self.live)
+
+    def _exchanges(
+        self, exchanges: Mapping[str, Exchange], journal: LiveJournal
+    ) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
+        feed = LiveExchangeFeed(
+            self.settings,
+            exchanges,
+            _references(self.wired, exchanges),
+            maximum_age=self.live.maximum_price_age_seconds,
+        )
+        return self._venues(exchanges, journal), feed
 
     def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
         state = journal.last_state()
@@ -201,6 +217,7 @@ def plan_live(
         switches,
         {venue: credentials(given, environment, venue) for venue in exchanges},
         _seed(workspace, mode, seed_from) if seed_from else None,
+        None if exchanges else chain_access(given, environment, workspace.config.path),
     )
 
 
@@ -209,14 +226,16 @@ def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
 
 
 def _carried(wired: WiredMode) -> tuple[str, ...]:
-    """The exchanges of a mode that a live session can carry; ConfigError with what to change for any other."""
+    """The exchanges of a mode, none if it is on chain alone; ConfigError for one that live sessions cannot carry."""
     mode, settings = wired.name, wired.settings
+    exchanges = tuple(name for name, rules in settings.venues.items() if rules.kind == "cex")
+    if not exchanges:
+        return ()
     if not isinstance(wired.file.strategy, BasisStrategy):
         raise ConfigError(
-            f"{mode}: live sessions trade on exchanges only, shape {wired.file.strategy.shape} needs more.",
-            remedy="run it as a backtest, or choose a basis mode.",
+            f"{mode}: live sessions trade on an exchange or on chain, shape {wired.file.strategy.shape} needs both.",
+            remedy="run it as a backtest, or choose a mode of one of them.",
         )
-    exchanges = tuple(name for name, rules in settings.venues.items() if rules.kind == "cex")
     if len(exchanges) > 1:
         raise ConfigError(
             f"{mode} spreads its cash over {', '.join(exchanges)}; live sessions move no funds between venues.",

@@ -20,6 +20,7 @@ from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.intents import Facts, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Order
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.records import Positions
@@ -29,7 +30,6 @@ from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.journal import Action, LiveJournal
-from basis_pipeline.venues.live.booking import handshake
 
 COMPARE_DELAYS = (1.0, 2.0, 4.0)
 """Seconds between comparisons at a start: a venue may be late with a balance."""
@@ -49,6 +49,9 @@ class LiveVenue(Venue, Protocol):
     """A venue whose orders can be found again."""
 
     def resolve(self, open_intent: OpenIntent) -> Facts | None: ...
+
+    def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
+        """What facts that were found later amount to."""
 
 
 class SessionParts(msgspec.Struct, frozen=True):
@@ -226,10 +229,11 @@ class LiveSession:
     ) -> None:
         """Book every order that the venues have executed and the state does not contain."""
         for settled in self._parts.journal.settled_after(state.operation_id if state else 0):
-            answer = handshake(settled.intent.order, settled.facts, market, self._parts.settings)
+            order = settled.intent.order
+            answer = self._parts.venues[order.venue].booked(order, settled.facts, market)
             if answer.deltas:
-                engine.position_update_handler.adopt(timestamp, market, settled.intent.order, answer)
-                self._note("recovery", f"booked operation {settled.intent.order.operation_id}", settled.facts.reference)
+                engine.position_update_handler.adopt(timestamp, market, order, answer)
+                self._note("recovery", f"booked operation {order.operation_id}", settled.facts.reference)
 
     def _compare(self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot) -> None:
         result = engine.position_update_handler.reconcile(market)

@@ -86,6 +86,10 @@ class LiveCex:
             return unknown(order, market.timestamp, f"{self.name} did not say within {self._deadline:g} s.")
         return handshake(order, facts, market, self._settings)
 
+    def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
+        """The handshake of facts that were found later."""
+        return handshake(order, facts, market, self._settings)
+
     def resolve(self, open_intent: OpenIntent) -> Facts | None:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
         return self._find_out(open_intent.intent, self._clock.now(), None)

@@ -1,0 +1,228 @@
+"""A node of the chain: its answers as typed records, its errors as refusal or silence.
+
+Nothing is repeated here: web3's own retry would send a transaction again and hide what became of the first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from web3.exceptions import Web3Exception
+from web3.providers import HTTPProvider
+
+from basis_pipeline.domain.errors import ConfigError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.timeline import SECOND
+from basis_pipeline.venues.live.abi import call_data, reason, unpack
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+MAINNET = 1
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A block header: `timestamp` in microseconds UTC, `base_fee` in wei per unit of gas."""
+
+    number: int
+    timestamp: int
+    base_fee: int
+
+
+class Log(msgspec.Struct, frozen=True):
+    """An event of a contract; addresses and topics are lower-case hexadecimal."""
+
+    address: str
+    topics: tuple[str, ...]
+    data: bytes
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A transaction that is in a block.
+
+    Attributes:
+        value: wei sent with it.
+        gas: wei paid for gas, whether it succeeded or not.
+    """
+
+    hash: str
+    block: int
+    succeeded: bool
+    value: int
+    gas: int
+    logs: tuple[Log, ...]
+
+
+class Fees(msgspec.Struct, frozen=True):
+    """Wei per unit of gas: the most that is paid, and what of it goes to the block's builder."""
+
+    most: int
+    tip: int
+
+
+class Chain:
+    """One node, by JSON-RPC.
+
+    Args:
+        url: of the node; it may contain a key and appears in no message.
+
+    Raises:
+        VenueRefusal: VEN-003 the node answered and said no; of a call that reverts, with the decoded reason.
+        VenueSilence: VEN-004 it gave no usable answer, or one that is older than an earlier one.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+        self.local = (urlsplit(url).hostname or "") in LOOPBACK
+        self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._highest = 0
+
+    def chain_id(self) -> int:
+        return _number(self.ask("eth_chainId"))
+
+    def software(self) -> str:
+        return str(self.ask("web3_clientVersion"))
+
+    def head(self) -> Block:
+        """The newest block; a node that has fallen behind what it said before is silent, not right."""
+        block = self.block("latest")
+        if block.number < self._highest:
+            raise VenueSilence(f"the node is at block {block.number} after it was at {self._highest}.")
+        self._highest = block.number
+        return block
+
+    def block(self, which: int | str) -> Block:
+        found = self.ask("eth_getBlockByNumber", which if isinstance(which, str) else hex(which), False)
+        if found is None:
+            raise VenueSilence(f"the node does not know block {which}.")
+        fee = _number(found.get("baseFeePerGas", "0x0"))
+        return Block(_number(found["number"]), _number(found["timestamp"]) * SECOND, fee)
+
+    def rewound(self) -> None:
+        """Blocks were taken back (a reorganisation): lower ones are new again."""
+        self._highest = 0
+
+    def nonce(self, address: str, state: str = "latest") -> int:
+        return _number(self.ask("eth_getTransactionCount", address, state))
+
+    def balance(self, address: str, block: int | None = None) -> int:
+        """Wei."""
+        return _number(self.ask("eth_getBalance", address, _state(block)))
+
+    def has_code(self, address: str) -> bool:
+        return str(self.ask("eth_getCode", address, "latest")) != "0x"
+
+    def read(self, to: str, function: str, returns: tuple[str, ...], *arguments: Any, block: int | None = None) -> Any:
+        """Answer of a view function; the value itself where it returns one."""
+        answer = self.call(to, call_data(function, *arguments), block=block)
+        values = unpack(returns, answer)
+        return values[0] if len(returns) == 1 else values
+
+    def call(
+        self, to: str, data: bytes, *, sender: str | None = None, value: int = 0, block: int | None = None
+    ) -> bytes:
+        """What a call would answer, without sending it."""
+        return _bytes(self.ask("eth_call", _request(to, data, sender, value), _state(block)))
+
+    def gas_needed(self, to: str, data: bytes, *, sender: str, value: int) -> int:
+        """Units of gas."""
+        return _number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
+
+    def fees(self, block: Block) -> Fees:
+        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it."""
+        tip = _number(self.ask("eth_maxPriorityFeePerGas"))
+        return Fees(2 * block.base_fee + tip, tip)
+
+    def fees_of(self, transaction: str) -> Fees | None:
+        """What a transaction the node knows of offers; None if it does not know it."""
+        found = self.ask("eth_getTransactionByHash", transaction)
+        if found is None:
+            return None
+        return Fees(_number(found["maxFeePerGas"]), _number(found["maxPriorityFeePerGas"]))
+
+    def send(self, signed: bytes) -> None:
+        self.ask("eth_sendRawTransaction", "0x" + signed.hex())
+
+    def receipt(self, transaction: str) -> Receipt | None:
+        """None: it is in no block of the chain as this node knows it."""
+        found = self.ask("eth_getTransactionReceipt", transaction)
+        if found is None:
+            return None
+        sent = self.ask("eth_getTransactionByHash", transaction)
+        if sent is None:
+            return None
+        return Receipt(
+            hash=transaction,
+            block=_number(found["blockNumber"]),
+            succeeded=_number(found["status"]) == 1,
+            value=_number(sent["value"]),
+            gas=_number(found["gasUsed"]) * _number(found["effectiveGasPrice"]),
+            logs=tuple(
+                Log(log["address"].lower(), tuple(t.lower() for t in log["topics"]), _bytes(log["data"]))
+                for log in found["logs"]
+            ),
+        )
+
+    def created(self, transaction: str) -> str | None:
+        """Address of the contract that a transaction has created; None while it is in no block."""
+        found = self.ask("eth_getTransactionReceipt", transaction)
+        return None if found is None else str(found["contractAddress"])
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        """One request, sent once."""
+        try:
+            answer = self._provider.make_request(method, list(parameters))
+        except (requests.RequestException, Web3Exception, ValueError) as error:
+            raise VenueSilence(f"the node gave no usable answer to {method}: {type(error).__name__}.") from None
+        if failure := answer.get("error"):
+            raise VenueRefusal(f"the node refused {method}: {_told(failure)}.") from None
+        return answer.get("result")
+
+
+def check_network(chain: Chain, *, expected: int, environment: str) -> None:
+    """Refuse to work on a network that the environment is not meant for (C25, domain I2).
+
+    Raises:
+        ConfigError: CHAIN-001 staging on the main network unless it is a local fork, production on a test network or a
+            fork, or a node of another chain than the deployment is on.
+    """
+    found = chain.chain_id()
+    fork = chain.local and chain.software().lower().startswith(("anvil/", "hardhatnetwork/"))
+    wrong = ""
+    if found != expected:
+        wrong = f"the node serves chain {found}, the deployment is on chain {expected}"
+    elif environment == "prod" and (found != MAINNET or fork):
+        wrong = f"production refuses {'a local fork' if fork else f'the test network {found}'}"
+    elif environment != "prod" and found == MAINNET and not fork:
+        wrong = f"{environment} refuses the main network (chain {MAINNET})"
+    if wrong:
+        raise ConfigError(
+            f"{wrong}.",
+            code="CHAIN-001",
+            remedy="point the RPC URL of this environment at its own network; staging may use `anvil --fork-url`.",
+        )
+
+
+def _request(to: str, data: bytes, sender: str | None, value: int) -> dict[str, str]:
+    request = {"to": to, "data": "0x" + data.hex(), "value": hex(value)}
+    return request | ({"from": sender} if sender else {})
+
+
+def _told(failure: Any) -> str:
+    if isinstance(failure, str):
+        return failure
+    data = failure.get("data")
+    if isinstance(data, str) and data.startswith("0x"):
+        return f"reverted, {reason(_bytes(data))}"
+    return str(failure.get("message", "no reason given")).rstrip(".")
+
+
+def _state(block: int | None) -> str:
+    return "latest" if block is None else hex(block)
+
+
+def _number(text: Any) -> int:
+    return int(str(text), 16)
+
+
+def _bytes(text: Any) -> bytes:
+    return bytes.fromhex(str(text).removeprefix("0x"))

@@ -1,0 +1,99 @@
+"""Where on a chain everything is: contracts by the names the configuration uses for venues and tokens."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class LenderKind(StrEnum):
+    """Whose flash loan: Morpho Blue (free) or Aave's flashLoanSimple (the pool's premium)."""
+
+    MORPHO = "morpho"
+    AAVE = "aave"
+
+
+class StakingKind(StrEnum):
+    """How ETH becomes the staked token, and which function tells its ratio."""
+
+    ETHERFI = "etherfi"
+    LIDO = "lido"
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    address: str
+    decimals: int = 18
+
+
+class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token at the lending pool; without a debt token it is never borrowed."""
+
+    a_token: str
+    debt_token: str = ""
+
+
+class Lending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An Aave V3 market.
+
+    Attributes:
+        venue: its name in the configuration.
+        reserves: by token.
+        emode: category the account is in while it borrows; 0 for none.
+    """
+
+    venue: str
+    pool: str
+    oracle: str
+    reserves: dict[str, Reserve]
+    emode: int = 0
+
+
+class Staking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`mint` takes ETH and gives `token` back in the same call: EtherFi's deposit adapter, Lido's wrapper itself."""
+
+    kind: StakingKind
+    token: str
+    mint: str
+
+
+class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Uniswap V3 pool of a token against WETH; `fee` in hundredths of a basis point."""
+
+    router: str
+    address: str
+    fee: int
+
+
+class Lender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kind: LenderKind
+    address: str
+
+
+class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One chain.
+
+    Attributes:
+        confirmations: blocks, the transaction's own included, after which an outcome is final.
+        executor: our contract; it holds every position but the ETH of its owner, which pays the gas.
+        weth: wrapped ETH, the same thing as ETH in the book of a mode that does not declare it.
+        tokens: by symbol, WETH not among them.
+        staking: by venue.
+        pools: by venue, then by the token that is sold there for WETH.
+        destinations: by venue, the only addresses that tokens are ever sent to.
+    """
+
+    chain_id: int
+    executor: str
+    weth: str
+    tokens: dict[str, Token]
+    lender: Lender
+    lending: Lending | None = None
+    staking: dict[str, Staking] = {}
+    pools: dict[str, dict[str, Pool]] = {}
+    destinations: dict[str, str] = {}
+    confirmations: int = 2
+
+    def token(self, symbol: str) -> Token:
+        """ETH and WETH are both the wrapped token: positions hold no other."""
+        return Token(self.weth) if symbol in {"ETH", "WETH"} else self.tokens[symbol]

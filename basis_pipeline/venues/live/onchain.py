@@ -1,0 +1,201 @@
+"""The wallet, Aave, staking, pools and atomic groups in staging and live: one account, one way of sending.
+
+Every order is one transaction of the executor: played through on the node, journalled, signed, journalled by its hash,
+sent, found, booked from its receipt. The venues differ in what they take and in what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError
+from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
+from basis_pipeline.domain.position_keys import Instrument, PositionType
+from basis_pipeline.domain.protocols import Clock, SettlementKind
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.timeline import SECOND
+from basis_pipeline.venues.live import booking_chain
+from basis_pipeline.venues.live.booking import refused, unknown
+from basis_pipeline.venues.live.chain import Chain, Receipt
+from basis_pipeline.venues.live.deployment import Deployment
+from basis_pipeline.venues.live.programs import Account, Terms, program
+from basis_pipeline.venues.live.transactions import Sender, Signer
+
+OPERATIONS = {
+    "wallet": frozenset({Operation.TRANSFER, Operation.WRAP}),
+    "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
+    "staking": frozenset({Operation.STAKE}),
+    "dex": frozenset({Operation.SWAP}),
+    "executor": frozenset({Operation.ATOMIC_LEVER, Operation.ATOMIC_DELEVER}),
+}
+"""By kind of venue, as the configuration names kinds."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What no order may exceed, whatever the strategy says.
+
+    Attributes:
+        max_notional: USDT.
+        slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
+        read_only: orders are played through on the node and never sent.
+    """
+
+    max_notional: float
+    slippage: float = 0.005
+    read_only: bool = False
+
+
+class OnChainAccount:
+    """The executor contract, the key that owns it, and the node both are reached through.
+
+    Raises:
+        ConfigError: CHAIN-003 the executor is no contract, or belongs to somebody else; CHAIN-004 no ETH for gas.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        signer: Signer,
+        deployment: Deployment,
+        settings: EngineSettings,
+        *,
+        journal: IntentJournal,
+        clock: Clock,
+        limits: Limits,
+        deadline: float = 120.0,
+    ) -> None:
+        _check(chain, deployment, settings, signer.address)
+        self._chain, self._deployment, self._settings = chain, deployment, settings
+        self._journal, self._limits, self._deadline = journal, limits, deadline
+        self._ledger = booking_chain.ledger(settings, deployment, signer.address)
+        self._terms = Terms(deployment, settings, limits.slippage)
+        self._sender = Sender(
+            chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
+        )
+
+    def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
+        """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
+        intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
+        try:
+            self._check_size(order, market)
+            made = program(order, positions, market, self._account(), self._terms)
+            payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
+            self._check_allowed(order)
+            facts = self._sender.send(intent, payload)
+        except (OrderError, VenueError) as error:
+            return refused(order, market, error)
+        if facts is None:
+            return unknown(order, market.timestamp, f"no block had it within {2 * self._deadline:g} s.")
+        return self.booked(order, facts, market)
+
+    def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
+        return booking_chain.handshake(order, facts, market, self._settings)
+
+    def resolve(self, left: OpenIntent) -> Facts | None:
+        return self._sender.resolve(left)
+
+    def holding(self, instrument: Instrument) -> float:
+        """Stored units of a position: tokens, scaled balances at Aave; ETH of the owner and WETH are one."""
+        lending, executor, owner = self._deployment.lending, self._deployment.executor, self._sender.address
+        kind, token = instrument.position_type, instrument.token
+        if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:
+            reserve = lending.reserves[token]
+            address = reserve.a_token if kind is PositionType.A_TOKEN else reserve.debt_token
+            units = self._units(address, "scaledBalanceOf(address)", executor)
+        elif token == "ETH":
+            units = self._chain.balance(owner) + self._chain.balance(executor)
+            if self._settings.universe.find("wallet:BaseToken:WETH") is None:
+                units += self._units(self._deployment.weth, "balanceOf(address)", executor)
+        elif token == "WETH" or token in self._deployment.tokens:
+            address = self._deployment.token(token).address
+            units = sum(self._units(address, "balanceOf(address)", holder) for holder in (executor, owner))
+        else:
+            return 0.0
+        return float(units) / 10.0 ** self._deployment.token(token).decimals
+
+    def _units(self, contract: str, function: str, holder: str) -> int:
+        return int(self._chain.read(contract, function, ("uint256",), holder))
+
+    def _account(self) -> Account:
+        lending, executor = self._deployment.lending, self._deployment.executor
+        emode = 0
+        if lending is not None:
+            emode = self._chain.read(lending.pool, "getUserEMode(address)", ("uint256",), executor)
+        weth = self._units(self._deployment.weth, "balanceOf(address)", executor)
+        return Account(weth, emode, self._chain.head().timestamp // SECOND)
+
+    def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
+        return booking_chain.facts(order, receipt, executed_at, self._ledger)
+
+    def _check_allowed(self, order: Order) -> None:
+        if self._limits.read_only:
+            raise OrderError(
+                f"read only: {order.operation} of {order.quantity:.10g} at {order.venue} would succeed, was not sent.",
+                code="EXEC-015",
+                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
+            )
+
+    def _check_size(self, order: Order, market: MarketSnapshot) -> None:
+        notional = order.quantity * market.price[order.slot]
+        if notional > self._limits.max_notional:
+            raise OrderError(
+                f"{notional:.2f} USDT of {self._settings.universe.keys[order.slot]} is above the largest order "
+                f"allowed, {self._limits.max_notional:.2f}.",
+                code="EXEC-014",
+                remedy="raise BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD if this size is meant.",
+            )
+
+
+class LiveOnChain:
+    """One venue of the configuration on the account."""
+
+    settles: frozenset[SettlementKind] = frozenset()
+
+    def __init__(self, name: str, kind: str, account: OnChainAccount, settings: EngineSettings) -> None:
+        self.name = name
+        self.operations = OPERATIONS[kind]
+        self._account = account
+        self._slots = tuple((s, i) for s, i in enumerate(settings.universe) if i.key.venue == name)
+
+    def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
+        return self._account.execute(order, positions, market)
+
+    def resolve(self, open_intent: OpenIntent) -> Facts | None:
+        return self._account.resolve(open_intent)
+
+    def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
+        """The handshake of facts that were found later."""
+        return self._account.booked(order, facts, market)
+
+    def positions(self, expected: Positions) -> Mapping[int, float]:
+        return {slot: self._account.holding(instrument) for slot, instrument in self._slots}
+
+    def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        return ()
+
+
+def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:
+    executor = deployment.executor
+    if settings.universe.find(booking_chain.ETH) is None:
+        raise ConfigError(
+            f"{settings.mode} does not hold {booking_chain.ETH}, but gas is paid in it.",
+            code="CHAIN-004",
+            remedy="declare the position; on chain no other token pays gas.",
+        )
+    wrong = ""
+    if not chain.has_code(executor):
+        wrong = "there is no contract"
+    elif (found := chain.read(executor, "owner()", ("address",))).lower() != owner.lower():
+        wrong = f"the contract belongs to {found}, not to {owner}"
+    if wrong:
+        raise ConfigError(
+            f"at the executor's address {executor} {wrong}.",
+            code="CHAIN-003",
+            remedy="deploy Executor.sol with the wallet's address and put its own into the deployment.",
+        )

@@ -1,0 +1,150 @@
+"""One funded wallet on the test market, its venues, and sessions on it as if each were a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from basis_pipeline.domain.orders import Action, Operation, Order
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import EngineSettings, ExecutionMode, Tolerance
+from basis_pipeline.domain.timeline import SECOND
+from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_session import LiveSession, SessionParts
+from basis_pipeline.venues.live.chain import Chain
+from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed
+from basis_pipeline.venues.live.deployment import Deployment
+from basis_pipeline.venues.live.onchain import OPERATIONS, Limits, LiveOnChain, OnChainAccount
+from basis_pipeline.venues.live.transactions import Signer
+from basis_pipeline_tests.builders import wired
+from basis_pipeline_tests.chain.anvil import CHAIN_ID, Node
+from basis_pipeline_tests.chain.market import Market
+
+KEY = "0x" + "5c" * 32
+MINUTE = 60_000_000
+MODE = wired("eth_leveraged", {"error_policy": "retry"})
+SETTINGS: EngineSettings = replace(
+    MODE.settings, execution_mode=ExecutionMode.LIVE, tolerance=Tolerance(relative=1e-4, usdt=1.0)
+)
+
+
+@dataclass
+class ChainClock:
+    """Time is the newest block's; waiting makes blocks, and `script` does things to the chain on the way."""
+
+    node: Node
+    script: Callable[[], None] = lambda: None
+    waited: list[float] = field(default_factory=list)
+    makes_blocks: Callable[[], bool] = lambda: True
+
+    def now(self) -> float:
+        return sum(self.waited)
+
+    def wall(self) -> int:
+        return self.node.chain.block("latest").timestamp
+
+    def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        if seconds and self.makes_blocks():
+            self.node.mine(seconds=round(seconds))
+        self.script()
+
+    def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        self.sleep(seconds)
+
+
+@dataclass
+class Bench:
+    """`journal` and `venues` of one process; `again` is the next one."""
+
+    market: Market
+    path: Path
+    clock: ChainClock
+    journal: LiveJournal
+    deployment: Deployment
+    chain: Chain
+    account: OnChainAccount
+    venues: dict[str, Any]
+    feed: LiveChainFeed
+    reader: ChainReader
+
+    @property
+    def node(self) -> Node:
+        return self.market.node
+
+    def again(self, **changes: Any) -> Bench:
+        return bench(self.market, self.path, clock=self.clock, **changes)
+
+    def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
+        process = self.again(database=database)
+        parts = SessionParts(SETTINGS, MODE.strategy, process.venues, process.feed, process.journal, self.clock)
+        return LiveSession(parts, **options)
+
+    def held(self) -> Positions:
+        zeros = (0.0,) * len(SETTINGS.universe)
+        quantities = list(zeros)
+        for venue in self.venues.values():
+            for slot, quantity in venue.positions(Positions(zeros, zeros)).items():
+                quantities[slot] = quantity
+        return Positions(tuple(quantities), zeros)
+
+    def entries(self, *kinds: Kind) -> Sequence[Entry]:
+        database = JournalDatabase.read(self.path)
+        found = list(database.entries(*kinds))
+        database.close()
+        return found
+
+    def transactions(self) -> int:
+        """How many transactions of the wallet are on the chain."""
+        return self.node.chain.nonce(owner())
+
+
+def owner() -> str:
+    return Signer(KEY, CHAIN_ID).address
+
+
+def bench(
+    market: Market,
+    path: Path,
+    *,
+    clock: ChainClock | None = None,
+    deployment: Deployment | None = None,
+    url: str = "",
+    database: type[JournalDatabase] = JournalDatabase,
+    max_notional: float = 1e9,
+    settings: EngineSettings = SETTINGS,
+) -> Bench:
+    deployment = deployment or market.deployment
+    clock = clock or ChainClock(market.node)
+    journal = LiveJournal(database.open(path, belongs_to="eth_leveraged@dev"), clock.wall)
+    chain = Chain(url or market.node.url, timeout=5.0)
+    account = OnChainAccount(
+        chain, Signer(KEY, CHAIN_ID), deployment, settings,
+        journal=journal, clock=clock, limits=Limits(max_notional),
+    )  # fmt: skip
+    venues = {
+        name: LiveOnChain(name, rules.kind, account, settings)
+        for name, rules in settings.venues.items()
+        if rules.kind in OPERATIONS
+    }
+    reader = ChainReader(chain, deployment, settings)
+    return Bench(
+        market, path, clock, journal, deployment, chain, account, venues, LiveChainFeed(settings, reader), reader
+    )
+
+
+def order(operation: Operation, venue: str, slots: tuple[str, str], quantity: float, number: int = 1) -> Order:
+    universe = SETTINGS.universe
+    return Order(
+        venue=venue, operation=operation, slot=universe.slot(slots[0]), counter_slot=universe.slot(slots[1]),
+        quantity=quantity, action=Action.ENTRY_FULL, operation_id=number,
+    )  # fmt: skip
+
+
+def seconds(count: float) -> int:
+    return round(count * SECOND)

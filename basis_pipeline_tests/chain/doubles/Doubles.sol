@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.28;
+
+/// Doubles of what ships without bytecode, with the function names of production. They keep books and check nothing.
+
+contract TokenDouble {
+    string public name;
+    string public symbol;
+    uint8 public immutable decimals;
+    uint256 public totalSupply;
+    mapping(address => uint256) public balanceOf;
+    mapping(address => mapping(address => uint256)) public allowance;
+
+    event Transfer(address indexed from, address indexed to, uint256 value);
+    event Approval(address indexed owner, address indexed spender, uint256 value);
+
+    constructor(string memory symbol_, uint8 decimals_) {
+        name = symbol = symbol_;
+        decimals = decimals_;
+    }
+
+    function mint(address to, uint256 value) public {
+        totalSupply += value;
+        balanceOf[to] += value;
+        emit Transfer(address(0), to, value);
+    }
+
+    function approve(address spender, uint256 value) external virtual returns (bool) {
+        allowance[msg.sender][spender] = value;
+        emit Approval(msg.sender, spender, value);
+        return true;
+    }
+
+    function transfer(address to, uint256 value) external virtual returns (bool) {
+        _move(msg.sender, to, value);
+        return true;
+    }
+
+    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+        require(allowance[from][msg.sender] >= value, "allowance");
+        allowance[from][msg.sender] -= value;
+        _move(from, to, value);
+        return true;
+    }
+
+    function _move(address from, address to, uint256 value) internal {
+        require(balanceOf[from] >= value, "balance");
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
+        emit Transfer(from, to, value);
+    }
+}
+
+/// A token that says `false` instead of failing.
+contract RefusingToken is TokenDouble {
+    constructor() TokenDouble("NO", 18) {}
+
+    function transfer(address, uint256) external pure override returns (bool) {
+        return false;
+    }
+}
+
+/// EtherFi: the token with its rate, and the adapter that mints it from ETH.
+contract WeETHDouble is TokenDouble {
+    uint256 public getRate;
+
+    constructor(uint256 rate) TokenDouble("weETH", 18) {
+        getRate = rate;
+    }
+
+    function setRate(uint256 rate) external {
+        getRate = rate;
+    }
+
+    function depositETHForWeETH(address) external payable returns (uint256 minted) {
+        minted = msg.value * 1e18 / getRate;
+        mint(msg.sender, minted);
+    }
+}
+
+/// Lido: ETH sent to the wrapper is staked and wrapped.
+contract WstETHDouble is TokenDouble {
+    uint256 public stEthPerToken;
+
+    constructor(uint256 rate) TokenDouble("wstETH", 18) {
+        stEthPerToken = rate;
+    }
+
+    receive() external payable {
+        mint(msg.sender, msg.value * 1e18 / stEthPerToken);
+    }
+}
+
+/// Aave's price source: latestAnswer with 8 decimals, settable.
+contract PriceDouble {
+    int256 public latestAnswer;
+
+    constructor(int256 answer) {
+        latestAnswer = answer;
+    }
+
+    function set(int256 answer) external {
+        latestAnswer = answer;
+    }
+}
+
+/// A lender that calls back a contract which did not ask for a loan.
+contract UninvitedLender {
+    function offer(address victim, bytes calldata params) external {
+        (bool success, bytes memory why) =
+            victim.call(abi.encodeWithSignature("onMorphoFlashLoan(uint256,bytes)", 1, params));
+        if (!success) {
+            assembly {
+                revert(add(why, 32), mload(why))
+            }
+        }
+    }
+}

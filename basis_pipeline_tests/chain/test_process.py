@@ -1,0 +1,167 @@
+"""`basis executor` and `basis live eth_leveraged` as an operator meets them, on a chain that lives in real time."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline_tests.builders import CONFIGS
+from basis_pipeline_tests.chain.anvil import anvil
+from basis_pipeline_tests.chain.bench import KEY, owner
+from basis_pipeline_tests.chain.market import ETHER, Market
+
+COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
+
+
+class Wallet:
+    """One wallet on its own chain, and the commands of the project with its environment."""
+
+    def __init__(self, market: Market, folder: Path) -> None:
+        self.market, self.folder = market, folder
+        self._started: list[subprocess.Popen[str]] = []
+        self.configs = folder / "configs"
+        self.configs.mkdir()
+        for child in CONFIGS.iterdir():
+            if child.name != "chains":
+                (self.configs / child.name).symlink_to(child)
+        (self.configs / "chains").mkdir()
+        content = msgspec.to_builtins(market.deployment)
+        del content["executor"]
+        (self.configs / "chains/test.yaml").write_text(yaml.safe_dump(content))
+        self.variables = {
+            "BASIS_CONFIG_DIR": str(self.configs),
+            "BASIS_DATA_DIR": str(folder / "data"),
+            "BASIS_ENVIRONMENT": "staging",
+            "BASIS_EXECUTION_MODE": "live",
+            "BASIS_LIVE_TRADING__ENABLED": "true",
+            "BASIS_LIVE_TRADING__READ_ONLY": "false",
+            "BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD": "1000000",
+            "BASIS_STAGING__ALCHEMY__RPC_URL": market.node.url,
+            "BASIS_STAGING__ALCHEMY__PRIVATE_KEY": KEY,
+            "BASIS_STAGING__ALCHEMY__NETWORK": "test",
+            "BASIS_STAGING__ALCHEMY__EXECUTOR_ADDRESS": market.executor,
+        }
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "data/live/staging/eth_leveraged.sqlite"
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "basis_pipeline", *command],
+            env=kept | self.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+    def run(self, *command: str) -> tuple[int, str]:
+        process = self.start(*command)
+        out, err = process.communicate(timeout=90.0)
+        return process.returncode, out + err
+
+    def states(self) -> int:
+        if not self.journal.is_file():
+            return 0
+        database = JournalDatabase.read(self.journal)
+        try:
+            return len(list(database.entries(Kind.STATE)))
+        except sqlite3.OperationalError:  # the session is still creating it
+            return 0
+        finally:
+            database.close()
+
+    def until(self, states: int) -> None:
+        end = time.monotonic() + 60.0
+        while self.states() < states:
+            for process in self._started[-1:]:
+                assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, "the session does not tick"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def wallet(tmp_path: Path) -> Iterator[Wallet]:
+    with anvil("--block-time", "1", "--mixed-mining") as node:
+        market = Market(node, owner())
+        node.chain.ask("anvil_setBalance", owner(), hex(40 * ETHER))
+        made = Wallet(market, tmp_path)
+        yield made
+        made.end()
+
+
+def test_a_session_enters_survives_a_kill_and_says_no_secret(wallet: Wallet) -> None:
+    first = wallet.start("live", "eth_leveraged", "--interval", "0.5")
+    wallet.until(3)
+    first.send_signal(signal.SIGKILL)
+    _, said = first.communicate(timeout=30.0)
+    second = wallet.start("live", "eth_leveraged", "--interval", "0.5")
+    wallet.until(wallet.states() + 3)
+    second.send_signal(signal.SIGTERM)
+    _, more = second.communicate(timeout=60.0)
+    assert second.returncode == 0, more
+    for secret in (KEY, KEY[2:], wallet.market.node.url):
+        assert secret not in said + more
+        assert secret.encode() not in wallet.journal.read_bytes()
+    state = LiveJournal(JournalDatabase.read(wallet.journal), lambda: 0).last_state()
+    assert state is not None
+    assert wallet.market.node.chain.nonce(owner()) == 1, "one entry, whatever died on the way"
+    assert state.positions[COLLATERAL].quantity == pytest.approx(159.2 / 1.04, rel=1e-9)
+    assert state.positions[DEBT].quantity == pytest.approx(119.4, rel=1e-6)
+
+
+def test_read_only_plays_through_and_sends_nothing(wallet: Wallet) -> None:
+    wallet.variables["BASIS_LIVE_TRADING__READ_ONLY"] = "true"
+    session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
+    wallet.until(2)
+    session.send_signal(signal.SIGTERM)
+    out, err = session.communicate(timeout=60.0)
+    assert "read only: atomic_lever of 159.2 at instadapp would succeed" in out + err
+    assert wallet.market.node.chain.nonce(owner()) == 0
+
+
+def test_an_executor_is_deployed_for_the_wallet(wallet: Wallet) -> None:
+    del wallet.variables["BASIS_STAGING__ALCHEMY__EXECUTOR_ADDRESS"]
+    code, said = wallet.run("executor")
+    assert code == 0, said
+    found = re.search(r"0x[0-9a-f]{40}", said)
+    assert found is not None
+    assert wallet.market.node.chain.read(found[0], "owner()", ("address",)).lower() == owner().lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"BASIS_STAGING__ALCHEMY__PRIVATE_KEY": ""}, "BASIS_STAGING__ALCHEMY__PRIVATE_KEY"),
+        ({"BASIS_STAGING__ALCHEMY__PRIVATE_KEY": "0x1234"}, "CHAIN-002"),
+        ({"BASIS_STAGING__ALCHEMY__NETWORK": "ethereum_2"}, "there is no deployment"),
+        ({"BASIS_STAGING__ALCHEMY__EXECUTOR_ADDRESS": "0x" + "11" * 20}, "CHAIN-003"),
+    ],
+    ids=["no key", "a wrong key", "an unknown network", "no executor"],
+)
+def test_what_is_missing_is_one_clear_refusal(wallet: Wallet, changes: dict[str, str], refusal: str) -> None:
+    wallet.variables |= changes
+    code, said = wallet.run("live", "eth_leveraged")
+    assert code == 2, said
+    assert refusal in said
+    assert "Traceback" not in said
+    assert "0x1234" not in said
