@@ -11,6 +11,7 @@ from basis_pipeline.domain.protocols import SettlementKind
 from basis_pipeline.domain.quote import Holdings
 from basis_pipeline.domain.quotes import quote_order
 from basis_pipeline.domain.records import Category
+from basis_pipeline.venues.simulated.aave import SimulatedAave
 from basis_pipeline_tests.builders import Moment, Run, at, frictionless, snapshot, steady, wired
 
 ETH, LST = "wallet:BaseToken:ETH", "etherfi:LST:weETH"
@@ -105,23 +106,36 @@ def test_health_below_emergency_leaves_the_market_and_halts() -> None:
     assert len(run.orders) == 2
 
 
-def test_liquidation_takes_half_the_debt_and_a_bonus() -> None:  # M20
-    """Collateral 100, debt 96, threshold .95, bonus .01: repaid 48, seized 48.48; left 51.52 / 48, HF 1.0197."""
+def liquidated(collateral: float, debt: float, **account: float) -> tuple[float, float, float]:
+    """What a liquidation leaves of collateral and debt worth these many ETH, and the penalty it states."""
     run = entered([CALM, CALM], {"max_drawdown": 1.0}).go(1)
-    settings = run.settings
+    settings = replace(run.settings, lending=replace(run.settings.lending, **account))
     market = snapshot(settings, run.feed.timestamps[1], at(CALM, ratio={"weETH": 1.0}, prices={"ETH": 1.0}))
-    aave = next(venue for venue in run.mode.engine_config().venues if venue.name == "aave_v3")
     held, owed = run.slot(HELD), run.slot(OWED)
     positions = run.engine.position_monitor.get_current_positions()
     quantities = list(positions.quantities)
-    quantities[held], quantities[owed] = 100.0, 96.0
+    quantities[held], quantities[owed] = collateral, debt
+    aave = SimulatedAave("aave_v3", settings)
     deltas = aave.settle(SettlementKind.LIQUIDATION, replace(positions, quantities=tuple(quantities)), market)
     for delta in deltas:
         quantities[delta.slot] += delta.amount
-    assert quantities[held] == pytest.approx(51.52, rel=1e-12)
-    assert quantities[owed] == pytest.approx(48.0, rel=1e-12)
-    assert sum(delta.fee for delta in deltas) == pytest.approx(0.48, rel=1e-12)
-    assert 0.95 * quantities[held] / quantities[owed] == pytest.approx(1.0197, abs=5e-5)
+    return quantities[held], quantities[owed], sum(delta.fee for delta in deltas)
+
+
+def test_liquidation_takes_half_the_debt_and_a_bonus() -> None:  # M20
+    """Collateral 100, debt 96, threshold .95, bonus .01: repaid 48, seized 48.48; left 51.52 / 48, HF 1.0197."""
+    held, owed, penalty = liquidated(100.0, 96.0)
+    assert (held, owed, penalty) == pytest.approx((51.52, 48.0, 0.48), rel=1e-12)
+    assert 0.95 * held / owed == pytest.approx(1.0197, abs=5e-5)
+
+
+def test_aaves_own_example_of_a_liquidation() -> None:
+    """https://docs.aave.com/faq/liquidations, example 1: 10 ETH against 5 ETH of debt, with a health factor just below
+    1, at a bonus of 5%: half of it, 2.5, is repaid, and 2.5 + 0.125 ETH are claimed.
+    """
+    held, owed, penalty = liquidated(10.0, 5.0, liquidation_threshold=0.499, liquidation_bonus=0.05)
+    assert (10.0 - held, 5.0 - owed, penalty) == pytest.approx((2.5 + 0.125, 2.5, 0.125), rel=1e-12)
+    assert liquidated(10.0, 5.0, liquidation_threshold=0.5) == (10.0, 5.0, 0.0), "a health factor of 1 is healthy"
 
 
 def test_reality_gets_there_first() -> None:
