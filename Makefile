@@ -48,7 +48,8 @@ bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
 	@touch $@
 
 .chain/.ready: basis_pipeline_tests/chain/package.json basis_pipeline_tests/chain/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer, for example apt-get install npm"; exit 1; }
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; } >/dev/null 2>&1 || \
+	  { echo "npm is missing: install Node.js 20 or newer, for example apt-get install npm"; exit 1; }
 	@mkdir -p .chain && cp $^ .chain/
 	npm ci --prefix .chain --no-audit --no-fund --loglevel=error
 	@touch $@

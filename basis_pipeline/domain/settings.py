@@ -9,6 +9,7 @@ import msgspec
 from basis_pipeline.domain.accounting import INVERSE, LINEAR, PerpContract
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.position_keys import Universe
+from basis_pipeline.domain.tolerance import EXACT, Tolerance
 from basis_pipeline.domain.venue_rules import VenueRules
 
 
@@ -230,25 +231,6 @@ class SteeringLimits(msgspec.Struct, frozen=True):
     max_gas_share: float = 0.01
     retry_move: float = 0.02
     retry_after: int = 86_400_000_000
-
-
-class Tolerance(msgspec.Struct, frozen=True):
-    """How far a venue's word may differ from ours: real venues round, simulated ones have no excuse (R33).
-
-    Attributes:
-        relative: of the quantity compared, or of the value moved by a handshake.
-        usdt: amounts worth less are not looked at.
-    """
-
-    relative: float = 0.0
-    usdt: float = 0.0
-
-    def allows(self, gap: float, size: float, value: float) -> bool:
-        """Whether a `gap` between two quantities of about `size`, worth `value` USDT a unit, is no mismatch."""
-        return abs(gap) <= self.relative * abs(size) or abs(gap * value) <= self.usdt
-
-
-EXACT = Tolerance()
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

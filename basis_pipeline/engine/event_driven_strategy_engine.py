@@ -98,9 +98,7 @@ class EventDrivenStrategyEngine:
     """One instance of each component, created once and sharing one configuration and one data provider (R71, R81).
 
     Args:
-        config: what the mode's configuration wires.
         execution_mode: `backtest` or `live`; recorded and reported, components do not look at it.
-        data_provider: the market feed.
         initial_capital: in share-class units, > 0.
         share_class: must be the one the configuration was written for.
         state: checkpoint to go on from; None opens a new record.

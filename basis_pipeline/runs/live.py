@@ -24,8 +24,9 @@ from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.protocols import MarketFeed
-from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode, Tolerance
+from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from basis_pipeline.domain.orders import Action, Operation, Order
 from basis_pipeline.domain.records import Positions
-from basis_pipeline.domain.settings import EngineSettings, ExecutionMode, Tolerance
+from basis_pipeline.domain.settings import EngineSettings, ExecutionMode
 from basis_pipeline.domain.timeline import SECOND
+from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_session import LiveSession, SessionParts

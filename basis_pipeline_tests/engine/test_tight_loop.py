@@ -11,7 +11,7 @@ from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import AccountingError, BacktestError, EngineError, PositionError, SystemFailure
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, OrderState
 from basis_pipeline.domain.records import Category, Trigger
-from basis_pipeline.domain.settings import EXACT, Tolerance
+from basis_pipeline.domain.tolerance import EXACT, Tolerance
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.venues.faults import hide_fee, keep_silent, lose_leg, overdraw, reject, repeat
 from basis_pipeline_tests.builders import Run, steady, wired

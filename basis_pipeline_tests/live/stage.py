@@ -11,8 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from basis_pipeline.config.wiring import WiredMode
-from basis_pipeline.domain.settings import EngineSettings, ExecutionMode, Tolerance
+from basis_pipeline.domain.settings import EngineSettings, ExecutionMode
 from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_session import LiveSession, SessionParts

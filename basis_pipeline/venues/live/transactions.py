@@ -73,7 +73,7 @@ class Signer:
     def __init__(self, key: str, chain_id: int) -> None:
         try:
             self._account: LocalAccount = EthAccount.from_key(key)
-        except Exception:  # noqa: BLE001 - whatever the library says of a bad key may quote it
+        except ValueError:  # without its cause: whatever the library says of a bad key may quote it
             raise ConfigError(
                 "the private key of the wallet is not 32 bytes in hexadecimal.", code="CHAIN-002"
             ) from None
