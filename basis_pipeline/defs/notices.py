@@ -28,6 +28,11 @@ Jobs = Sequence[UnresolvedAssetJobDefinition]
 _RUNNING = dg.DefaultSensorStatus.RUNNING
 
 
+def notices(jobs: Jobs) -> list[dg.SensorDefinition]:
+    """Both sensors, over the given jobs."""
+    return [notify_failures(jobs), notify_warnings(jobs)]
+
+
 def notify_failures(jobs: Jobs) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="notify_failures",
