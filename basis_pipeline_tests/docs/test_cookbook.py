@@ -18,6 +18,7 @@ import pytest
 
 from basis_pipeline.results.catalog import query
 from basis_pipeline.results.store import ResultsStore
+from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline_tests.docs.checkout import make_checkout
 from basis_pipeline_tests.docs.cookbook import answered
 from basis_pipeline_tests.docs.pages import COOKBOOK, fences
@@ -290,13 +291,16 @@ def test_a_book_that_does_not_reconcile_would_be_seen(answers: Answers, tmp_path
     """The gaps are computed, not assumed: one equity off by a cent shows in the month it is in."""
     copy = tmp_path / "results"
     shutil.copytree(answers.results, copy)
-    [file] = (copy / "timesteps" / "mode=btc_basis" / "month=2024-05").glob("*.parquet")
-    table = pq.read_table(file, partitioning=None)
-    equity = table["equity_usd"].to_numpy().copy()
+    results = ResultsStore(copy)
+    month = results.get("btc_basis", "2024-05")
+    tables = {table: results.read(month, table) for table in SCHEMAS}
+    steps = tables["timesteps"]
+    equity = steps["equity_usd"].to_numpy().copy()
     equity[100] += 0.01
-    at = table.schema.get_field_index("equity_usd")
-    pq.write_table(table.set_column(at, table.schema.field(at), pa.array(equity)), file)
-    rows = query(ResultsStore(copy), "select month, positions_gap_usd > 0.009 as off from reconciliation('btc_basis')")
+    at = steps.schema.get_field_index("equity_usd")
+    tables["timesteps"] = steps.set_column(at, steps.schema.field(at), pa.array(equity))
+    results.publish_month(month.manifest, tables, results.checkpoint("btc_basis", "2024-05"))
+    rows = query(results, "select month, positions_gap_usd > 0.009 as off from reconciliation('btc_basis')")
     assert [row["month"] for row in rows.to_pylist() if row["off"]] == ["2024-05"]
 
 
