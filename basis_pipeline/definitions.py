@@ -78,7 +78,12 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[published_months(names), ingested_market_data(models), notify_failures(nightly), notify_warnings(nightly)],
+        sensors=[
+            published_months(names),
+            ingested_market_data(models),
+            notify_failures(nightly),
+            notify_warnings(nightly),
+        ],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )

@@ -21,7 +21,6 @@ from basis_pipeline.runs.signals import signals_version
 from basis_pipeline.runs.standing import dataset_version
 from basis_pipeline.runs.workspace import Workspace
 
-
 EVERY_SECONDS = 30
 
 
