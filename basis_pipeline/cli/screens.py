@@ -84,7 +84,7 @@ def _plain_progress(what: str, done: int, total: int) -> None:
 
 
 def ingestion(report: IngestReport, readers: Readers, *, verbose: bool) -> None:
-    """Datasets with what rules did to them; then every error, and with `verbose` whatever else was found."""
+    """Datasets with what rules did to them; what is no longer published; every error; with `verbose` all else found."""
     table = Table(_name("dataset"), *_right("series", "rows", "dropped", "quarantined", "filled", "proxied", "blocked"))
     for row in report.summary():
         counts = (row.series, row.rows, row.dropped, row.quarantined, row.filled, row.proxied, row.blocked)
@@ -93,6 +93,12 @@ def ingestion(report: IngestReport, readers: Readers, *, verbose: bool) -> None:
     errors = set(report.errors)
     states = Counter(file.status for file in report.files)
     say("files: " + ", ".join(f"{count} {status}" for status, count in states.items()))
+    for series in report.series:
+        if gone := series.withdrawn:
+            say(
+                f"withdrawn: {series.key} {gone[0]} to {gone[-1]} ({len(gone)} months): the files they came from are gone. "
+                f"{_read_by(series.key, readers)}"
+            )
     # A broken file and the series it breaks tell of the same finding.
     found = dict.fromkeys(report.findings())
     for key, finding in sorted(found, key=lambda pair: _WORST_FIRST.index(pair[1].severity)):

@@ -217,6 +217,17 @@ def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: 
     assert "warning" not in basis("backtest", "pure_lending_usdt").stderr
 
 
+def test_a_series_whose_file_is_gone_is_named_with_its_months_and_readers(tmp_path: Path) -> None:
+    basis = Shell(tmp_path)
+    basis("sample-data", "--months", "2")
+    assert "withdrawn" not in basis("ingest").stderr
+    (rates,) = (tmp_path / "raw").rglob("bybit_BTCUSDT_funding_8h.csv")
+    rates.unlink()
+    said = " ".join(basis("ingest").stderr.split())
+    assert "withdrawn: funding_rates bybit BTCUSDT 2024-01 to 2024-02 (2 months)" in said
+    assert "are gone. Read by btc_basis" in said
+
+
 def test_verbose_lists_every_finding_once_and_calls_only_errors_so(basis: Shell) -> None:
     said = basis("ingest", "--verbose").stderr
     assert "error" not in said
