@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 
 from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.storage.locations import Location
 
 
-def failure(error: BasisError, rejected_report: Path | None = None) -> dg.Failure:
+def failure(error: BasisError, rejected_report: Location | None = None) -> dg.Failure:
     """The failure to raise; `rejected_report` is the page of a month that a gate kept from being published."""
     metadata: dict[str, dg.MetadataValue] = {"code": dg.MetadataValue.text(error.code)}
     if error.remedy:

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import location_of
 
 
 class WorkspaceResource(dg.ConfigurableResource[Workspace]):
@@ -26,4 +27,6 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
         )
 
     def open(self) -> Workspace:
-        return Workspace(Path(self.data_dir), Path(self.config_dir), Path(self.raw_dir) if self.raw_dir else None)
+        return Workspace(
+            location_of(self.data_dir), Path(self.config_dir), Path(self.raw_dir) if self.raw_dir else None
+        )

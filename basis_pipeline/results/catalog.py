@@ -29,6 +29,7 @@ from basis_pipeline.results.catalog_summaries import SUMMARIES
 from basis_pipeline.results.store import PublishedMonth, ResultsStore
 from basis_pipeline.results.tables import SCHEMAS, ColumnDoc, column_docs
 from basis_pipeline.storage.files import storage_errors
+from basis_pipeline.storage.locations import Location, arrow_files
 
 CATALOGUE = "catalogue.duckdb"
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
@@ -58,7 +59,7 @@ ORDER BY {keys}
 def connect(results: ResultsStore) -> duckdb.DuckDBPyConnection:
     """An in-memory connection with the views; an empty store gives the same views without rows."""
     connection = duckdb.connect(":memory:", config=OFFLINE)
-    _create_views(connection, results, _parquet_source)
+    _create_views(connection, results, _parquet_source if isinstance(results.base, Path) else _dataset_source)
     return connection
 
 
@@ -79,8 +80,14 @@ def query(results: ResultsStore, sql: str) -> pa.Table:
             raise ConfigError(f"the query cannot be answered: {error}") from error
 
 
-def rebuild_catalogue(results: ResultsStore) -> Path:
-    """Write `catalogue.duckdb` with the views of this moment in one step; whoever has the old file open keeps it."""
+def rebuild_catalogue(results: ResultsStore) -> Path | None:
+    """Write `catalogue.duckdb` with the views of this moment in one step; whoever has the old file open keeps it.
+
+    Results in a bucket have no such file (None): DuckDB opens what is there only with an extension that it downloads.
+    `query` and `connect` answer there as everywhere.
+    """
+    if not isinstance(results.base, Path):
+        return None
     target = results.base / CATALOGUE
     with storage_errors(target):
         results.base.mkdir(parents=True, exist_ok=True)
@@ -100,7 +107,7 @@ class _Source(NamedTuple):
     schema: str
     table: str
     keys: tuple[str, ...]
-    files: list[Path]
+    files: list[Location]
 
 
 _Reader = Callable[[duckdb.DuckDBPyConnection, _Source], str]
@@ -118,10 +125,12 @@ def _parquet_source(_: duckdb.DuckDBPyConnection, source: _Source) -> str:
 def _dataset_source(connection: duckdb.DuckDBPyConnection, source: _Source) -> str:
     """Arrow opens the files, so that DuckDB needs no access to any."""
     hive = pa.schema([(key, pa.string()) for key in source.keys])
+    filesystem, paths = arrow_files(source.files)
     dataset = ds.dataset(
-        [str(path) for path in source.files],
+        paths,
         schema=pa.schema([*hive, *SCHEMAS[source.table]]),
         format="parquet",
+        filesystem=filesystem,
         partitioning=ds.partitioning(hive, flavor="hive"),
     )
     name = f"{source.schema}_{source.table}_files"
@@ -166,11 +175,11 @@ def _sql_type(kind: pa.DataType) -> str:
     return {pa.timestamp("us"): "TIMESTAMP", pa.float64(): "DOUBLE", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}[kind]
 
 
-def _literal(path: Path) -> str:
+def _literal(path: Location) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _files(base: Path, table: str, months: Iterable[PublishedMonth]) -> list[Path]:
+def _files(base: Location, table: str, months: Iterable[PublishedMonth]) -> list[Location]:
     return [base / file.path for month in months for file in month.publication.files if file.table == table]
 
 

@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -15,6 +14,7 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.store import PublishedMonth, ResultsStore, record_path
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Equal results give equal archives: no entry carries the time it was written."""
@@ -23,12 +23,12 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 def export_csv(
     results: ResultsStore,
     mode: str,
-    out: Path,
+    out: Location,
     months: Sequence[str] | None = None,
     experiment: str | None = None,
     *,
     zipped: bool = False,
-) -> Path:
+) -> Location:
     """Write `<out>/<record>/<table>.csv` and README.md, or all of it as `<out>/<record>.zip`; return that path.
 
     Columns begin with the hive keys `mode` and `month` (`experiment` before them), as in the catalogue's views.

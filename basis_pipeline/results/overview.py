@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import relpath
-from pathlib import Path
 from string import Template
 
 from basis_pipeline.domain.records import Category
@@ -17,6 +15,7 @@ from basis_pipeline.results.report_record import Record, load_record
 from basis_pipeline.results.report_text import Html, html, joined, money, percent, plain, table, tag, toned
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location, relative_link
 
 _HEAD = ("Mode", "Return", "CAGR", "Max drawdown", "Equity", "Sharpe", "Carry", "Costs", "", "Months", "Gates")
 _KINDS = "knnnknnnkkk"
@@ -27,7 +26,7 @@ _NOTES = (
 )
 
 
-def write_overview(results: ResultsStore) -> Path:
+def write_overview(results: ResultsStore) -> Location:
     """Write `reports/index.html`; an empty store gives a page that says so.
 
     Raises:
@@ -89,4 +88,4 @@ def _link(results: ResultsStore, record: Record) -> Html:
     report = results.report_path(record.mode, record.experiment)
     if not report.exists():
         return Html(html(record.title))
-    return tag("a", record.title, href=relpath(report, results.overview_path.parent))
+    return tag("a", record.title, href=relative_link(report, results.overview_path.parent))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from os.path import relpath
-from pathlib import Path
 from string import Template
 
 import msgspec
@@ -22,6 +20,7 @@ from basis_pipeline.results.report_record import Record, load_record
 from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
 from basis_pipeline.results.store import ResultsStore, broken_months
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location, relative_link
 
 _ASSETS = files("basis_pipeline.results") / "assets"
 _RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "funding_apr")
@@ -29,7 +28,7 @@ _RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "fund
 
 def write_report(
     results: ResultsStore, mode: str, months: Sequence[str] | None = None, experiment: str | None = None
-) -> Path:
+) -> Location:
     """Write the page of one record and return its path (`ResultsStore.report_path`).
 
     Months that a gate rejected get the same page from `write_report(results.rejected, ...)`.
@@ -40,7 +39,7 @@ def write_report(
     """
     path = results.report_path(mode, experiment)
     record = load_record(results, mode, months, experiment)
-    put_bytes(path, render(record, relpath(results.overview_path, path.parent)).encode())
+    put_bytes(path, render(record, relative_link(results.overview_path, path.parent)).encode())
     return path
 
 

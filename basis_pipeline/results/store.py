@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,6 +29,7 @@ from basis_pipeline.domain.evidence import DataUsage, GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import parse_month, shift_month
 from basis_pipeline.storage.digests import text_digest
+from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import Publication, PublicationStore
 
 CHECKPOINT = "checkpoint"
@@ -94,7 +94,7 @@ class ResultsStore:
     `overview_path` is the first page of all reports, which rejected months share with the record.
     """
 
-    def __init__(self, base: Path, overview_path: Path | None = None) -> None:
+    def __init__(self, base: Location, overview_path: Location | None = None) -> None:
         self.base = base
         self.overview_path = overview_path or base / "reports" / "index.html"
         self.publications = PublicationStore(base)
@@ -188,7 +188,7 @@ class ResultsStore:
         """Every published month of every record: standing records and experiments, in partition order."""
         return (self._described(found) for found in self.publications.publications())
 
-    def report_path(self, mode: str, experiment: str | None = None) -> Path:
+    def report_path(self, mode: str, experiment: str | None = None) -> Location:
         """Where the HTML report of a record is written."""
         folder = self.base / "reports"
         return (folder / "experiments" / experiment if experiment else folder) / f"{mode}.html"

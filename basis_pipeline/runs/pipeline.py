@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.results.overview import write_overview
@@ -13,6 +12,7 @@ from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.records import RecordSummary, summarise, write_rejected_report, write_reports
 from basis_pipeline.runs.sample_data import has_sample, make_sample_data
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 Progress = Callable[[str, int, int], None]
 
@@ -24,7 +24,7 @@ class PipelineReport:
     ingestion: IngestReport
     summaries: tuple[RecordSummary, ...]
     failures: dict[str, BasisError]
-    overview: Path
+    overview: Location
 
 
 def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:

@@ -21,6 +21,7 @@ from basis_pipeline.results.report import write_report
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 __all__ = [
     "GateDescription",
@@ -108,7 +109,7 @@ def query(workspace: Workspace, sql: str) -> pa.Table:
     return catalog.query(workspace.results, sql)
 
 
-def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
+def write_reports(workspace: Workspace, mode: str, experiment: str | None = None) -> Location:
     """Write the page of one record, the overview of all modes, and the catalogue file; return the page."""
     _check_names(workspace, mode, experiment)
     page = write_report(workspace.results, mode, experiment=experiment)
@@ -117,14 +118,14 @@ def write_reports(workspace: Workspace, mode: str, experiment: str | None = None
     return page
 
 
-def write_rejected_report(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
+def write_rejected_report(workspace: Workspace, mode: str, experiment: str | None = None) -> Location:
     """The same page for the months that a gate rejected."""
     return write_report(workspace.results.rejected, mode, experiment=experiment)
 
 
 def export(
     workspace: Workspace, mode: str, *, out: Path | None = None, zipped: bool = False, experiment: str | None = None
-) -> Path:
+) -> Location:
     """Write every table of a record as CSV, with a description of the columns; return the folder or the zip."""
     _check_names(workspace, mode, experiment)
     folder = out or workspace.root.results / "exports"

@@ -12,14 +12,15 @@ from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.data_root import DataRoot
+from basis_pipeline.storage.locations import Location
 
-__all__ = ["VARIABLES", "SystemClock", "Workspace"]
+__all__ = ["VARIABLES", "Location", "SystemClock", "Workspace"]
 
 
 class Workspace:
     """Paths and stores, opened once and passed to the functions of this package."""
 
-    def __init__(self, data_dir: Path, config_dir: Path, raw_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Location, config_dir: Path, raw_dir: Path | None = None) -> None:
         self.root = DataRoot(data_dir)
         self.config = ConfigFolder(config_dir)
         self.raw_dir = raw_dir
