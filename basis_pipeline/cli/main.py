@@ -197,10 +197,11 @@ def gates(workspace: Workspace, mode: str | None, check: bool) -> None:
 
 @cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="Default 3000, or a free one where that is taken.")
+@click.option("--profile", help="A folder of <configuration>/profiles: where the instance keeps its runs.")
 @pass_workspace
-def dev(workspace: Workspace, port: int | None) -> None:
+def dev(workspace: Workspace, port: int | None, profile: str | None) -> None:
     """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
-    server = prepare_ui(workspace, port)
+    server = prepare_ui(workspace, port, profile)
     screens.say(f"data root {workspace.root.path}, UI {server.url}, Ctrl-C stops it")
     raise SystemExit(server.run())
 

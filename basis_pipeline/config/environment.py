@@ -15,6 +15,7 @@ VARIABLES = {
     "BASIS_DATA_DIR": "data root: a folder, or s3://bucket/prefix, for one source of data (default data/sample)",
     "BASIS_RAW_DIR": "folder of vendor files to ingest (default <data root>/raw)",
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
+    "BASIS_POSTGRES_URL": "database of the Dagster instance with --profile cluster: postgresql+psycopg2://...",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest; live is refused by every command there is",
 }

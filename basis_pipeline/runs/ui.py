@@ -17,15 +17,15 @@ import yaml
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.runs.profiles import SETTINGS, instance_settings
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import put_bytes
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 3000
-SETTINGS, LOCATIONS = Path("dagster.yaml"), Path("workspace.yaml")
-"""Read from the working directory, which is the project's."""
+LOCATIONS = Path("workspace.yaml")
+"""Read from the working directory, which is the project's, as the settings are."""
 
-_STORAGE = ("storage", "local_artifact_storage", "compute_logs")
 _PATIENCE_SECONDS = 20.0
 
 
@@ -74,13 +74,15 @@ class UiServer:
         return {**os.environ, **{name: str(path.resolve()) for name, path in paths.items()}}
 
 
-def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
+def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | None = None) -> UiServer:
     """Write the instance file of the data root and find a port: `port`, else 3000 or, where that is taken, a free one.
 
-    The settings are those of `dagster.yaml` without its storage, which is the instance's own folder.
+    The settings are those of `dagster.yaml` without its storage, which is the instance's own folder unless `profile`
+    names another.
 
     Raises:
-        ConfigError: `port` is taken, the working directory is not the project's, or the file of a mode is wrong.
+        ConfigError: `port` is taken, the working directory is not the project's, the file of a mode is wrong, or the
+            profile cannot be used.
         StorageError: the data root is not writable.
     """
     for file in (SETTINGS, LOCATIONS):
@@ -89,9 +91,8 @@ def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
     for mode in workspace.config.modes():
         wire_mode(workspace.config, mode)
     home = workspace.root.dagster.resolve()
-    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
-    own = {key: value for key, value in settings.items() if key not in _STORAGE}
-    put_bytes(home / SETTINGS.name, f"# written by `basis dev`\n{yaml.safe_dump(own, sort_keys=False)}".encode())
+    settings = yaml.safe_dump(instance_settings(workspace.config.path, profile), sort_keys=False)
+    put_bytes(home / SETTINGS.name, f"# written by `basis dev`\n{settings}".encode())
     return UiServer(workspace, home, _port(port))
 
 

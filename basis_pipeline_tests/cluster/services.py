@@ -104,7 +104,7 @@ def _creates(client: Any, bucket: str) -> bool:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """A private PostgreSQL cluster with a database `basis`; gives its URL as a person would write it."""
+    """A private PostgreSQL cluster with a database `basis`; gives the URL that BASIS_POSTGRES_URL takes."""
     binaries = _postgres_binaries()
     # PostgreSQL refuses to run as root; Debian's package brings a user for it.
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -114,19 +114,30 @@ def postgres(folder: Path) -> Iterator[str]:
     password = folder / "password"
     password.write_text("basis-password\n")
     password.chmod(0o644)
-    where = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
+
+    def run(*command: str | Path, **environment: str) -> None:
+        with (folder / "commands.log").open("ab") as log:
+            subprocess.run(
+                command,
+                cwd=folder,
+                env=os.environ | environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                check=True,
+            )
+
     authentication = ["-U", "basis", "-A", "scram-sha-256", f"--pwfile={password}"]
-    subprocess.run([*user, binaries / "initdb", "-D", data, "--no-sync", *authentication], **where)
+    run(*user, binaries / "initdb", "-D", data, "--no-sync", *authentication)
     options = f"-h {LOOPBACK} -p {port} -k {folder} -c fsync=off"
     control = [*user, binaries / "pg_ctl", "-D", data, "-w"]
-    subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **where)
+    run(*control, "-l", folder / "log", "-o", options, "start")
     try:
-        with_password = os.environ | {"PGPASSWORD": "basis-password"}
-        created = [binaries / "createdb", "-h", LOOPBACK, "-p", str(port), "-U", "basis", "basis"]
-        subprocess.run(created, env=with_password, **where)
-        yield f"postgresql://basis:basis-password@{LOOPBACK}:{port}/basis"
+        address = ["-h", LOOPBACK, "-p", str(port), "-U", "basis"]
+        run(binaries / "createdb", *address, "basis", PGPASSWORD="basis-password")
+        yield f"postgresql+psycopg2://basis:basis-password@{LOOPBACK}:{port}/basis"
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **where)
+        run(*control, "-m", "immediate", "stop")
 
 
 def _postgres_binaries() -> Path:
