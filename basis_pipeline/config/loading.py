@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from basis_pipeline.config.fields import Model
 from basis_pipeline.config.models import ModeFile
+from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 
@@ -57,6 +58,13 @@ class ConfigFolder:
         file = self._file("share_classes", name.lower())
         return _validate(ShareClassFile, _read(file), file)
 
+    def sweeps(self) -> list[str]:
+        """Names of all sweeps that have a file, sorted."""
+        return sorted(file.stem for file in (self.path / "sweeps").glob("*.yaml"))
+
+    def sweep(self, name: str) -> SweepFile:
+        return read_sweep(self._file("sweeps", name))
+
     def _file(self, folder: str, name: str) -> Path:
         file = self.path / folder / f"{name}.yaml"
         if not file.is_file():
@@ -66,6 +74,16 @@ class ConfigFolder:
                 remedy=_nearest(name, known),
             )
         return file
+
+
+def read_sweep(file: Path) -> SweepFile:
+    """A sweep from a file anywhere; ConfigError names file and key of whatever is wrong."""
+    return _validate(SweepFile, _read(file), file)
+
+
+def typed_sweep(content: Mapping[str, Any]) -> SweepFile:
+    """A sweep typed on the command line or in the Launchpad, held to the same rules."""
+    return _validate(SweepFile, dict(content), Path("this sweep"))
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:

@@ -87,6 +87,12 @@ class Universe:
             repeated = sorted({key for key in self.keys if self.keys.count(key) > 1})
             raise ConfigError(f"positions declared twice: {', '.join(repeated)}.")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Universe) and self.instruments == other.instruments
+
+    def __hash__(self) -> int:
+        return hash(self.instruments)
+
     def __len__(self) -> int:
         return len(self.instruments)
 

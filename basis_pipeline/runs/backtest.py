@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from basis_pipeline import __version__
 from basis_pipeline.config.loading import parse_overrides
@@ -20,19 +19,18 @@ from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
-from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.gates.evidence import MonthEvidence, content_digest
+from basis_pipeline.gates.evidence import content_digest
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.requirements import SeriesRef, requirements
-from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
 from basis_pipeline.runs.admission import check_configuration, check_error_policy, check_experiment, check_predecessors
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
-from basis_pipeline.runs.workspace import SystemClock, Workspace
+from basis_pipeline.runs.simulation import Simulation, evidence_of, rejection, simulate
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
 
@@ -67,15 +65,6 @@ class MonthRejectedError(GateError):
     """
 
     outcome: MonthOutcome
-
-
-class _Simulation(NamedTuple):
-    """What one pass of the engine over a month leaves."""
-
-    tables: dict[str, pa.Table]
-    metrics: tuple[Metric, ...]
-    state: EngineState
-    phase_seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -153,52 +142,18 @@ class Backtest:
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
-        run, second = self._simulate(frame, state), self._simulate(frame, state)
-        evidence = MonthEvidence(
-            month=month,
-            opening=state is None,
-            profile=self.wired.profile,
-            universe=self.wired.settings.universe,
-            tables=run.tables,
-            usage=frame.usage,
-            state=run.state,
-            previous=state,
-            allow_open=last,
-            experiment=self.experiment is not None,
-            second_digest=content_digest(second.tables, second.state),
-        )
+        (run, metrics), (again, _) = self._simulate(frame, state), self._simulate(frame, state)
+        experiment = self.experiment is not None
+        evidence = evidence_of(self.wired, month, state, frame, run, allow_open=last, experiment=experiment)
+        evidence = replace(evidence, second_digest=content_digest(again.tables, again.state))
         manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
-        return self._publish(target, manifest, run.tables, run.state, run.metrics)
+        return self._publish(target, manifest, run, metrics)
 
-    def _simulate(self, frame: Frame, state: EngineState | None) -> _Simulation:
-        engine = self._engine(frame, state)
-        log = engine.run(frame.timestamps)
-        tables = self._tables(engine)
-        metrics = tuple(compute_metrics(tables, opening=state is None))
-        tables["metrics"] = metrics_table(metrics)
-        return _Simulation(tables, metrics, engine.state(), log.phase_seconds)
-
-    def _engine(self, frame: Frame, state: EngineState | None) -> EventDrivenStrategyEngine:
-        settings = self.wired.settings
-        return EventDrivenStrategyEngine(
-            self.wired.engine_config(),
-            settings.execution_mode,
-            frame,
-            settings.initial_capital,
-            settings.share_class,
-            state=state,
-            clock=SystemClock(),
-        )
-
-    def _tables(self, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
-        settings = self.wired.settings
-        venues = [account.venue for account in settings.margin_accounts]
-        tables = build_tables(engine.log, settings.universe, venues)
-        if self.wired.tracked_assets != settings.universe.assets:
-            exposures = tables["exposures"]
-            tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(self.wired.tracked_assets))
-            tables["exposures"] = exposures.filter(tracked)
-        return tables
+    def _simulate(self, frame: Frame, state: EngineState | None) -> tuple[Simulation, tuple[Metric, ...]]:
+        """One pass, its figures among the tables."""
+        run = simulate(self.wired, frame, state)
+        metrics = tuple(compute_metrics(run.tables, opening=state is None))
+        return run._replace(tables=run.tables | {"metrics": metrics_table(metrics)}), metrics
 
     def _manifest(
         self,
@@ -231,23 +186,18 @@ class Backtest:
         )
 
     def _publish(
-        self,
-        target: ResultsStore,
-        manifest: MonthManifest,
-        tables: dict[str, pa.Table],
-        state: EngineState,
-        metrics: tuple[Metric, ...],
+        self, target: ResultsStore, manifest: MonthManifest, run: Simulation, metrics: tuple[Metric, ...]
     ) -> MonthOutcome:
         failure = first_failure(manifest.gates)
         if failure is None:
-            return MonthOutcome(target.publish_month(manifest, tables, state), metrics, tables)
+            return MonthOutcome(target.publish_month(manifest, run.tables, run.state), metrics, run.tables)
         results = self.workspace.results
-        rejected = results.publish_rejected(manifest, tables, state)
+        rejected = results.publish_rejected(manifest, run.tables, run.state)
         error = MonthRejectedError(
-            f"{manifest.mode} {manifest.month}: gate {failure.gate} failed: {failure.message} ({failure.threshold}).",
+            rejection(self.wired, manifest.month, failure),
             remedy=f"the month is kept under {results.rejected.base} to be looked at; nothing was published.",
         )
-        error.outcome = MonthOutcome(rejected, metrics, tables)
+        error.outcome = MonthOutcome(rejected, metrics, run.tables)
         raise error
 
 

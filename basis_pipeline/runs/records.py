@@ -15,8 +15,8 @@ from basis_pipeline.gates.findings import GateDescription
 from basis_pipeline.gates.registry import Summary, describe, summary
 from basis_pipeline.results import catalog
 from basis_pipeline.results.export import export_csv
-from basis_pipeline.results.metrics import compute_metrics
 from basis_pipeline.results.overview import write_overview
+from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
 from basis_pipeline.results.report import write_report
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
@@ -82,14 +82,8 @@ def summarise(workspace: Workspace, mode: str, experiment: str | None = None) ->
     if not months:
         raise StateError(f"nothing is published for {mode} in {results.base}.", remedy=f"run `basis backtest {mode}`.")
     manifests = [results.manifest(mode, month, experiment) for month in months]
-    names = ("timesteps", "positions", "risk", "pnl_attribution", "orders", "deltas")
-    tables = {
-        name: pa.concat_tables(
-            [results.read_month(mode, month, name, experiment) for month in months], promote_options="permissive"
-        )
-        for name in names
-    }
-    metrics = compute_metrics(tables, opening=manifests[0].predecessor is None)
+    tables = [{name: results.read_month(mode, month, name, experiment) for name in RANGE_TABLES} for month in months]
+    metrics = range_metrics(tables, opening=manifests[0].predecessor is None)
     gates = [result for manifest in manifests for result in manifest.gates]
     return RecordSummary(
         mode=mode,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from basis_pipeline.config.environment import VARIABLES, read_environment
 from basis_pipeline.config.loading import ConfigFolder
@@ -11,10 +12,11 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
+from basis_pipeline.results.sweep_store import SweepStore
 from basis_pipeline.storage.data_root import DataRoot
-from basis_pipeline.storage.locations import Location
+from basis_pipeline.storage.locations import Location, location_of
 
-__all__ = ["VARIABLES", "Location", "SystemClock", "Workspace"]
+__all__ = ["VARIABLES", "Location", "SystemClock", "Workspace", "WorkspaceAddress"]
 
 
 class Workspace:
@@ -26,6 +28,7 @@ class Workspace:
         self.raw_dir = raw_dir
         self.validated = ValidatedStore(self.root.validated)
         self.results = ResultsStore(self.root.results)
+        self.sweeps = SweepStore(self.root.results / "sweeps")
 
     @classmethod
     def from_environment(cls) -> Workspace:
@@ -43,6 +46,20 @@ class Workspace:
     def raw(self) -> Path:
         """Where vendor files are read from: BASIS_RAW_DIR, else what the root remembers."""
         return self.raw_dir or self.root.raw
+
+
+class WorkspaceAddress(NamedTuple):
+    """Where a workspace is, in words: what another process, on this machine or another, opens it from."""
+
+    data_dir: str
+    config_dir: str
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> WorkspaceAddress:
+        return cls(str(workspace.root.path.resolve()), str(workspace.config.path.resolve()))
+
+    def open(self) -> Workspace:
+        return Workspace(location_of(self.data_dir), Path(self.config_dir))
 
 
 class SystemClock:

@@ -1,0 +1,82 @@
+"""One pass of a mode over one month: engine, tables, and what its gates look at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.state import EngineState
+from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
+from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.market_data.frame import Frame
+from basis_pipeline.results.build import build_tables
+from basis_pipeline.runs.workspace import SystemClock
+
+
+class Simulation(NamedTuple):
+    """What one pass of the engine over a month leaves: all tables but `metrics`."""
+
+    tables: dict[str, pa.Table]
+    state: EngineState
+    phase_seconds: dict[str, float]
+
+
+def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simulation:
+    """Run the timesteps of `frame`, from `state` or, at an opening, from the configured capital."""
+    settings = wired.settings
+    engine = EventDrivenStrategyEngine(
+        wired.engine_config(),
+        settings.execution_mode,
+        frame,
+        settings.initial_capital,
+        settings.share_class,
+        state=state,
+        clock=SystemClock(),
+    )
+    log = engine.run(frame.timestamps)
+    return Simulation(_tables(wired, engine), engine.state(), log.phase_seconds)
+
+
+def evidence_of(
+    wired: WiredMode,
+    month: str,
+    before: EngineState | None,
+    frame: Frame,
+    run: Simulation,
+    *,
+    allow_open: bool,
+    experiment: bool,
+) -> MonthEvidence:
+    """What gates judge a month by that was simulated once."""
+    return MonthEvidence(
+        month=month,
+        opening=before is None,
+        profile=wired.profile,
+        universe=wired.settings.universe,
+        tables=run.tables,
+        usage=frame.usage,
+        state=run.state,
+        previous=before,
+        allow_open=allow_open,
+        experiment=experiment,
+    )
+
+
+def rejection(wired: WiredMode, month: str, failure: GateResult) -> str:
+    """Why a month does not count, in words."""
+    return f"{wired.name} {month}: gate {failure.gate} failed: {failure.message} ({failure.threshold})."
+
+
+def _tables(wired: WiredMode, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
+    settings = wired.settings
+    venues = [account.venue for account in settings.margin_accounts]
+    tables = build_tables(engine.log, settings.universe, venues)
+    if wired.tracked_assets != settings.universe.assets:
+        exposures = tables["exposures"]
+        tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(wired.tracked_assets))
+        tables["exposures"] = exposures.filter(tracked)
+    return tables

@@ -1,0 +1,139 @@
+"""The use case `sweep`: plan, run what is not finished, rank what is.
+
+::
+
+    plan = plan_sweep(workspace, workspace.config.sweep("btc_basis_sizing"))
+    run_here(workspace, plan, workers=2)            or any other engine that calls `run_point` for `unfinished(...)`
+    report = collect(workspace, plan)
+
+Nothing but published points passes from the first half to the second, so the points may have been run anywhere.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import msgspec
+
+from basis_pipeline.domain.errors import StateError
+from basis_pipeline.results.overfitting import Overfitting
+from basis_pipeline.results.sweep_page import write_sweep_page
+from basis_pipeline.results.sweep_ranking import luck, ranked
+from basis_pipeline.results.sweep_tables import equity_table, metrics_table, parameters_table, points_table
+from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
+from basis_pipeline.runs.sweep_plan import finished, plan_sweep, unfinished
+from basis_pipeline.runs.sweep_points import PointRunner, run_point
+from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
+from basis_pipeline.storage.files import exclusive_lock
+from basis_pipeline.storage.locations import Location
+
+__all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "unfinished"]
+
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and the total."""
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What came of a sweep.
+
+    Attributes:
+        plan: as it was run.
+        outcomes: the points that are finished, in the order of the plan, with their results.
+        luck: what of the best Sharpe ratio is to be expected from so many points; None for fewer than two.
+        page: the HTML page.
+    """
+
+    plan: SweepPlan
+    outcomes: tuple[Outcome, ...]
+    luck: Overfitting | None
+    page: Location
+
+    @property
+    def done(self) -> list[Outcome]:
+        """The points that are done, best first."""
+        return ranked(self.outcomes, self.plan.rank_by)
+
+
+def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: ProgressCallback | None = None) -> None:
+    """Run the points that are not finished in `workers` processes of this machine; with one, in this process.
+
+    A sweep that is killed, workers and all, loses no more than the points it was at.
+
+    Raises:
+        StateError: a worker ended unexpectedly, or data changed since the plan was made.
+        StorageError: a point cannot be written, or the sweep is already running.
+    """
+    lock = workspace.root.path / "locks" / f"sweep.{plan.name}.lock"
+    with exclusive_lock(lock, purpose=f"sweep {plan.name}"):
+        todo, total = unfinished(workspace, plan), len(plan.runnable)
+        count = min(workers, len(todo))
+        run = _one_after_another if count <= 1 else _side_by_side
+        for done, point in enumerate(run(workspace, plan.name, todo, count), start=total - len(todo) + 1):
+            if progress:
+                progress(f"{plan.name}: point {point.number} of {point.mode}", done, total)
+
+
+def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
+    """Gather what is finished of a plan, publish its tables, and write its page."""
+    outcomes: list[Outcome] = []
+    for point in plan.points:
+        result = plan.refused.get(point.number) or finished(workspace, plan.name, point)
+        if result is not None:
+            outcomes.append((point, result))
+    done = [point for point, result in outcomes if result.status is PointStatus.DONE]
+    equity = {point.number: workspace.sweeps.equity(plan.name, point) for point in done}
+    tables = {
+        "points": points_table(outcomes),
+        "parameters": parameters_table(plan.points),
+        "metrics": metrics_table(outcomes),
+        "equity": equity_table(equity.items()),
+    }
+    workspace.sweeps.put_tables(plan.name, tables, {"plan": msgspec.to_builtins(plan)})
+    page = write_sweep_page(workspace.results, plan, outcomes, equity)
+    return SweepReport(plan, tuple(outcomes), luck(outcomes, equity), page)
+
+
+def _one_after_another(
+    workspace: Workspace, sweep: str, todo: Sequence[SweepPoint], _workers: int
+) -> Iterator[SweepPoint]:
+    runner = PointRunner(workspace)
+    for point in todo:
+        runner.run(sweep, point)
+        yield point
+
+
+def _side_by_side(workspace: Workspace, sweep: str, todo: Sequence[SweepPoint], workers: int) -> Iterator[SweepPoint]:
+    """Points as they are done. Workers are given one point at a time, so that none waits for another's slow ones."""
+    context, address = multiprocessing.get_context("spawn"), WorkspaceAddress.of(workspace)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    try:
+        running = {pool.submit(run_point, address, sweep, point): point for point in todo}
+        for future in as_completed(running):
+            future.result()
+            yield running[future]
+    except BrokenProcessPool as error:
+        raise StateError(
+            f"a worker process of sweep {sweep} ended unexpectedly.",
+            remedy="run the sweep again, finished points are not repeated; with fewer workers if memory is short.",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed would wait for its next point for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
