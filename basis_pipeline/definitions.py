@@ -15,6 +15,7 @@ from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_asset
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly
+from basis_pipeline.defs.sweep import sweep_jobs
 from basis_pipeline.runs.workspace import Workspace
 
 
@@ -36,7 +37,12 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             overview_asset(names),
             catalogue_asset(names),
         ],
-        jobs=[ingestion, *jobs.values(), *experiment_jobs([mode.file for mode in wired])],
+        jobs=[
+            ingestion,
+            *jobs.values(),
+            *experiment_jobs([mode.file for mode in wired]),
+            *sweep_jobs([workspace.config.sweep(name) for name in workspace.config.sweeps()], names),
+        ],
         schedules=[market_data_nightly(ingestion), *(mode_nightly(name, job) for name, job in jobs.items())],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,

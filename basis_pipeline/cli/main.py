@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from basis_pipeline import __version__
-from basis_pipeline.cli import screens
+from basis_pipeline.cli import experiments, screens
 from basis_pipeline.domain.errors import BasisError, ConfigError
 from basis_pipeline.runs import records
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
@@ -221,6 +221,10 @@ def run(workspace: Workspace, reopen: bool) -> None:
     screens.next_steps(workspace.root.path, outcome.overview)
     if outcome.failures or outcome.ingestion.errors:
         raise SystemExit(1)
+
+
+cli.add_command(experiments.sweep)
+cli.add_command(experiments.compare)
 
 
 def main() -> None:

@@ -54,6 +54,11 @@ def warn(message: str) -> None:
     _ERR.print(f"[bold yellow]warning[/] {escape(message)}", soft_wrap=True)
 
 
+def out(table: Table) -> None:
+    """An answer as a table."""
+    _OUT.print(table)
+
+
 def result(text: str) -> None:
     """The answer itself, for scripts to read."""
     sys.stdout.write(f"{text}\n")

@@ -13,6 +13,7 @@ from basis_pipeline.defs.partitions import FIRST_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import shift_month
 from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
+from basis_pipeline.runs.compare import ComparisonReport, compare_with_standing, written
 from basis_pipeline.runs.records import summarise, write_rejected_report, write_reports
 from basis_pipeline.runs.workspace import Workspace
 
@@ -25,7 +26,10 @@ class ExperimentConfig(dg.Config):
     """What is typed in the Launchpad. All of it is shown; nothing hides behind an empty value."""
 
     mode: str = Field(default="", description="A mode of the configuration folder.")
-    name: str = Field(default="launchpad", description="Running a mode again under the same name replaces it.")
+    name: str = Field(
+        default="launchpad", description="Taken until `replace`: another experiment of a name is refused."
+    )
+    replace: bool = Field(default=False, description="Put this run in the place of an experiment of the same name.")
     first_month: str = Field(default=FIRST_MONTH, description="YYYY-MM; it opens here with its capital.")
     last_month: str = Field(default=shift_month(FIRST_MONTH, 2), description="YYYY-MM, included.")
     capital: float = Field(default=0.0, description="Initial capital in units of the mode's share class.")
@@ -90,6 +94,7 @@ def _run(context: dg.OpExecutionContext, config: ExperimentConfig, workspace: Wo
             last=config.last_month,
             overrides=config.all_overrides(),
             experiment=config.name,
+            replace=config.replace,
             run_id=context.run_id,
         )
         try:
@@ -99,5 +104,28 @@ def _run(context: dg.OpExecutionContext, config: ExperimentConfig, workspace: Wo
             raise failure(error, write_rejected_report(workspace, config.mode, config.name)) from error
         page = write_reports(workspace, config.mode, config.name)
         record = summarise(workspace, config.mode, config.name)
-    metadata = {"page": dg.MetadataValue.path(str(page)), **record_metadata(record)}
+        compared = compare_with_standing(workspace, config.mode, config.name)
+    metadata = {"page": dg.MetadataValue.path(str(page)), **_compared(compared), **record_metadata(record)}
     context.log_event(dg.AssetMaterialization([EXPERIMENT, config.name, config.mode], metadata=metadata))
+
+
+def _compared(report: ComparisonReport | None) -> dict[str, dg.MetadataValue]:
+    """The experiment beside the standing record, over the months that both have."""
+    if report is None:
+        return {}
+    found = report.comparison
+    columns = ("figure", *found.names)
+    figures = [
+        (row.title, *(written(row.form, value, found.currency) for value in row.values)) for row in report.figures
+    ]
+    differing = [(one.key, *(value or "" for value in one.values)) for one in report.differences]
+    return {
+        "compared with the standing record": dg.MetadataValue.path(str(report.page)),
+        "figures": _rows(columns, figures),
+        "configured differently": _rows(("key", *found.names), differing),
+    }
+
+
+def _rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.MetadataValue:
+    schema = dg.TableSchema([dg.TableColumn(name) for name in columns])
+    return dg.MetadataValue.table([dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows], schema)

@@ -51,8 +51,8 @@ def month_metadata(outcome: MonthOutcome) -> Metadata:
     steps = outcome.tables["timesteps"]
     equity = steps["equity_share_class"].to_numpy()
     return {
-        "equity": _picture(spark_svg(equity)),
-        "equity and drawdowns": _picture(equity_svg(stamps_of(steps).astype(float), equity)),
+        "equity": picture(spark_svg(equity)),
+        "equity and drawdowns": picture(equity_svg(stamps_of(steps).astype(float), equity)),
         **_figures(metrics),
         "share class": dg.MetadataValue.text(manifest.share_class),
         "month complete": dg.MetadataValue.bool(manifest.complete),
@@ -98,7 +98,7 @@ def _rounded(value: float) -> dg.MetadataValue:
     return dg.MetadataValue.float(float(f"{value:.8g}"))
 
 
-def _picture(svg: str) -> dg.MetadataValue:
+def picture(svg: str) -> dg.MetadataValue:
     """The UI shows up to 1,000 characters of markdown in place and the rest in a dialog."""
     return dg.MetadataValue.md(f"![equity](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
 

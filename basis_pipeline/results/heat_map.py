@@ -1,46 +1,15 @@
-"""The points of a sweep on its axes, and a small inline SVG of two of them for Dagster's metadata."""
+"""A heat map of a sweep as a small inline SVG, for Dagster's metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from basis_pipeline.results.report_text import html
-from basis_pipeline.results.sweep_tables import written
+from basis_pipeline.results.sweep_axes import Axis, axes_of, short, value_on
 from basis_pipeline.results.sweep_types import Outcome, SweepPoint
 
-UNTOUCHED = "as configured"
-"""Where a point does not override a key that others do."""
-
-MODE = "mode"
 _CELL_WIDTH, _CELL_HEIGHT, _LEFT, _TOP = 76, 30, 190, 44
 _PALE, _FULL = (0xEE, 0xF3, 0xF7), (0x1F, 0x5F, 0x8B)
-
-
-class Axis(NamedTuple):
-    """A key that is varied, and its values as written, in the order of the plan."""
-
-    key: str
-    values: tuple[str, ...]
-
-
-def axes_of(points: Sequence[SweepPoint]) -> list[Axis]:
-    """The keys that take more than one value; of a sweep that varies nothing, its mode."""
-    keys = [MODE, *dict.fromkeys(key for point in points for key in point.overrides)]
-    axes = [Axis(key, tuple(dict.fromkeys(value_on(point, key) for point in points))) for key in keys]
-    return [axis for axis in axes if len(axis.values) > 1] or axes[:1]
-
-
-def value_on(point: SweepPoint, key: str) -> str:
-    """Where a point stands on an axis."""
-    if key == MODE:
-        return point.mode
-    return written(point.overrides[key]) if key in point.overrides else UNTOUCHED
-
-
-def short(key: str) -> str:
-    """A key without what comes before its last dot."""
-    return key.rpartition(".")[2].replace("_", " ")
 
 
 def heat_svg(points: Sequence[SweepPoint], outcomes: Sequence[Outcome], metric: str, best: SweepPoint | None) -> str:

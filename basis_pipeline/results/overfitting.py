@@ -8,7 +8,8 @@
   Both: Bailey and Lopez de Prado, The Deflated Sharpe Ratio, Journal of Portfolio Management 40 (2014).
 * Probability of backtest overfitting: days are cut into blocks; for every half of the blocks the best trial of that
   half is looked up in the other half; the share of halves in which it is no better than the median there
-  (combinatorially symmetric cross-validation). Bailey, Borwein, Lopez de Prado and Zhu, Journal of Computational Finance 20 (2017).
+  (combinatorially symmetric cross-validation). Bailey, Borwein, Lopez de Prado and Zhu, The Probability of Backtest
+  Overfitting, Journal of Computational Finance 20 (2017).
 
 Points of a grid are alike, so that their number overstates the trials: E[max] errs on the high side.
 """

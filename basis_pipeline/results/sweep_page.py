@@ -4,48 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from basis_pipeline.results.heat_map import axes_of, short, value_on
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.page import Figure, Page, Section, as_json, card, cards, chart, render
 from basis_pipeline.results.report_chart import Panel, palette, view_of
-from basis_pipeline.results.report_text import DASH, Html, joined, money, percent, plain, table, tag
+from basis_pipeline.results.report_text import DASH, Html, joined, percent, plain, table, tag
 from basis_pipeline.results.store import ResultsStore
-from basis_pipeline.results.sweep_ranking import SMALLER_IS_BETTER, luck, ranked
+from basis_pipeline.results.sweep_axes import axes_of, short, value_on
+from basis_pipeline.results.sweep_ranking import SMALLER_IS_BETTER, luck, present, ranked, ranking, setting, shown_as
 from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location, relative_link
 
 MOST_ROWS, MOST_CURVES = 1_000, 8
-
-
-class Shown(NamedTuple):
-    """A metric of the map and the table. `form`: percent, plain or money (share class)."""
-
-    metric: str
-    title: str
-    form: str
-
-
-SHOWN = (
-    Shown("time_weighted_return", "Return", "percent"),
-    Shown("cagr", "CAGR", "percent"),
-    Shown("sharpe", "Sharpe", "plain"),
-    Shown("sortino", "Sortino", "plain"),
-    Shown("volatility", "Volatility", "percent"),
-    Shown("max_drawdown", "Max drawdown", "percent"),
-    Shown("pnl_funding", "Funding", "money"),
-    Shown("pnl_transaction_costs", "Costs", "money"),
-    Shown("orders", "Orders", "count"),
-    Shown("min_margin_ratio", "Min margin ratio", "percent"),
-    Shown("min_health_factor", "Min health factor", "plain"),
-)
 
 
 class _MapPoint(msgspec.Struct, frozen=True):
@@ -100,9 +76,10 @@ def write_sweep_page(
 
 _FOOTER = (
     "A point is simulated once and judged by every gate but determinism_digest; its figures are those of the same "
-    "experiment run in full. Returns are time-weighted, in the share class; Sharpe and Sortino come from daily returns, 365 days a "
-    "year, risk-free rate 0. Deflated Sharpe: Bailey and López de Prado (2014). Overfitting: Bailey, Borwein, López de "
-    "Prado and Zhu (2017), 12 blocks. Neighbouring points are alike and are fewer independent trials than their number."
+    "experiment run in full. Returns are time-weighted, in the share class; Sharpe and Sortino come from daily "
+    "returns, 365 days a year, risk-free rate 0. Deflated Sharpe: Bailey and López de Prado (2014). Overfitting: "
+    "Bailey, Borwein, López de Prado and Zhu (2017), 12 blocks. Neighbouring points are alike and are fewer "
+    "independent trials than their number."
 )
 
 
@@ -132,15 +109,15 @@ def _sections(
         yield Section("points", "Points", card(_table(plan, best_first)))
         yield Section("growth", "Growth", joined(chart(panel) for panel in _panels(best_first, equity)))
     if lost := [outcome for outcome in outcomes if outcome[1].status is not PointStatus.DONE]:
-        rows = [[point.number, _setting(plan, point), result.status, result.reason] for point, result in lost]
+        rows = [[point.number, setting(plan, point), result.status, result.reason] for point, result in lost]
         yield Section("lost", "Not done", card(table(["#", "Point", "Status", "Why"], rows, "nkkt")))
 
 
 def _figures(plan: SweepPlan, best_first: Sequence[Outcome], judged: Overfitting | None) -> Iterator[Figure]:
     point, result = best_first[0]
-    shown = next((shown for shown in SHOWN if shown.metric == plan.rank_by), Shown(plan.rank_by, plan.rank_by, "plain"))
-    value = _written(shown, result.metrics.get(shown.metric), result.share_class)
-    yield Figure(f"Best {shown.title}", value, f"point {point.number}: {_setting(plan, point)}")
+    by = shown_as(plan.rank_by)
+    value = by.written(result.metrics.get(by.metric), result.share_class)
+    yield Figure(f"Best {by.title}", value, f"point {point.number}: {setting(plan, point)}")
     found = result.metrics
     yield Figure("Its return", percent(found["time_weighted_return"]), f"CAGR {percent(found['cagr'])}")
     yield Figure("Its max drawdown", percent(found["max_drawdown"]), f"{plain(found['orders'], 0)} orders")
@@ -162,12 +139,8 @@ def _caution(judged: Overfitting | None) -> Html:
     return tag("p", text, class_="note")
 
 
-def _setting(plan: SweepPlan, point: SweepPoint) -> str:
-    return ", ".join(f"{short(axis.key)} {value_on(point, axis.key)}" for axis in axes_of(plan.points))
-
-
 def _map(plan: SweepPlan, outcomes: Sequence[Outcome], best: SweepPoint) -> Html:
-    axes, shown = axes_of(plan.points), _present(outcomes, plan.rank_by)
+    axes, shown = axes_of(plan.points), present(outcomes, plan.rank_by)
     found = [
         _MapPoint(
             point.number,
@@ -192,30 +165,14 @@ def _map(plan: SweepPlan, outcomes: Sequence[Outcome], best: SweepPoint) -> Html
     return drawn + tag("script", Html(as_json(data)), id="map-data", type="application/json")
 
 
-def _present(outcomes: Sequence[Outcome], rank_by: str) -> list[Shown]:
-    """The metrics that any point has; the one that ranks is always among them."""
-    known = [one for one in SHOWN if any(result.metrics.get(one.metric) is not None for _, result in outcomes)]
-    return known if rank_by in {one.metric for one in known} else [Shown(rank_by, rank_by, "plain"), *known]
-
-
 def _table(plan: SweepPlan, best_first: Sequence[Outcome]) -> Html:
-    axes, shown = axes_of(plan.points), _present(best_first, plan.rank_by)
-    rows = [
-        [
-            place,
-            point.number,
-            *(value_on(point, axis.key) for axis in axes),
-            *(_written(one, result.metrics.get(one.metric), result.share_class) for one in shown),
-            ", ".join(result.warned) or DASH,
-        ]
-        for place, (point, result) in enumerate(best_first[:MOST_ROWS], start=1)
-    ]
-    head = ["", "Point", *(short(axis.key) for axis in axes), *(one.title for one in shown), "Gates that warned"]
-    kinds = "nn" + "k" * len(axes) + "n" * len(shown) + "k"
+    found = ranking(plan, best_first[:MOST_ROWS])
     note = f"Best {plan.rank_by} first."
     if len(best_first) > MOST_ROWS:
         note += f" The first {MOST_ROWS:,} of {len(best_first):,}; all are in sweep_points of the catalogue."
-    return tag("p", note, class_="note") + tag("div", table(head, rows, kinds), class_="long")
+    kinds = "".join("n" if column.numeric else "k" for column in found.columns)
+    rows = table([column.title for column in found.columns], found.rows, kinds)
+    return tag("p", note, class_="note") + tag("div", rows, class_="long")
 
 
 def _panels(best_first: Sequence[Outcome], equity: Mapping[int, pa.Table]) -> list[Panel]:
@@ -232,11 +189,3 @@ def _panels(best_first: Sequence[Outcome], equity: Mapping[int, pa.Table]) -> li
         note = f"Time-weighted, share class, at 00:00 UTC; the best {len(best_first[:MOST_CURVES])} points."
         panels.append(Panel(f"growth{index}", "Growth", note, [view], 320, wide=True))
     return panels
-
-
-def _written(shown: Shown, value: float | None, currency: str) -> str:
-    if shown.form == "percent":
-        return percent(value)
-    if shown.form == "money":
-        return money(value, currency)
-    return plain(value, 0 if shown.form == "count" else 3)

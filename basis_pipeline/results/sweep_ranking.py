@@ -1,8 +1,9 @@
-"""Which points of a sweep are best, and by how much the best is luck."""
+"""Which points of a sweep are best, how they are shown, and how far the best is luck."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -10,10 +11,53 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.results.columns import FloatArray
 from basis_pipeline.results.metrics import daily_returns, stamps_of
 from basis_pipeline.results.overfitting import Overfitting, overfitting
-from basis_pipeline.results.sweep_types import Outcome, PointStatus
+from basis_pipeline.results.report_text import DASH, money, percent, plain
+from basis_pipeline.results.sweep_axes import axes_of, short, value_on
+from basis_pipeline.results.sweep_types import Outcome, PointResult, PointStatus, SweepPlan, SweepPoint
 
 SMALLER_IS_BETTER = frozenset({"max_drawdown", "volatility", "turnover", "orders", "orders_failed"})
 """Metrics where the best point has the smallest; costs are negative and better when larger."""
+
+
+class Shown(NamedTuple):
+    """A metric as a column. `form`: percent, plain, count, or money in the share class."""
+
+    metric: str
+    title: str
+    form: str
+
+    def written(self, value: float | None, currency: str) -> str:
+        """The figure as people read it."""
+        if self.form == "percent":
+            return percent(value)
+        return money(value, currency) if self.form == "money" else plain(value, 0 if self.form == "count" else 3)
+
+
+SHOWN = (
+    Shown("time_weighted_return", "Return", "percent"),
+    Shown("cagr", "CAGR", "percent"),
+    Shown("sharpe", "Sharpe", "plain"),
+    Shown("sortino", "Sortino", "plain"),
+    Shown("volatility", "Volatility", "percent"),
+    Shown("max_drawdown", "Max drawdown", "percent"),
+    Shown("pnl_funding", "Funding", "money"),
+    Shown("pnl_transaction_costs", "Costs", "money"),
+    Shown("orders", "Orders", "count"),
+    Shown("min_margin_ratio", "Min margin ratio", "percent"),
+    Shown("min_health_factor", "Min health factor", "plain"),
+)
+
+
+class RankingColumn(NamedTuple):
+    title: str
+    numeric: bool
+
+
+class Ranking(NamedTuple):
+    """The best points as a table of texts, one row each."""
+
+    columns: list[RankingColumn]
+    rows: list[list[str]]
 
 
 def ranked(outcomes: Iterable[Outcome], metric: str) -> list[Outcome]:
@@ -33,6 +77,51 @@ def ranked(outcomes: Iterable[Outcome], metric: str) -> list[Outcome]:
         return value is None, 0.0 if value is None else sign * value
 
     return sorted(done, key=place)
+
+
+def ranking(plan: SweepPlan, best_first: Sequence[Outcome]) -> Ranking:
+    """`best_first` as `ranked` gives it, with what is varied and the figures that any of the points has."""
+    axes, shown = axes_of(plan.points), present(best_first, plan.rank_by)
+    mixed = len({result.share_class for _, result in best_first}) > 1
+    columns = [
+        RankingColumn("", True),
+        RankingColumn("Point", True),
+        *(RankingColumn(short(axis.key), False) for axis in axes),
+        *(RankingColumn(one.title, True) for one in shown),
+        RankingColumn("Gates that warned", False),
+    ]
+    rows = [
+        [
+            str(place),
+            str(point.number),
+            *(value_on(point, axis.key) for axis in axes),
+            *(_cell(one, result, name_currency=mixed) for one in shown),
+            ", ".join(result.warned) or DASH,
+        ]
+        for place, (point, result) in enumerate(best_first, start=1)
+    ]
+    return Ranking(columns, rows)
+
+
+def _cell(shown: Shown, result: PointResult, *, name_currency: bool) -> str:
+    text = shown.written(result.metrics.get(shown.metric), result.share_class)
+    return f"{text} {result.share_class}" if name_currency and shown.form == "money" and text != DASH else text
+
+
+def setting(plan: SweepPlan, point: SweepPoint) -> str:
+    """Where a point stands on every axis, in words."""
+    return ", ".join(f"{short(axis.key)} {value_on(point, axis.key)}" for axis in axes_of(plan.points))
+
+
+def shown_as(metric: str) -> Shown:
+    """How a metric is shown; one without a column of its own as a plain number."""
+    return next((one for one in SHOWN if one.metric == metric), Shown(metric, metric, "plain"))
+
+
+def present(outcomes: Sequence[Outcome], rank_by: str) -> list[Shown]:
+    """The metrics that any point has; the one that ranks is always among them."""
+    known = [one for one in SHOWN if any(result.metrics.get(one.metric) is not None for _, result in outcomes)]
+    return known if rank_by in {one.metric for one in known} else [shown_as(rank_by), *known]
 
 
 def luck(outcomes: Sequence[Outcome], equity: Mapping[int, pa.Table]) -> Overfitting | None:

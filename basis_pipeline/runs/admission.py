@@ -56,7 +56,7 @@ def check_experiment(workspace: Workspace, wired: WiredMode, experiment: str, mo
     if differing:
         raise ConfigError(
             f"experiment {experiment} of {wired.name} is there already; these differ: {_listed(differing)}.",
-            remedy="choose another name with --experiment, or --replace it.",
+            remedy="choose another name, or replace it with --replace (in the Launchpad: replace: true).",
         )
 
 

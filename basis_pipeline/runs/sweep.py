@@ -24,7 +24,7 @@ import msgspec
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.sweep_page import write_sweep_page
-from basis_pipeline.results.sweep_ranking import luck, ranked
+from basis_pipeline.results.sweep_ranking import Ranking, luck, ranked, ranking
 from basis_pipeline.results.sweep_tables import equity_table, metrics_table, parameters_table, points_table
 from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.sweep_plan import finished, plan_sweep, unfinished
@@ -33,10 +33,13 @@ from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.storage.locations import Location
 
-__all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "unfinished"]
+__all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "run_with", "unfinished"]
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and the total."""
+
+Engine = Callable[[Sequence[SweepPoint]], Iterator[SweepPoint]]
+"""Runs points wherever it likes and yields each one when it is published."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,15 @@ class SweepReport:
         """The points that are done, best first."""
         return ranked(self.outcomes, self.plan.rank_by)
 
+    @property
+    def lost(self) -> list[Outcome]:
+        """The points that were rejected or failed, in the order of the plan."""
+        return [outcome for outcome in self.outcomes if outcome[1].status is not PointStatus.DONE]
+
+    def table(self, top: int) -> Ranking:
+        """The best `top` points as a table."""
+        return ranking(self.plan, self.done[:top])
+
 
 def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: ProgressCallback | None = None) -> None:
     """Run the points that are not finished in `workers` processes of this machine; with one, in this process.
@@ -70,12 +82,25 @@ def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: P
         StateError: a worker ended unexpectedly, or data changed since the plan was made.
         StorageError: a point cannot be written, or the sweep is already running.
     """
+
+    def engine(todo: Sequence[SweepPoint]) -> Iterator[SweepPoint]:
+        count = min(workers, len(todo))
+        run = _one_after_another if count <= 1 else _side_by_side
+        return run(workspace, plan.name, todo, count)
+
+    run_with(engine, workspace, plan, progress)
+
+
+def run_with(engine: Engine, workspace: Workspace, plan: SweepPlan, progress: ProgressCallback | None = None) -> None:
+    """Have `engine` run the points that are not finished.
+
+    Raises:
+        StorageError: the sweep is already running.
+    """
     lock = workspace.root.path / "locks" / f"sweep.{plan.name}.lock"
     with exclusive_lock(lock, purpose=f"sweep {plan.name}"):
         todo, total = unfinished(workspace, plan), len(plan.runnable)
-        count = min(workers, len(todo))
-        run = _one_after_another if count <= 1 else _side_by_side
-        for done, point in enumerate(run(workspace, plan.name, todo, count), start=total - len(todo) + 1):
+        for done, point in enumerate(engine(todo), start=total - len(todo) + 1):
             if progress:
                 progress(f"{plan.name}: point {point.number} of {point.mode}", done, total)
 
