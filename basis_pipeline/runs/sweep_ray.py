@@ -7,6 +7,7 @@ market data is given further points instead of being started anew for each.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,9 @@ from basis_pipeline.runs.sweep_points import run_point
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.data_root import RootInfo
 
-
 ADDRESS = "RAY_ADDRESS"
 _OWN = "local"
+_HERE = (_OWN, "127.")
 _OF_THIS_MACHINE = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it would report home
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # one machine: listen on loopback only, as on those systems
@@ -94,17 +95,16 @@ def _as_published(module: Any, running: dict[Any, SweepPoint]) -> Iterator[Sweep
 def _connected() -> Iterator[Any]:
     """Ray, connected until the end of the block; points that are not done then are given up."""
     address = os.environ.get(ADDRESS) or _OWN
-    if address == _OWN:
+    if address.startswith(_HERE):
         os.environ.update({name: value for name, value in _OF_THIS_MACHINE.items() if name not in os.environ})
     try:
         import ray  # noqa: PLC0415 - an optional package
     except ImportError as error:
         remedy = "install it: pip install -c constraints.txt -e '.[cluster]'"
         raise ConfigError("this needs the package ray.", remedy=remedy) from error
+    dashboard = False if address == _OWN else None
     try:
-        ray.init(
-            address, include_dashboard=False if address == _OWN else None, logging_level="ERROR", log_to_driver=False
-        )
+        ray.init(address, include_dashboard=dashboard, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
             f"no Ray cluster can be used at {ADDRESS}={address}: {type(error).__name__}.",

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.market_data.sample import generate
-from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, object_store, postgres
+from basis_pipeline.storage import s3_client
+from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, object_store, postgres, ray_cluster
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -44,11 +45,37 @@ def database() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def ray(store: ObjectStore) -> Iterator[dict[str, str]]:
+    """In a folder with a short name: Ray's sockets are there, and their paths must not exceed 107 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="basis-ray-"))
+    try:
+        with ray_cluster(folder, {**store.environment, "PYTHONPATH": str(REPOSITORY)}, workers=2) as access:
+            yield access
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two months of synthetic vendor files."""
     folder = tmp_path_factory.mktemp("cluster") / "raw"
     generate(folder, months=2)
     return folder
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """Have this process speak to another store."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for cached in (s3_client.client, s3_client.arrow_filesystem, s3_client._session):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def connected(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    connect(monkeypatch, store.environment)
+    yield
+    connect(monkeypatch, {})
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,9 @@ class ObjectStore:
     def keys(self, prefix: str) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
+
+    def written(self, key: str) -> datetime:
+        return self.client.head_object(Bucket=BUCKET, Key=key)["LastModified"]
 
 
 @contextmanager
@@ -148,3 +153,34 @@ def _postgres_binaries() -> Path:
         if (folder / "initdb").exists():
             return folder
     pytest.skip("PostgreSQL is not installed: apt-get install postgresql (`make test-cluster` tries)")
+
+
+@contextmanager
+def ray_cluster(folder: Path, environment: dict[str, str], workers: int) -> Iterator[dict[str, str]]:
+    """A Ray head on loopback with some workers; gives what a driver needs to know, its token included."""
+    pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+    (port,) = free_ports(1)
+    access = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # On one machine Ray listens on loopback only where it believes that there can be no other.
+    own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}", f"--num-cpus={workers}"]
+    command += ["--include-dashboard=false", f"--temp-dir={folder}", "--block"]
+    head = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=os.environ | environment | access | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert head.stdout is not None
+        for line in head.stdout:
+            if "block forever" in line:
+                break
+        else:
+            pytest.fail("the Ray head ended")
+        yield {"RAY_ADDRESS": f"{LOOPBACK}:{port}"} | access
+    finally:
+        head.terminate()
+        head.communicate()

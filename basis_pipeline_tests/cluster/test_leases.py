@@ -14,11 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from basis_pipeline.domain.errors import StorageError
-from basis_pipeline.storage import s3_client, s3_lease
+from basis_pipeline.storage import s3_lease
 from basis_pipeline.storage.files import exclusive_lock, put_bytes
 from basis_pipeline.storage.locations import location_of
-from basis_pipeline_tests.cluster.conftest import REPOSITORY
-from basis_pipeline_tests.cluster.services import BUCKET, LOOPBACK, ObjectStore, eventually
+from basis_pipeline_tests.cluster.conftest import REPOSITORY, connect
+from basis_pipeline_tests.cluster.services import BUCKET, LOOPBACK, eventually
 
 RENEW, TRUST, EXPIRE = 0.5, 1.5, 4.0
 """Seconds. The store's clock has whole ones."""
@@ -43,22 +43,11 @@ HOLDER = f"""
 """
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    s3_client.client.cache_clear()
-    s3_client._session.cache_clear()
-
-
 @pytest.fixture(autouse=True)
-def connected(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    connect(monkeypatch, store.environment)
+def quick(connected: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_lease, "RENEW_SECONDS", RENEW)
     monkeypatch.setattr(s3_lease, "TRUST_SECONDS", TRUST)
     monkeypatch.setattr(s3_lease, "EXPIRE_SECONDS", EXPIRE)
-    yield
-    s3_client.client.cache_clear()
-    s3_client._session.cache_clear()
 
 
 class Holder:
