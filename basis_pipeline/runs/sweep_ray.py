@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from basis_pipeline.storage.data_root import RootInfo
 ADDRESS = "RAY_ADDRESS"
 _OWN = "local"
 _HERE = (_OWN, "127.")
+_SECONDS = 10.0
 _OF_THIS_MACHINE = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it would report home
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # one machine: listen on loopback only, as on those systems
@@ -104,8 +106,9 @@ def _connected() -> Iterator[Any]:
         raise ConfigError("this needs the package ray.", remedy=remedy) from error
     dashboard = False if address == _OWN else None
     try:
+        _reach(address)
         ray.init(address, include_dashboard=dashboard, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
+    except (OSError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(
             f"no Ray cluster can be used at {ADDRESS}={address}: {type(error).__name__}.",
             remedy="start it (`ray start --head`), correct the variable and RAY_AUTH_TOKEN, or unset it.",
@@ -114,3 +117,10 @@ def _connected() -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """OSError if nothing listens there: Ray itself would wait for more than a minute and then end the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_SECONDS).close()
