@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import DataGapError
-from basis_pipeline.domain.market import Distribution, MarketSnapshot
+from basis_pipeline.domain.market import Direction, Distribution, MarketSnapshot, Signal
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import Clock, Venue
@@ -42,6 +42,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         prices: USDT by asset.
         last, mark, high, low: by position key; each defaults to the one before it, `last` to the asset's price.
+        opened: by position key, first mark of the bar that ended; defaults to `mark`.
+        signal: what a model says, e.g. ("long", 0.7, 0.01) for confidence and standard deviation.
         index: by position key of an Aave slot, default 1.
         ratio: by token, ETH per staked token at the protocol, default 1; `last` defaults to it times the price.
         rewards: distributions known from this step on: (position key, start, end, rate).
@@ -55,6 +57,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     mark: ByKey = {}
     high: ByKey = {}
     low: ByKey = {}
+    opened: ByKey = {}
+    signal: tuple[str, float, float] | None = None
     index: ByKey = {}
     ratio: ByKey = {}
     rewards: tuple[tuple[str, int, int, float], ...] = ()
@@ -79,6 +83,9 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
     signs = [instrument.sign for instrument in universe]
     underlying = tuple(1.0 if s in perps else signs[s] * index[s] * ratio[s] for s in range(len(universe)))
     value = tuple(mark[s] if s in perps else underlying[s] * price[s] for s in range(len(universe)))
+    if inverse := [s for s in perps if universe.instruments[s].inverse]:
+        underlying = tuple(1.0 / mark[s] if s in inverse else u for s, u in enumerate(underlying))
+        value = tuple(price[s] / mark[s] if s in inverse else v for s, v in enumerate(value))
     funding = None
     if moment.funding is not None:
         funding = tuple(
@@ -102,6 +109,8 @@ def snapshot(settings: EngineSettings, timestamp: int, moment: Moment) -> Market
         gas_price=moment.gas,
         gas_token_price=prices.get("ETH"),
         rewards=tuple(Distribution(universe.slot(key), *period) for key, *period in moment.rewards),
+        opened=tuple(moment.opened.get(key, m) for key, m in zip(universe.keys, mark, strict=True)),
+        signal=Signal(Direction(moment.signal[0]), *moment.signal[1:]) if moment.signal else None,
     )
 
 
@@ -155,7 +164,7 @@ class Run:
     ) -> None:
         self.mode = mode
         self.settings = mode.settings
-        self.feed = HandMadeFeed(mode.settings, moments, start=start)
+        self.feed = HandMadeFeed(mode.settings, moments, start=start, step=mode.settings.step)
         config = mode.engine_config()
         if venues is not None:
             config = EngineConfig(config.settings, config.strategy, tuple(venues))

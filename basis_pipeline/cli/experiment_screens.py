@@ -8,7 +8,7 @@ import shlex
 from rich.markup import escape
 from rich.table import Column, Table
 
-from basis_pipeline.cli.screens import complain, out, say
+from basis_pipeline.cli.screens import complain, out, say, warn
 from basis_pipeline.results.sweep_types import Outcome
 from basis_pipeline.runs.compare import ComparisonReport, written
 from basis_pipeline.runs.sweep import SweepReport
@@ -54,6 +54,8 @@ def comparison(report: ComparisonReport) -> None:
         out(_table([Column("configured differently"), *map(Column, names)], differing))
     for note in found.notes:
         say(note)
+    for warning in found.warnings:
+        warn(warning)
 
 
 def _table(columns: list[Column], rows: list[list[str]]) -> Table:

@@ -20,6 +20,7 @@ from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
+from basis_pipeline.runs.signals import train_signals
 from basis_pipeline.runs.ui import prepare_ui
 from basis_pipeline.runs.workspace import VARIABLES, Workspace
 
@@ -80,6 +81,16 @@ def ingest(workspace: Workspace, raw: Path | None, verbose: bool) -> None:
     screens.ingestion(report, lambda: readers(workspace.config), verbose=verbose)
     if report.errors:
         raise SystemExit(1)
+
+
+@cli.command()
+@click.argument("model")
+@pass_workspace
+def signals(workspace: Workspace, model: str) -> None:
+    """Train MODEL walk-forward, month by month, and publish its signals; says what they are worth."""
+    with screens.progress("signals") as progress:
+        months = train_signals(workspace, model, progress)
+    screens.signal_months(months)
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
 from basis_pipeline.runs.ingest import IngestReport
 from basis_pipeline.runs.modes import ModeDescription
 from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
+from basis_pipeline.runs.signals import SignalMonth
 from basis_pipeline.runs.workspace import Location
 
 Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
@@ -135,6 +136,29 @@ def months(outcomes: Sequence[MonthOutcome]) -> None:
             "complete" if outcome.published.manifest.complete else "[yellow]open[/]",
         )
     _ERR.print(table)
+
+
+def signal_months(trained: Iterable[SignalMonth]) -> None:
+    """One line per month of signals: what its model has seen and what its predictions were worth."""
+    table = Table(
+        "month", "trained on", *_right("rows", "hit rate", "AUC", "95% interval", "IC", "edge"), "skill", "published"
+    )
+    for month in trained:
+        seen, skill = month.evidence, month.evidence.skill
+        figures = ("–", "–", "–", "–", "–", "too few outcomes")
+        if skill is not None:
+            interval = f"{skill.auc.low:.3f} … {skill.auc.high:.3f}"
+            figures = (
+                f"{skill.hit_rate.value:.1%}",
+                f"{skill.auc.value:.3f}",
+                interval,
+                f"{skill.ic.value:+.3f}",
+                f"{skill.edge.value * 1e4:+.1f} bp",
+                "[green]shown[/]" if skill.shown else "[yellow]none[/]",
+            )
+        months = f"{seen.training_months[0]} … {seen.training_months[1]}"
+        table.add_row(month.month, months, f"{seen.rows:,}", *figures, "now" if month.trained else "before")
+    _OUT.print(table)
 
 
 def summaries(records: Iterable[RecordSummary]) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from basis_pipeline.config.fields import Model
 from basis_pipeline.config.models import ModeFile
+from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
@@ -20,7 +21,7 @@ M = TypeVar("M", bound=Model)
 
 
 class ConfigFolder:
-    """The folder that holds venues/, share_classes/ and modes/."""
+    """The folder that holds venues/, share_classes/, modes/ and models/."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,6 +65,17 @@ class ConfigFolder:
 
     def sweep(self, name: str) -> SweepFile:
         return read_sweep(self._file("sweeps", name))
+
+    def signal_models(self) -> list[str]:
+        """Names of all models that are trained here, sorted."""
+        return sorted(file.stem for file in (self.path / "models").glob("*.yaml"))
+
+    def signal_model(self, name: str) -> SignalModelFile:
+        file = self._file("models", name)
+        model = _validate(SignalModelFile, _read(file), file)
+        if model.name != file.stem:
+            raise ConfigError(f"{file}: key `name` says {model.name!r}, the file is named {file.stem!r}.")
+        return model
 
     def _file(self, folder: str, name: str) -> Path:
         file = self.path / folder / f"{name}.yaml"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from basis_pipeline.config.models import BasisStrategy, HedgedStakingStrategy, ModeFile
+from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy, ModeFile
 from basis_pipeline.config.rewards import pool_reference, reward_series, reward_tokens
 from basis_pipeline.config.universe import GAS_TOKEN, LIQUID_STAKING, Venues
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
 from basis_pipeline.domain.timeline import STEPS
+from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 
 _PERP_CANDLES = {"1h": "perp_candles_1h", "5min": "perp_candles_5m"}
@@ -34,9 +35,16 @@ def frame_spec(mode: ModeFile, universe: Universe, venues: Venues) -> FrameSpec:
         gas=SeriesRef("gas_prices_1h", "ethereum", GAS_TOKEN) if costs_gas else None,
         gas_token=GAS_TOKEN,
         usd=SeriesRef("oracle_prices", "aave_v3", "USDT_USD") if oracle else None,
+        signals=_signals(mode),
         quoted_in=dict.fromkeys(pooled, GAS_TOKEN),
         rewards=reward_series(mode),
     )
+
+
+def _signals(mode: ModeFile) -> SeriesRef | None:
+    if not isinstance(mode.strategy, DirectionalStrategy):
+        return None
+    return SeriesRef(ML_SIGNALS, mode.strategy.model, f"{mode.asset}USDT")
 
 
 def _reference(mode: ModeFile, asset: str) -> SeriesRef:
@@ -49,11 +57,12 @@ def _reference(mode: ModeFile, asset: str) -> SeriesRef:
 def _sources(mode: ModeFile, instrument: Instrument, venues: Venues) -> SlotSources:
     key, kind = instrument.key, instrument.position_type
     if kind is PositionType.PERP:
-        candles = venues.line(str(key)).last_price == "candles"
+        line = venues.line(str(key))
+        symbol = line.prices or key.symbol
         return SlotSources(
-            last=SeriesRef(_PERP_CANDLES[mode.step], key.venue, key.symbol) if candles else None,
-            mark=SeriesRef("mark_candles_1h", key.venue, key.symbol),
-            funding=SeriesRef("funding_rates", key.venue, key.symbol),
+            last=SeriesRef(_PERP_CANDLES[mode.step], key.venue, symbol) if line.last_price == "candles" else None,
+            mark=SeriesRef("mark_candles_1h", key.venue, symbol),
+            funding=SeriesRef("funding_rates", key.venue, symbol),
         )
     ratio = SeriesRef("oracle_prices", "aave_v3", instrument.ratio) if instrument.ratio else None
     if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN):
@@ -69,6 +78,8 @@ def _sources(mode: ModeFile, instrument: Instrument, venues: Venues) -> SlotSour
     if kind is PositionType.LST:
         pool = LIQUID_STAKING[instrument.token][1]
         return SlotSources(ratio=ratio, market=SeriesRef("lst_market_rates_1h", pool, instrument.token))
+    if isinstance(mode.strategy, DirectionalStrategy):
+        return SlotSources()  # its coin is margin; nothing buys or sells it
     traded = kind is PositionType.BASE_TOKEN and venues.files[key.venue].kind == "cex" and instrument.token != "USDT"
     if traded:
         return SlotSources(last=SeriesRef("spot_candles_1h", key.venue, f"{instrument.token}USDT"))

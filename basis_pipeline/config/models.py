@@ -133,6 +133,31 @@ class HedgedStakingStrategy(StackFile):
         return self
 
 
+class DirectionalStrategy(Model):
+    """Follow a model's signals with one perp: linear in a USDT share class, inverse in the coin's own."""
+
+    shape: Literal["directional"]
+    venue: str = "binance"
+    model: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    signal_threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.55
+    max_position_size: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+    stop_loss_sd: Positive = 2.0
+    take_profit_sd: Positive = 2.0
+    sd_floor_bp: Positive = 10.0
+    sd_cap_bp: Annotated[float, Field(gt=0.0, le=4_000.0)] = 1_000.0
+    minimum_edge: NotNegative = Field(default=1.0, description="expected gain / round-trip cost to open at all")
+    target_sd: Positive | None = Field(default=None, description="size x predicted sd is held at this; default full")
+    allow_flat_start: bool = Field(default=False, description="the first loop, or a month, may pass without an order")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> DirectionalStrategy:
+        if not self.sd_floor_bp < self.sd_cap_bp:
+            raise ValueError(f"sd_floor_bp {self.sd_floor_bp:g} must be below sd_cap_bp {self.sd_cap_bp:g}")
+        if self.sd_cap_bp * max(self.stop_loss_sd, self.take_profit_sd) >= 10_000.0:
+            raise ValueError("sd_cap_bp x stop_loss_sd or take_profit_sd reaches 100% of the price")
+        return self
+
+
 class FlowFile(Model):
     """A deposit (positive) or withdrawal (negative) of share-class units."""
 
@@ -184,7 +209,8 @@ class ModeFile(Model):
     step: Literal["1h", "5min"] = "1h"
     opening_month: Month | None = None
     strategy: Annotated[
-        LendingStrategy | BasisStrategy | StakingStrategy | HedgedStakingStrategy, Field(discriminator="shape")
+        LendingStrategy | BasisStrategy | StakingStrategy | HedgedStakingStrategy | DirectionalStrategy,
+        Field(discriminator="shape"),
     ]
     reserve_fraction: Share | None = Field(
         default=None, description="of equity; default 0 for lending, 0.005 otherwise"

@@ -21,6 +21,7 @@ _SHAPE_RISKS = {
     "basis": _PAIR_RISKS,
     "staking": _STACK_RISKS,
     "hedged_staking": (*_PAIR_RISKS, *_STACK_RISKS),
+    "directional": (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN),
 }
 
 

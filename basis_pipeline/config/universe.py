@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 
 from basis_pipeline.config.models import (
     BasisStrategy,
+    DirectionalStrategy,
     HedgedStakingStrategy,
     LendingStrategy,
     ModeFile,
@@ -78,6 +79,8 @@ def derived_keys(mode: ModeFile) -> tuple[str, ...]:
     strategy = mode.strategy
     if isinstance(strategy, LendingStrategy):
         keys = _lending_keys(mode, strategy)
+    elif isinstance(strategy, DirectionalStrategy):
+        keys = [f"{strategy.venue}:BaseToken:{mode.share_class}", directional_perp(mode, strategy)]
     elif isinstance(strategy, StakingStrategy):
         keys = [f"{WALLET}:BaseToken:ETH", *_stack_keys(strategy)]
     else:
@@ -105,6 +108,18 @@ def _pair_keys(mode: ModeFile, strategy: BasisStrategy | HedgedStakingStrategy) 
     ]
 
 
+def directional_perp(mode: ModeFile, strategy: DirectionalStrategy) -> str:
+    """The perp of a directional mode: inverse where the share class is the coin itself."""
+    symbol = f"{mode.asset}USD" if mode.share_class == mode.asset else f"{mode.asset}USDT"
+    return f"{strategy.venue}:Perp:{symbol}"
+
+
+def capital_key(mode: ModeFile) -> str:
+    """Where capital arrives: the wallet, or the exchange of a mode that knows no other place."""
+    venue = mode.strategy.venue if isinstance(mode.strategy, DirectionalStrategy) else WALLET
+    return f"{venue}:BaseToken:{mode.share_class}"
+
+
 def _stack_keys(strategy: StackFile) -> list[str]:
     issuer = LIQUID_STAKING[strategy.lst][0]
     keys = [f"{issuer}:LST:{strategy.lst}"]
@@ -124,7 +139,7 @@ def used_venues(mode: ModeFile) -> tuple[str, ...]:
 
 
 def margin_accounts(universe: Universe, venues: Venues) -> tuple[MarginAccount, ...]:
-    """One cross-margin account per venue with perps, in the order of the venues."""
+    """One cross-margin account per venue with perps and per currency they settle in, in the order of the venues."""
     accounts = []
     for name, file in venues.files.items():
         perps = universe.slots_of(PositionType.PERP, venue=name)
@@ -132,8 +147,13 @@ def margin_accounts(universe: Universe, venues: Venues) -> tuple[MarginAccount, 
             continue
         if file.margin is None:
             raise ConfigError(f"configs/venues/{name}.yaml has perps but no `margin`.")
-        cash = universe.slot(f"{name}:BaseToken:USDT")
-        accounts.append(MarginAccount(name, cash, perps, file.margin.initial, file.margin.maintenance))
+        for quote in dict.fromkeys(universe.instruments[slot].quote for slot in perps):
+            cash = universe.slot(f"{name}:BaseToken:{quote}")
+            slots = tuple(slot for slot in perps if universe.instruments[slot].quote == quote)
+            inverse = universe.instruments[slots[0]].inverse
+            accounts.append(
+                MarginAccount(name, cash, slots, file.margin.initial, file.margin.maintenance, inverse=inverse)
+            )
     return tuple(accounts)
 
 
@@ -145,14 +165,17 @@ def routes(universe: Universe, rewards: Container[int] = ()) -> dict[int, Route]
         if slot in rewards:
             found[slot] = Route(Operation.SWAP, REWARD_POOL, slot, universe.slot(f"{WALLET}:BaseToken:{GAS_TOKEN}"))
         elif kind is PositionType.PERP:
-            found[slot] = Route(Operation.PERP_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
+            cash = universe.slot(f"{venue}:BaseToken:{instrument.quote}")
+            found[slot] = Route(Operation.PERP_TRADE, venue, slot, cash)
         elif kind is PositionType.A_TOKEN:
             if (source := universe.find(f"{WALLET}:BaseToken:{instrument.token}")) is not None:
                 found[slot] = Route(Operation.SUPPLY, venue, source, slot)
         elif venue == WALLET and instrument.token in WRAPPED.values():
             found[slot] = Route(Operation.WRAP, WALLET, universe.slot(f"{WALLET}:BaseToken:{instrument.asset}"), slot)
         elif kind is PositionType.BASE_TOKEN and venue != WALLET and instrument.token != "USDT":
-            found[slot] = Route(Operation.SPOT_TRADE, venue, slot, universe.slot(f"{venue}:BaseToken:USDT"))
+            quote = universe.find(f"{venue}:BaseToken:USDT")
+            if quote is not None:
+                found[slot] = Route(Operation.SPOT_TRADE, venue, slot, quote)
     return found
 
 

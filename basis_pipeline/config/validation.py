@@ -8,12 +8,14 @@ from itertools import pairwise
 
 from basis_pipeline.config.models import (
     BasisStrategy,
+    DirectionalStrategy,
     HedgedStakingStrategy,
     ModeFile,
     StackFile,
     StakingStrategy,
 )
 from basis_pipeline.config.universe import Venues
+from basis_pipeline.config.venue_models import ShareClassFile
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import LendingAccount, MarginAccount, MarginLimits
 from basis_pipeline.domain.timeline import HOUR, STEPS
@@ -35,14 +37,47 @@ def margin_limits(mode: ModeFile, strategy: BasisStrategy | HedgedStakingStrateg
     return MarginLimits(ratios.emergency, ratios.derisk, ratios.warn, ratios.relever or RELEVER * sized)
 
 
-def check_share_class(mode: ModeFile) -> None:
-    """Capital arrives in the share-class token: lending and staking hold that token, pairs trade with USDT."""
-    needed = mode.asset if mode.strategy.shape in ("lending", "staking") else "USDT"
-    if mode.share_class != needed:
+def directional_limits(mode: ModeFile, strategy: DirectionalStrategy) -> MarginLimits:
+    """Bands of the margin ratio around 1 / max_position_size; a winning position is not enlarged."""
+    ratios, sized = mode.margin_ratio, 1.0 / strategy.max_position_size
+    return MarginLimits(ratios.emergency, ratios.derisk, ratios.warn, ratios.relever or RELEVER * sized)
+
+
+def check_directional(
+    mode: ModeFile, strategy: DirectionalStrategy, limits: MarginLimits, accounts: Sequence[MarginAccount]
+) -> None:
+    """Raise ConfigError where a full position would start inside the bands that reduce it."""
+    for account in accounts:
+        order = {
+            f"configs/venues/{account.venue}.yaml margin.maintenance": account.maintenance_margin,
+            "margin_ratio.emergency": limits.emergency,
+            "margin_ratio.derisk": limits.derisk,
+            "margin_ratio.warn": limits.warn,
+            "1 / max_position_size": 1.0 / strategy.max_position_size,
+        }
+        _check_ascending(order, f"configs/modes/{mode.mode}.yaml")
+
+
+def check_share_class(mode: ModeFile, share_class: ShareClassFile) -> None:
+    """Capital arrives in the share-class token: lending and staking hold that token, pairs trade with USDT.
+
+    A directional mode is linear in USDT or inverse in its coin, and within the leverage its share class allows.
+    """
+    strategy = mode.strategy
+    if isinstance(strategy, DirectionalStrategy) and strategy.max_position_size > share_class.max_leverage:
+        raise ConfigError(
+            f"configs/modes/{mode.mode}.yaml: max_position_size {strategy.max_position_size:g} exceeds max_leverage "
+            f"{share_class.max_leverage:g} of share class {share_class.name}.",
+            remedy="lower max_position_size.",
+        )
+    fitting = [mode.asset] if mode.strategy.shape in ("lending", "staking") else ["USDT"]
+    if mode.strategy.shape == "directional":
+        fitting.append(mode.asset)
+    if mode.share_class not in fitting:
         raise ConfigError(
             f"configs/modes/{mode.mode}.yaml: share_class {mode.share_class} does not fit a {mode.strategy.shape} mode "
-            f"of {mode.asset}, whose capital is {needed}.",
-            remedy=f"set share_class: {needed}.",
+            f"of {mode.asset}, whose capital is {' or '.join(fitting)}.",
+            remedy=f"set share_class: {fitting[0]}.",
         )
 
 

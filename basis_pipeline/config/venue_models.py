@@ -19,6 +19,7 @@ class InstrumentFile(Model):
     last_price: Literal["candles", "mark"] = Field(
         default="candles", description="`mark` where the venue has no candles of this perp: marks stand in for them"
     )
+    prices: str = Field(default="", description="symbol whose candles, marks and funding serve a perp without its own")
     ratio: str = Field(default="", description="oracle symbol of the protocol ratio of an LST, e.g. weETH_ETH")
     asset: str = Field(default="", description="what prices the token, where it is not the token itself: WETH -> ETH")
     lot: NotNegative = Field(default=0.0, description="quantity step; 0 is any quantity")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +11,19 @@ from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.market import frame_spec
 from basis_pipeline.config.models import (
     BasisStrategy,
+    DirectionalStrategy,
     HedgedStakingStrategy,
-    LendingStrategy,
     ModeFile,
     StackFile,
-    StakingStrategy,
 )
 from basis_pipeline.config.rewards import reward_rules
 from basis_pipeline.config.risk_limits import risk_limits
+from basis_pipeline.config.shapes import build_strategy
 from basis_pipeline.config.universe import (
     GAS_TOKEN,
     WALLET,
     Venues,
+    capital_key,
     derived_keys,
     exits_by_queue,
     lending_account,
@@ -35,19 +36,22 @@ from basis_pipeline.config.universe import (
 )
 from basis_pipeline.config.validation import (
     check_basis,
+    check_directional,
     check_exit_route,
-    check_lots,
     check_share_class,
     check_stack,
+    directional_limits,
     margin_limits,
 )
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.protocols import Strategy, Venue
 from basis_pipeline.domain.settings import (
     EngineSettings,
     ExecutionMode,
     LendingAccount,
+    MarginAccount,
+    MarginLimits,
     ScheduledFlow,
     SteeringLimits,
 )
@@ -55,10 +59,6 @@ from basis_pipeline.domain.timeline import STEPS, to_micros
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
 from basis_pipeline.gates.evidence import GateThresholds, ModeProfile
 from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
-from basis_pipeline.strategies.basis import Basis, HedgeLeg
-from basis_pipeline.strategies.hedged_staking import HedgedStaking
-from basis_pipeline.strategies.lending import Lending
-from basis_pipeline.strategies.staking import Stack, Staking
 from basis_pipeline.venues.simulated.aave import SimulatedAave
 from basis_pipeline.venues.simulated.cex import SimulatedCex
 from basis_pipeline.venues.simulated.onchain import (
@@ -76,7 +76,7 @@ _SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
     "dex": SimulatedDex,
     "executor": SimulatedExecutor,
 }
-_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005}
+_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005, "directional": 0.0}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     """Load, merge, validate and wire one mode; ConfigError names file and key of whatever is wrong."""
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
-    check_share_class(mode)
+    check_share_class(mode, share_class)
     check_exit_route(mode)
     names = used_venues(mode)
     if strangers := sorted(mode.venues.keys() - set(names)):
@@ -124,12 +124,13 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
     venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
     universe = venues.universe(derived_keys(mode), redeems=exits_by_queue(mode.strategy))
     behaviour = behaviour_of(mode, venues, universe, share_class)
-    settings = _settings(mode, venues, universe, behaviour, market_neutral=share_class.market_neutral)
+    neutral = share_class.market_neutral and mode.strategy.shape != "directional"
+    settings = _settings(mode, venues, universe, behaviour, market_neutral=neutral)
     spec = frame_spec(mode, universe, venues)
     return WiredMode(
         file=mode,
         settings=settings,
-        strategy=_strategy(mode, settings),
+        strategy=build_strategy(mode, settings),
         frame_spec=spec,
         profile=_profile(mode, settings, spec),
         tracked_assets=_tracked(mode, universe),
@@ -145,11 +146,9 @@ def _settings(
     mode: ModeFile, venues: Venues, universe: Universe, behaviour: dict[str, str], *, market_neutral: bool
 ) -> EngineSettings:
     accounts = margin_accounts(universe, venues)
-    strategy, limits = mode.strategy, None
-    if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
-        limits = margin_limits(mode, strategy)
-        check_basis(mode, strategy, limits, accounts, venues)
-    capital = universe.slot(f"{WALLET}:BaseToken:{mode.share_class}")
+    strategy = mode.strategy
+    limits = _margin_limits(mode, accounts, venues)
+    capital = universe.slot(capital_key(mode))
     rewards = reward_rules(mode, universe)
     return EngineSettings(
         mode=mode.mode,
@@ -182,6 +181,20 @@ def _settings(
     )
 
 
+def _margin_limits(mode: ModeFile, accounts: Sequence[MarginAccount], venues: Venues) -> MarginLimits | None:
+    """Bands of the margin ratio, checked against what the venues ask for; None for books without perps."""
+    strategy = mode.strategy
+    if isinstance(strategy, BasisStrategy | HedgedStakingStrategy):
+        limits = margin_limits(mode, strategy)
+        check_basis(mode, strategy, limits, accounts, venues)
+        return limits
+    if isinstance(strategy, DirectionalStrategy):
+        limits = directional_limits(mode, strategy)
+        check_directional(mode, strategy, limits, accounts)
+        return limits
+    return None
+
+
 def _steering_limits(mode: ModeFile) -> SteeringLimits:
     return SteeringLimits(
         equity_deviation=mode.equity_deviation_threshold,
@@ -199,40 +212,6 @@ def _lending(mode: ModeFile, universe: Universe, venues: Venues) -> LendingAccou
     account = lending_account(universe, venues, strategy)
     check_stack(mode, strategy, account)
     return account
-
-
-def _strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
-    universe, strategy = settings.universe, mode.strategy
-    if isinstance(strategy, LendingStrategy):
-        (supplied,) = universe.slots_of(PositionType.A_TOKEN)
-        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
-    if isinstance(strategy, StakingStrategy):
-        return Staking(_stack(strategy, settings), settings.reserve_fraction, mode.gas_reserve)
-    spot = universe.slot(f"{strategy.spot_venue}:BaseToken:{mode.asset}")
-    stack = _stack(strategy, settings) if isinstance(strategy, HedgedStakingStrategy) else None
-    legs = []
-    for venue, weight in strategy.hedge_allocation.items():
-        perp = universe.slot(f"{venue}:Perp:{mode.asset}USDT")
-        lot = settings.venues[venue].trades[perp].lot
-        check_lots(mode, venue, lot, settings.venues[strategy.spot_venue].trades[spot].lot)
-        legs.append(HedgeLeg(perp, universe.slot(f"{venue}:BaseToken:USDT"), weight, lot))
-    book = Basis(
-        spot_slot=spot,
-        spot_rules=settings.venues[strategy.spot_venue].trades[spot],
-        legs=tuple(legs),
-        wallet_slot=settings.capital_slot,
-        spot_fraction=strategy.spot_fraction,
-        reserve_fraction=settings.reserve_fraction,
-        gas_reserve=mode.gas_reserve,
-        long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
-    )
-    return book if stack is None else HedgedStaking(book, stack)
-
-
-def _stack(strategy: StackFile, settings: EngineSettings) -> Stack:
-    if settings.stack is None:
-        raise ConfigError(f"{settings.mode} has no way to stake.")
-    return Stack(settings.stack, strategy.target_ltv)
 
 
 def _gated_ltv(strategy: StackFile) -> float | None:
@@ -258,6 +237,8 @@ def _profile(mode: ModeFile, settings: EngineSettings, spec: FrameSpec) -> ModeP
         optional_series=tuple(_series(r.series) for r in needed if r.optional),
         market_neutral=settings.market_neutral,
         coin_share_class=settings.coin_share_class,
+        directional=isinstance(mode.strategy, DirectionalStrategy),
+        flat_start_allowed=isinstance(mode.strategy, DirectionalStrategy) and mode.strategy.allow_flat_start,
         supplied_fraction=1.0 - settings.reserve_fraction if mode.strategy.shape == "lending" else None,
         gas_reserve=settings.gas_reserve,
         thresholds=thresholds,

@@ -15,6 +15,7 @@ from basis_pipeline.defs.gates import gate_results, gate_specs
 from basis_pipeline.defs.metadata import Metadata, month_metadata
 from basis_pipeline.defs.partitions import PREVIOUS_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.defs.signals import modes_signals
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.market_data.requirements import requirements
 from basis_pipeline.runs.backtest import MonthRejectedError
@@ -25,8 +26,13 @@ from basis_pipeline.runs.workspace import Workspace
 Events = Iterator[dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult]
 
 
-def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The standing record of one mode. It takes no run config: what it does is in the mode's file."""
+def backtest_asset(
+    wired: WiredMode, months: dg.MonthlyPartitionsDefinition, models: Sequence[str] = ()
+) -> dg.AssetsDefinition:
+    """The standing record of one mode. It takes no run config: what it does is in the mode's file.
+
+    `models` are those trained here; a mode that follows one depends on its signals.
+    """
 
     @dg.asset(
         name=wired.name,
@@ -39,7 +45,11 @@ def backtest_asset(wired: WiredMode, months: dg.MonthlyPartitionsDefinition) -> 
         code_version=wired.settings.config_digest[:12],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[*_datasets(wired), dg.AssetDep(wired.name, partition_mapping=PREVIOUS_MONTH)],
+        deps=[
+            *_datasets(wired),
+            *modes_signals(wired, models),
+            dg.AssetDep(wired.name, partition_mapping=PREVIOUS_MONTH),
+        ],
         check_specs=gate_specs(wired.name),
         pool=f"mode_{wired.name}",
     )

@@ -29,6 +29,13 @@ The price cancels between the legs, the funding stays.
 * size: spot notional `s × E`, `s` = spot fraction; the rest is margin
 * margin ratio of a venue: `(cash + unrealised) / notional`; steered inside its band
 """,
+    "directional": """
+Follows a model: long, short or flat with one perp.
+
+* size: `max_position_size × E / P`; an inverse contract counts USD and earns `C × (1/entry - 1/mark)` coins
+* stop-loss and take-profit: `entry × (1 ∓ k × sd)`, sd of the predicted return, fixed at entry, hit inside the bar
+* a signal acts at the open of the bar it is stamped with; its model was trained on earlier months only
+""",
     "lending": """
 The balance grows with the liquidity index of the reserve.
 

@@ -1,20 +1,24 @@
-"""Nightly schedules, UTC: market data at 01:30, then one per mode at 02:00. All stopped until somebody starts them.
+"""Nightly schedules, UTC: market data at 01:30, signals at 01:45, then one per mode at 02:00. All stopped until
+somebody starts them.
 
 A mode's nightly is one run over all months that are due: at a month turn the month that ended and the new one, in
 order, never two runs that race.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from basis_pipeline.defs.jobs import MARKET_DATA, SIGNALS
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.runs.standing import due_months
 
-INGESTION_AT, MODES_AT = "30 1 * * *", "0 2 * * *"
+INGESTION_AT, TRAINING_AT, MODES_AT = "30 1 * * *", "45 1 * * *", "0 2 * * *"
+_NAMES = {MARKET_DATA: "ingestion", SIGNALS: "training of signals"}
 _UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
 
@@ -28,7 +32,21 @@ def market_data_nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinit
     )
 
 
-def mode_nightly(mode: str, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def signals_nightly(job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name="signals_nightly",
+        job=job,
+        cron_schedule=TRAINING_AT,
+        execution_timezone="UTC",
+        description="Train the models whose candles changed, before the modes run.",
+    )
+
+
+def mode_nightly(
+    mode: str, job: UnresolvedAssetJobDefinition, after: Sequence[str] = (MARKET_DATA,)
+) -> dg.ScheduleDefinition:
+    """`after`: jobs that bring what the mode reads; it waits for them and is skipped where one failed."""
+
     @dg.schedule(
         name=f"{mode}_nightly",
         job=job,
@@ -38,8 +56,9 @@ def mode_nightly(mode: str, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDef
     )
     def nightly(context: dg.ScheduleEvaluationContext, workspace: WorkspaceResource) -> dg.RunRequest | dg.SkipReason:
         now = context.scheduled_execution_time
-        if waiting := _ingestion_problem(context):
-            return dg.SkipReason(waiting)
+        for name in after:
+            if waiting := _problem(context, name):
+                return dg.SkipReason(waiting)
         try:
             due = due_months(workspace.open(), mode, until=f"{now:%Y-%m}")
         except BasisError as error:
@@ -52,12 +71,12 @@ def mode_nightly(mode: str, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDef
     return nightly
 
 
-def _ingestion_problem(context: dg.ScheduleEvaluationContext) -> str | None:
-    """Why tonight's market data cannot be relied on, if there was an ingestion and it is not done or failed."""
+def _problem(context: dg.ScheduleEvaluationContext, job: str) -> str | None:
+    """Why what `job` brings cannot be relied on tonight, if it ran and is not done or failed."""
     since = context.scheduled_execution_time - timedelta(days=1)
-    runs = context.instance.get_runs(dg.RunsFilter(job_name="market_data", created_after=since), limit=1)
+    runs = context.instance.get_runs(dg.RunsFilter(job_name=job, created_after=since), limit=1)
     if not runs or runs[0].status is dg.DagsterRunStatus.SUCCESS:
         return None
     if runs[0].status in _UNFINISHED:
-        return "market data are still being ingested"
-    return f"the last ingestion ended as {runs[0].status.value}"
+        return f"the {_NAMES[job]} is not done yet"
+    return f"the last {_NAMES[job]} ended as {runs[0].status.value}"

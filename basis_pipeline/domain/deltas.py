@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from basis_pipeline.domain.brackets import Bracket
+
 
 class DeltaSource(StrEnum):
     INITIAL = "initial"
@@ -18,8 +20,13 @@ class DeltaSource(StrEnum):
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
     LIQUIDATION = "liquidation"
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
     ADJUSTMENT = "adjustment"
 
+
+BRACKET_CLOSES = frozenset({DeltaSource.STOP_LOSS, DeltaSource.TAKE_PROFIT})
+"""Sources that close a position inside a bar, at a price of that bar."""
 
 EXTERNAL_FLOWS = frozenset({DeltaSource.INITIAL, DeltaSource.DEPOSIT, DeltaSource.WITHDRAWAL})
 """Sources that change equity without being profit or loss."""
@@ -40,6 +47,7 @@ class PositionDelta(msgspec.Struct, frozen=True, gc=False):
         rate: funding rate of the settlement, or reward tokens per eETH of the period.
         reference_quantity: quantity the settlement was computed on: of a perp before any trade at its timestamp, of a
             reward the time-weighted eETH held.
+        bracket: of a fill that opens or flips a perp position, the levels that will close it.
     """
 
     slot: int
@@ -51,3 +59,4 @@ class PositionDelta(msgspec.Struct, frozen=True, gc=False):
     fee: float = 0.0
     rate: float | None = None
     reference_quantity: float | None = None
+    bracket: Bracket | None = None

@@ -75,3 +75,61 @@ class GateResult(msgspec.Struct, frozen=True):
     value: float | None
     threshold: str
     message: str
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A figure from a sample with its 95% confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class OutOfSampleSkill(msgspec.Struct, frozen=True):
+    """How well a month was predicted by a model that had not seen it.
+
+    Attributes:
+        outcomes: independent outcomes: those judged overlap, and are this many times the horizon.
+        hit_rate: share of directions that were right; a coin has 0.5.
+        auc: area under the ROC curve; without skill 0.5.
+        ic: rank correlation of probability and return; without skill 0.
+        edge: mean log return over the horizon in the direction said, before costs.
+    """
+
+    outcomes: int
+    hit_rate: Estimate
+    auc: Estimate
+    ic: Estimate
+    edge: Estimate
+
+    @property
+    def shown(self) -> bool:
+        """Whether the whole interval of the AUC lies above chance."""
+        return self.auc.low > 0.5
+
+
+class SignalEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the signals of one month come from, as it was published with them.
+
+    Attributes:
+        model: its name.
+        digest: of what the model says.
+        fingerprint: of everything the month's model is a function of: specification, code, candles.
+        training_months: months it was trained on, first and last.
+        rows: rows it was trained on.
+        first_row, last_row: when the first and the last of them could have been acted on, microseconds UTC.
+        last_outcome: when the last of their outcomes was known.
+        first_signal: the first prediction of the month.
+        skill: None where the month has too few outcomes yet.
+    """
+
+    model: str
+    digest: str
+    fingerprint: str
+    training_months: tuple[str, str]
+    rows: int
+    first_row: int
+    last_row: int
+    last_outcome: int
+    first_signal: int
+    skill: OutOfSampleSkill | None = None

@@ -5,9 +5,34 @@ Amounts are in the accounting currency of the CEX books, USDT; `usd` and `share_
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 Floats = tuple[float, ...]
+
+
+class Direction(StrEnum):
+    """What a model says: be long, be short, be flat, or nothing new."""
+
+    LONG = "long"
+    SHORT = "short"
+    NEUTRAL = "neutral"
+    HOLD = "hold"
+
+
+class Signal(msgspec.Struct, frozen=True, gc=False):
+    """What a model said of the time from now on, from what was known before now.
+
+    Attributes:
+        direction: what it says.
+        confidence: probability that it is right, 0..1; 0 for `hold`.
+        sd: standard deviation of the return it expects over its horizon, fraction; 0 where it has none.
+    """
+
+    direction: Direction
+    confidence: float
+    sd: float
 
 
 class Distribution(msgspec.Struct, frozen=True, gc=False):
@@ -34,10 +59,11 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
             reward token that is not traded anywhere yet, of which nothing may be held.
         index: Aave liquidity or variable borrow index, accrued to `timestamp`; 1.0 for other slots.
         ratio: underlying per token at the protocol (ETH per weETH); 1.0 for other slots.
-        mark: mark price of a perp, USDT; equals `price` for other slots.
+        mark: mark price of a perp, USDT (USD for an inverse one); equals `price` for other slots.
         last: the venue's own last price that fills refer to, USDT; equals `price` where a slot does not trade.
-        value: USDT value of one stored unit: sign x index x ratio x price; the mark for a perp.
-        underlying: units of the asset per stored unit: sign x index x ratio; 1.0 for a perp.
+        value: USDT value of one stored unit: sign x index x ratio x price; the notional of one unit of a perp: its
+            mark, or price / mark for an inverse one.
+        underlying: units of the asset per stored unit: sign x index x ratio; 1.0 for a perp, 1 / mark for an inverse.
         low: lowest mark of the bar that ended at `timestamp` (last price without marks); `mark` for other slots.
         high: highest mark of that bar.
         funding: per-interval funding rate settled at `timestamp`, 0.0 for slots that settle nothing; None between
@@ -47,6 +73,8 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
         gas_price: gwei per unit of gas, or None where the mode has no on-chain operation.
         gas_token_price: USDT per ETH for gas, or None likewise.
         rewards: distributions that became known since the step before.
+        opened: first mark of the bar that ended at `timestamp`, as `low`; None where no position has a stop.
+        signal: what the mode's model said for this timestamp, or None.
     """
 
     timestamp: int
@@ -65,3 +93,5 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     gas_price: float | None = None
     gas_token_price: float | None = None
     rewards: tuple[Distribution, ...] = ()
+    opened: Floats | None = None
+    signal: Signal | None = None

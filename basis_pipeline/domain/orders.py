@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from basis_pipeline.domain.brackets import BracketDistances
 from basis_pipeline.domain.deltas import PositionDelta
 
 
@@ -61,6 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         tag: why this order exists inside its plan, e.g. `roll`; empty for the obvious ones.
         steps: of an atomic group, in sequence: all happen in one transaction or none does (R44-R47). The order
             itself then stands for the group: one execution, one gas charge, one handshake, one reconciliation.
+        bracket: of an order that opens or flips a perp position, how far from its fill price it will be closed.
     """
 
     venue: str
@@ -75,6 +77,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reduce_only: bool = False
     tag: str = ""
     steps: tuple[Order, ...] = ()
+    bracket: BracketDistances | None = None
 
 
 class HandshakeStatus(StrEnum):

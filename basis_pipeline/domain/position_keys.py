@@ -2,7 +2,8 @@
 
 Inside the loop a quantity is addressed by its slot; at every boundary (events, results, errors, configuration) the
 slot is the key again. Quantities by type: BaseToken, LST and Receivable in token units; aToken and debtToken SCALED
-(amount / index, debt stored positive); Perp signed base quantity, a short is negative.
+(amount / index, debt stored positive); Perp signed base quantity, or USD contracts of an inverse one; a short is
+negative.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ class Instrument(msgspec.Struct, frozen=True):
     @property
     def position_type(self) -> PositionType:
         return self.key.position_type
+
+    @property
+    def inverse(self) -> bool:
+        """A perp that settles in the coin it is on and is counted in USD contracts."""
+        return self.key.position_type is PositionType.PERP and self.quote == self.token
 
     @property
     def sign(self) -> float:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from basis_pipeline.domain.brackets import BracketDistances
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
@@ -20,6 +21,8 @@ class SettlementKind(StrEnum):
 
     INITIAL = "initial"
     LIQUIDATION = "liquidation"
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
     FUNDING = "funding"
     ARRIVAL = "arrival"
     REWARD = "reward"
@@ -99,6 +102,7 @@ class Targets(msgspec.Struct, frozen=True):
         quantities: by slot, underlying units (perps signed); slots not named are left alone.
         margins: by cash slot of a margin account, the margin balance wanted in USDT.
         wallet: by slot of the wallet, tokens to keep free there.
+        brackets: by perp slot, where a position that is opened or flipped will be closed again.
         patient: what has to be released may take days, as a redemption does.
     """
 
@@ -106,6 +110,7 @@ class Targets(msgspec.Struct, frozen=True):
     margins: dict[int, float]
     wallet: dict[int, float]
     reason: str
+    brackets: dict[int, BracketDistances] = {}
     patient: bool = False
 
 

@@ -5,7 +5,8 @@ Every quote conserves value up to its stated fee, slippage and gas.
 
 from __future__ import annotations
 
-from basis_pipeline.domain.accounting import fill_perp
+from basis_pipeline.domain.accounting import INVERSE, LINEAR
+from basis_pipeline.domain.brackets import bracket_around
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
@@ -13,6 +14,7 @@ from basis_pipeline.domain.orders import Order, Side
 from basis_pipeline.domain.quote import Holdings, Quote
 from basis_pipeline.domain.quotes_chain import gas_of
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.valuation import order_notional, settlement_price
 from basis_pipeline.domain.venue_rules import TradeRules
 
 
@@ -23,9 +25,9 @@ def trade_rules(order: Order, settings: EngineSettings) -> TradeRules:
     return rules
 
 
-def fill_price(side: Side, reference: float, quantity: float, rules: TradeRules, usd: float) -> float:
-    """Reference price moved against us by the slippage of this size."""
-    slip = rules.slippage.fraction(quantity * reference * usd)
+def fill_price(side: Side, reference: float, notional: float, rules: TradeRules) -> float:
+    """Reference price moved against us by the slippage of an order of `notional` USD."""
+    slip = rules.slippage.fraction(notional)
     return reference * (1.0 + slip) if side is Side.BUY else reference * (1.0 - slip)
 
 
@@ -36,7 +38,7 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
     """
     rules = trade_rules(order, settings)
     side, quantity, reference = _side(order), order.quantity, market.last[order.slot]
-    price = fill_price(side, reference, quantity, rules, market.usd)
+    price = fill_price(side, reference, quantity * reference * market.usd, rules)
     fee = quantity * price * rules.taker_fee
     in_base = rules.fee_in_base and side is Side.BUY
     quote_price = market.value[order.counter_slot]
@@ -63,20 +65,27 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
 
 
 def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """Position leg, and realised P&L less fee to the venue's cash; no cash leaves for notional (domain V4)."""
-    rules = trade_rules(order, settings)
+    """Position leg, and realised P&L less fee to the cash it settles in; no cash leaves for notional (domain V4)."""
+    rules, instrument = trade_rules(order, settings), settings.universe.instruments[order.slot]
+    contract, coin = INVERSE if instrument.inverse else LINEAR, settlement_price(instrument, order.slot, market)
     side, reference = _side(order), market.last[order.slot]
-    price = fill_price(side, reference, order.quantity, rules, market.usd)
+    price = fill_price(side, reference, order_notional(instrument, order.quantity, reference) * market.usd, rules)
     change = order.quantity if side is Side.BUY else -order.quantity
-    fill = fill_perp(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
-    fee = order.quantity * price * rules.taker_fee
+    fill = contract.fill(holdings.quantities[order.slot], holdings.entry_prices[order.slot], change, price)
+    fee = contract.notional(order.quantity, price) * rules.taker_fee
     deltas = (
         PositionDelta(
-            order.slot, change, DeltaSource.TRADE, order.operation_id, price=price, reference_price=reference
+            order.slot,
+            change,
+            DeltaSource.TRADE,
+            order.operation_id,
+            price=price,
+            reference_price=reference,
+            bracket=bracket_around(price, fill.quantity, order.bracket) if order.bracket else None,
         ),
-        PositionDelta(order.counter_slot, fill.realised - fee, DeltaSource.TRADE, order.operation_id, fee=fee),
+        PositionDelta(order.counter_slot, fill.realised - fee, DeltaSource.TRADE, order.operation_id, fee=fee * coin),
     )
-    return Quote(deltas, price, fee, change * (price - reference))
+    return Quote(deltas, price, fee * coin, -contract.pnl(change, price, reference) * coin)
 
 
 def swap(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:

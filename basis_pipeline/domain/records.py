@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from basis_pipeline.domain.brackets import Bracket
 from basis_pipeline.domain.market import Floats, MarketSnapshot
 
 
@@ -40,10 +41,14 @@ CATEGORIES: tuple[Category, ...] = tuple(Category)
 
 
 class Positions(msgspec.Struct, frozen=True, gc=False):
-    """Stored quantities and perp entry prices by slot (entry 0.0 where there is no perp position)."""
+    """Stored quantities and perp entry prices by slot (entry 0.0 where there is no perp position).
+
+    `brackets` are the (slot, levels) of open perp positions that have a stop-loss and a take-profit.
+    """
 
     quantities: Floats
     entry_prices: Floats
+    brackets: tuple[tuple[int, Bracket], ...] = ()
 
 
 class Exposure(msgspec.Struct, frozen=True, gc=False):

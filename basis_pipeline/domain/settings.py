@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from basis_pipeline.domain.accounting import INVERSE, LINEAR, PerpContract
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.venue_rules import VenueRules
@@ -108,13 +109,19 @@ class LendingAccount(msgspec.Struct, frozen=True):
 
 
 class MarginAccount(msgspec.Struct, frozen=True):
-    """USDT cash and perp positions that back each other at one venue (cross margin)."""
+    """Cash and perp positions that back each other at one venue (cross margin): USDT, or coins for inverse perps."""
 
     venue: str
     cash_slot: int
     perp_slots: tuple[int, ...]
     initial_margin: float
     maintenance_margin: float
+    inverse: bool = False
+
+    @property
+    def contract(self) -> PerpContract:
+        """How its perps are booked; amounts are in the currency of its cash."""
+        return INVERSE if self.inverse else LINEAR
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -196,6 +203,7 @@ class Steering(StrEnum):
 
     PAIR = "pair"
     LEGS = "legs"
+    SIGNAL = "signal"
 
 
 class SteeringLimits(msgspec.Struct, frozen=True):

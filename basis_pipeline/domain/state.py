@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from basis_pipeline.domain.brackets import Bracket
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.market import MarketSnapshot
 
@@ -30,9 +31,10 @@ class PendingWithdrawal(msgspec.Struct, frozen=True):
     remaining: float
 
 
-class PositionState(msgspec.Struct, frozen=True):
+class PositionState(msgspec.Struct, frozen=True, omit_defaults=True):
     quantity: float
     entry_price: float
+    bracket: Bracket | None = None
 
 
 class PnLState(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class PnLState(msgspec.Struct, frozen=True):
 
 
 class FundingPayment(msgspec.Struct, frozen=True):
-    """One settlement time in the trailing window: USDT received, USDT notional it was computed on."""
+    """One settlement time in the trailing window: received, and on what notional, both in the settlement currency."""
 
     timestamp: int
     payment: float

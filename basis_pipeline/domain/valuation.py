@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from basis_pipeline.domain.settings import LendingAccount
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.position_keys import Instrument
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.settings import LendingAccount, MarginAccount
 
 
 def margin_ratio(margin_balance: float, notional: float) -> float | None:
@@ -33,6 +36,48 @@ def liquidation_price(cash: float, quantity: float, entry_price: float, maintena
     if quantity < 0.0:
         return (cash + size * entry_price) / (size * (1.0 + maintenance_margin))
     return max(0.0, (size * entry_price - cash) / (size * (1.0 - maintenance_margin)))
+
+
+def inverse_liquidation_price(coins: float, contracts: float, entry_price: float, maintenance_margin: float) -> float:
+    """Mark at which margin balance = maintenance margin x notional, in coins, for the only inverse perp of a venue.
+
+    With c = |contracts|, W = coins. Long: c (1 + MM) / (c / e + W). Short: c (1 - MM) / (c / e - W), infinite where the
+    coins alone carry the position at any price. With the closing fee in place of MM this is the bankruptcy price that
+    Bybit publishes for its inverse contracts.
+    """
+    size = abs(contracts)
+    entered = size / entry_price
+    if contracts > 0.0:
+        return size * (1.0 + maintenance_margin) / (entered + coins)
+    return size * (1.0 - maintenance_margin) / (entered - coins) if entered > coins else math.inf
+
+
+class Margin(NamedTuple):
+    """Margin balance (cash + unrealised P&L) and notional of an account, in the currency of its cash."""
+
+    balance: float
+    notional: float
+
+
+def margin_of(account: MarginAccount, positions: Positions, prices: Sequence[float]) -> Margin:
+    """Margin of a cross-margin account at perp `prices` by slot, e.g. the marks."""
+    quantities, contract = positions.quantities, account.contract
+    balance, notional = quantities[account.cash_slot], 0.0
+    for slot in account.perp_slots:
+        if quantity := quantities[slot]:
+            balance += contract.pnl(quantity, positions.entry_prices[slot], prices[slot])
+            notional += contract.notional(quantity, prices[slot])
+    return Margin(balance, notional)
+
+
+def order_notional(instrument: Instrument, quantity: float, price: float) -> float:
+    """What an order of `quantity` at `price` trades, USDT; an inverse contract is worth one USD, taken at par."""
+    return quantity if instrument.inverse else quantity * price
+
+
+def settlement_price(instrument: Instrument, slot: int, market: MarketSnapshot) -> float:
+    """USDT per unit of the currency a perp settles in."""
+    return market.price[slot] if instrument.inverse else 1.0
 
 
 def spot_fraction_for(ratio: float) -> float:

@@ -63,7 +63,7 @@ def sweep_to_wallet(book: ProjectedBook, settings: EngineSettings) -> None:
     """After an exit: everything that venues let go of returns to the capital slot."""
     for slot in dict.fromkeys([*(account.cash_slot for account in settings.margin_accounts), *_proceeds(settings)]):
         amount = _movable(book, settings, slot)
-        if amount > 0.0:
+        if amount > 0.0 and slot != settings.capital_slot:
             book.transfer(slot, settings.capital_slot, amount)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from basis_pipeline.domain.accounting import unscale
-from basis_pipeline.domain.protocols import Hedge, Targets
+from basis_pipeline.domain.protocols import Hedge, Strategy, Targets
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings, SteeringLimits
 from basis_pipeline.domain.state import StrategyState
@@ -55,3 +55,11 @@ def leg_gaps(targets: Targets, snapshot: ChainSnapshot) -> Iterator[tuple[int, f
     for slot, target in targets.quantities.items():
         gap = target - unscale(quantities[slot], market.index[slot])
         yield slot, gap, abs(gap * market.value[slot]) / market.index[slot]
+
+
+def priced_slot(settings: EngineSettings, strategy: Strategy) -> int:
+    """Whose price tells whether the market has moved: the hedged asset's, the perp's, else the capital's."""
+    if strategy.hedge is not None:
+        return strategy.hedge.spot_slot
+    perps = [slot for account in settings.margin_accounts for slot in account.perp_slots]
+    return perps[0] if perps else settings.capital_slot

@@ -228,6 +228,7 @@ class EventDrivenStrategyEngine:
     def state(self) -> EngineState:
         """Everything every component remembers, as of the last committed chain."""
         positions = self.position_monitor.committed
+        brackets = dict(positions.brackets)
         return EngineState(
             mode=self.settings.mode,
             config_digest=self.settings.config_digest,
@@ -239,10 +240,8 @@ class EventDrivenStrategyEngine:
             operation_id=self.strategy_manager.last_operation,
             funded=self.settlements.funded,
             positions={
-                key: PositionState(quantity, entry)
-                for key, quantity, entry in zip(
-                    self.settings.universe.keys, positions.quantities, positions.entry_prices, strict=True
-                )
+                key: PositionState(positions.quantities[slot], positions.entry_prices[slot], brackets.get(slot))
+                for slot, key in enumerate(self.settings.universe.keys)
             },
             market=self.pnl_monitor.market,
             pnl=self.pnl_monitor.state(),
@@ -294,4 +293,5 @@ def _positions(settings: EngineSettings, state: EngineState | None) -> Positions
         zeros = (0.0,) * len(settings.universe)
         return Positions(zeros, zeros)
     held = [state.positions.get(key, PositionState(0.0, 0.0)) for key in settings.universe.keys]
-    return Positions(tuple(p.quantity for p in held), tuple(p.entry_price for p in held))
+    brackets = tuple((slot, p.bracket) for slot, p in enumerate(held) if p.bracket is not None)
+    return Positions(tuple(p.quantity for p in held), tuple(p.entry_price for p in held), brackets)

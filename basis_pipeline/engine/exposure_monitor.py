@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import mul
 
-from basis_pipeline.domain.accounting import unrealised_pnl
+from basis_pipeline.domain.accounting import inverse_pnl, unrealised_pnl
 from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.position_keys import PositionType
@@ -14,11 +14,16 @@ from basis_pipeline.domain.timeline import iso
 
 
 class ExposureMonitor:
-    """Values every slot at the snapshot's prices and nets the slots of an asset into one delta."""
+    """Values every slot at the snapshot's prices and nets the slots of an asset into one delta.
+
+    The delta of an inverse perp is its notional in coins plus its unrealised P&L, which is coins as well.
+    """
 
     def __init__(self, settings: EngineSettings) -> None:
         universe = settings.universe
-        self._perps = universe.slots_of(PositionType.PERP)
+        perps = universe.slots_of(PositionType.PERP)
+        self._linear = tuple(slot for slot in perps if not universe.instruments[slot].inverse)
+        self._inverse = tuple(slot for slot in perps if universe.instruments[slot].inverse)
         self._share_asset = settings.share_asset
         self._coin_share_class = settings.coin_share_class
         self._universe = universe
@@ -35,10 +40,14 @@ class ExposureMonitor:
             if quantities[slot] and not price[slot]:
                 raise _unpriced(self._universe.keys[slot], market.timestamp)
         values = list(map(mul, quantities, market.value))
-        for slot in self._perps:
-            values[slot] = unrealised_pnl(quantities[slot], positions.entry_prices[slot], mark[slot])
-        equity = sum(values)
         units = list(map(mul, quantities, market.underlying))
+        for slot in self._linear:
+            values[slot] = unrealised_pnl(quantities[slot], positions.entry_prices[slot], mark[slot])
+        for slot in self._inverse:
+            coins = inverse_pnl(quantities[slot], positions.entry_prices[slot], mark[slot])
+            values[slot] = coins * price[slot]
+            units[slot] += coins
+        equity = sum(values)
         asset_deltas = []
         net = excess = gross = 0.0
         for asset, slots in self._assets:

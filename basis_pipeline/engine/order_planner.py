@@ -12,11 +12,11 @@ import msgspec
 
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import Action, Order, Side
+from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.protocols import Hedge, Targets
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
-from basis_pipeline.domain.valuation import round_down, round_up
+from basis_pipeline.domain.valuation import order_notional, round_down, round_up
 from basis_pipeline.domain.venue_rules import TradeRules
 from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_wallet
 from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, sell_dust
@@ -100,7 +100,9 @@ class OrderPlanner:
         if book.awaits_funds:
             return
         self._acquire_pair(book, slices)
-        if self._hedge is not None:
+        if self._hedge is None:
+            self._trade_perps(book, targets)
+        else:
             eth_to_wallet(book, self._settings, self._spot_slot)
         acquire_lending(book, targets, self._settings)
         acquire_stack(book, targets, self._settings)
@@ -127,10 +129,23 @@ class OrderPlanner:
     def _worth_trading(self, slot: int, change: float, book: ProjectedBook) -> bool:
         """Large enough for the venue and for us; closing a position needs to be large enough for the venue only."""
         rules = self._rules(slot)
-        notional = abs(change) * book.market.last[slot]
+        instrument = self._settings.universe.instruments[slot]
+        notional = order_notional(instrument, abs(change), book.market.last[slot])
         closes = abs(change + book.quantities[slot]) <= 1e-12 * abs(book.quantities[slot])
         floor = rules.min_notional if closes else max(rules.min_notional, self._settings.steering_limits.min_trade)
         return change != 0.0 and notional >= floor
+
+    def _trade_perps(self, book: ProjectedBook, targets: Targets) -> None:
+        """Bring perps that hedge nothing to their targets, one order each; a flip is one order through zero."""
+        for slot, target in targets.quantities.items():
+            if slot not in self._settings.routes or self._settings.routes[slot].operation is not Operation.PERP_TRADE:
+                continue
+            held = book.quantities[slot]
+            if self._worth_trading(slot, target - held, book):
+                opens = target != 0.0 and held * target <= 0.0
+                side = Side.BUY if target > held else Side.SELL
+                bracket = targets.brackets.get(slot) if opens else None
+                book.trade(slot, round_down(abs(target - held), self._rules(slot).lot), side, bracket=bracket)
 
     def _release_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
         for part in slices:

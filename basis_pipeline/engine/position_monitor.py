@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from basis_pipeline.domain.accounting import fill_perp
+from basis_pipeline.domain.accounting import INVERSE, LINEAR
+from basis_pipeline.domain.brackets import Bracket
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.errors import PositionError
 from basis_pipeline.domain.position_keys import PositionType, Universe
@@ -16,7 +17,7 @@ DUST = 1e-12
 
 
 class PositionMonitor:
-    """Holds stored quantities and perp entry prices by slot.
+    """Holds stored quantities, perp entry prices and brackets by slot.
 
     Deltas are applied to a working copy that becomes current with `commit`, together with the rest of the chain
     (C26), or disappears with `roll_back`.
@@ -24,7 +25,8 @@ class PositionMonitor:
 
     def __init__(self, universe: Universe, positions: Positions, last_operation: int) -> None:
         self._universe = universe
-        self._perps = frozenset(universe.slots_of(PositionType.PERP))
+        perps = universe.slots_of(PositionType.PERP)
+        self._contracts = {slot: INVERSE if universe.instruments[slot].inverse else LINEAR for slot in perps}
         self._committed = positions
         self._current = positions
         self._last_operation = last_operation
@@ -58,9 +60,11 @@ class PositionMonitor:
                 )
             self._applied_operation = operation_id
         quantities, entries = list(self._current.quantities), list(self._current.entry_prices)
+        brackets = dict(self._current.brackets)
         for delta in deltas:
             self._apply(delta, quantities, entries, timestamp)
-        self._current = Positions(tuple(quantities), tuple(entries))
+            _follow(brackets, delta, quantities[delta.slot])
+        self._current = Positions(tuple(quantities), tuple(entries), tuple(brackets.items()))
         return self._current
 
     def commit(self) -> None:
@@ -79,10 +83,12 @@ class PositionMonitor:
         after = before + delta.amount
         if abs(after) <= DUST * max(abs(self._current.quantities[slot]), abs(before), abs(delta.amount)):
             after = 0.0
-        if slot in self._perps:
+        if (contract := self._contracts.get(slot)) is not None:
             if delta.price is None:
                 raise PositionError(f"a perp delta of {self._universe.keys[slot]} has no price.", code="POS-002")
-            entries[slot] = fill_perp(before, entries[slot], delta.amount, delta.price).entry_price if after else 0.0
+            entries[slot] = (
+                contract.fill(before, entries[slot], delta.amount, delta.price).entry_price if after else 0.0
+            )
         elif after < 0.0:
             raise PositionError(
                 f"{self._universe.keys[slot]} would become {after!r} at {iso(timestamp)} "
@@ -91,3 +97,11 @@ class PositionMonitor:
                 remedy="an order was planned or filled with more than there is.",
             )
         quantities[slot] = after
+
+
+def _follow(brackets: dict[int, Bracket], delta: PositionDelta, quantity: float) -> None:
+    """A bracket lives as long as the position it was set for: fixed at entry, gone when it is closed."""
+    if delta.bracket is not None:
+        brackets[delta.slot] = delta.bracket
+    elif quantity == 0.0:
+        brackets.pop(delta.slot, None)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from basis_pipeline.domain.accounting import fill_perp, unrealised_pnl
+from basis_pipeline.domain.accounting import INVERSE, LINEAR
+from basis_pipeline.domain.brackets import BracketDistances
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.position_keys import PositionType
@@ -19,7 +20,7 @@ from basis_pipeline.domain.quote import Holdings
 from basis_pipeline.domain.quotes import quote_order
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, MarginAccount, Route
-from basis_pipeline.domain.valuation import round_down, round_up, withdrawable
+from basis_pipeline.domain.valuation import order_notional, round_down, round_up, withdrawable
 
 CASH_TOLERANCE = 1e-9
 """USDT-scale relative slack for float noise when everything there is gets spent."""
@@ -34,7 +35,9 @@ class ProjectedBook:
 
     def __init__(self, settings: EngineSettings, positions: Positions, market: MarketSnapshot, action: Action) -> None:
         self._settings = settings
-        self._perps = frozenset(settings.universe.slots_of(PositionType.PERP))
+        universe = settings.universe
+        perps = universe.slots_of(PositionType.PERP)
+        self._contracts = {slot: INVERSE if universe.instruments[slot].inverse else LINEAR for slot in perps}
         self._transfers_take_time = any(rules.transfer_latency for rules in settings.venues.values())
         self._accounts = {slot: account for account in settings.margin_accounts for slot in account.perp_slots}
         self.market = market
@@ -43,26 +46,30 @@ class ProjectedBook:
         self.action = action
         self.orders: list[Order] = []
 
-    def trade(self, slot: int, quantity: float, side: Side, *, tag: str = "") -> None:
-        """Buy or sell `quantity` base units of the spot token or perp at `slot`, in orders the venue takes."""
+    def trade(
+        self, slot: int, quantity: float, side: Side, *, tag: str = "", bracket: BracketDistances | None = None
+    ) -> None:
+        """Buy or sell `quantity` units of the spot token or perp at `slot`, in orders the venue takes."""
         for clip in self._clips(slot, quantity):
-            self._trade(slot, clip, side, tag)
+            self._trade(slot, clip, side, tag, bracket)
 
     def _clips(self, slot: int, quantity: float) -> Iterator[float]:
         """As few equal parts as keep each within the venue's largest notional, in whole lots."""
         rules = self._settings.rules_of(self._settings.routes[slot].venue).trades[slot]
-        price = self.market.last[slot]
-        largest = round_down(rules.max_notional / price, rules.lot)
+        instrument = self._settings.universe.instruments[slot]
+        unit = order_notional(instrument, 1.0, self.market.last[slot])
+        largest = round_down(rules.max_notional / unit, rules.lot)
         if largest <= 0.0:
-            key = self._settings.universe.keys[slot]
-            raise InfeasiblePlan(f"one lot of {key} is above the largest order of {rules.max_notional:.8g} USDT")
+            raise InfeasiblePlan(
+                f"one lot of {instrument.key} is above the largest order of {rules.max_notional:.8g} USDT"
+            )
         parts = max(1, math.ceil(quantity / largest - 1e-9))
         for left in range(parts, 0, -1):
             clip = quantity if left == 1 else min(largest, round_up(quantity / left, rules.lot))
             yield clip
             quantity = round(quantity - clip, 12)
 
-    def _trade(self, slot: int, quantity: float, side: Side, tag: str) -> None:
+    def _trade(self, slot: int, quantity: float, side: Side, tag: str, bracket: BracketDistances | None) -> None:
         route = self._settings.routes[slot]
         held = self.quantities[slot]
         shrinks = route.operation is Operation.PERP_TRADE and (held > 0.0) == (side is Side.SELL) and held != 0.0
@@ -78,6 +85,7 @@ class ProjectedBook:
                 side=side,
                 reduce_only=reduce_only,
                 tag=tag,
+                bracket=bracket,
             )
         )
         if route.operation is Operation.PERP_TRADE and not reduce_only:
@@ -125,12 +133,13 @@ class ProjectedBook:
 
     def unrealised(self, account: MarginAccount) -> float:
         return sum(
-            unrealised_pnl(self.quantities[slot], self.entries[slot], self.market.mark[slot])
+            account.contract.pnl(self.quantities[slot], self.entries[slot], self.market.mark[slot])
             for slot in account.perp_slots
         )
 
     def notional(self, account: MarginAccount) -> float:
-        return sum(abs(self.quantities[slot]) * self.market.mark[slot] for slot in account.perp_slots)
+        contract, mark = account.contract, self.market.mark
+        return sum(contract.notional(self.quantities[slot], mark[slot]) for slot in account.perp_slots)
 
     def withdrawable(self, account: MarginAccount) -> float:
         return withdrawable(
@@ -145,8 +154,9 @@ class ProjectedBook:
         for delta in quote.deltas:
             before = self.quantities[delta.slot]
             after = before + delta.amount
-            if delta.slot in self._perps and delta.price is not None:
-                fill = fill_perp(before, self.entries[delta.slot], delta.amount, delta.price)
+            contract = self._contracts.get(delta.slot)
+            if contract is not None and delta.price is not None:
+                fill = contract.fill(before, self.entries[delta.slot], delta.amount, delta.price)
                 self.entries[delta.slot] = fill.entry_price
             elif after < 0.0:
                 if after < -CASH_TOLERANCE * max(before, -delta.amount):
@@ -161,5 +171,5 @@ class ProjectedBook:
         balance, notional = self.margin_balance(account), self.notional(account)
         if balance <= account.initial_margin * notional:
             raise InfeasiblePlan(
-                f"{account.venue} would have {balance:.2f} USDT margin for {notional:.2f} USDT of positions"
+                f"{account.venue} would have a margin of {balance:.8g} for positions of {notional:.8g}"
             )

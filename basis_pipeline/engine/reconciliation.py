@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from basis_pipeline.domain.accounting import unrealised_pnl
+from basis_pipeline.domain.accounting import inverse_pnl, unrealised_pnl
 from basis_pipeline.domain.errors import AccountingError, DataError
 from basis_pipeline.domain.market import Floats, MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Mismatch
@@ -37,12 +37,13 @@ def check_conservation(
     for slot in sorted({delta.slot for delta in handshake.deltas}):
         perp = universe.instruments[slot].position_type is PositionType.PERP
         prices = market.last if perp else market.value
-        start = _value(slot, before, prices, universe)
-        end = _value(slot, after, prices, universe)
+        start = _value(slot, before, prices, market, universe)
+        end = _value(slot, after, prices, market, universe)
         traded = sum(delta.amount for delta in handshake.deltas if delta.slot == slot and delta.price is not None)
         at_reference = 0.0 if perp else traded * (market.last[slot] - market.value[slot])
         change += end - start + at_reference
-        moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * prices[slot]), abs(traded * prices[slot]))
+        unit = market.value[slot] if perp else prices[slot]
+        moved = max(moved, abs(start), abs(end), abs(after.quantities[slot] * unit), abs(traded * unit))
     expected = -(handshake.fee + handshake.slippage + handshake.gas)
     if not abs(change - expected) <= CONSERVATION_TOLERANCE * max(moved, 1.0):
         raise AccountingError(
@@ -97,8 +98,10 @@ def compare_positions(expected: Positions, real: Mapping[int, float], universe: 
     )
 
 
-def _value(slot: int, positions: Positions, prices: Floats, universe: Universe) -> float:
-    quantity = positions.quantities[slot]
-    if universe.instruments[slot].position_type is PositionType.PERP:
-        return unrealised_pnl(quantity, positions.entry_prices[slot], prices[slot])
+def _value(slot: int, positions: Positions, prices: Floats, market: MarketSnapshot, universe: Universe) -> float:
+    quantity, entry, instrument = positions.quantities[slot], positions.entry_prices[slot], universe.instruments[slot]
+    if instrument.inverse:
+        return inverse_pnl(quantity, entry, prices[slot]) * market.price[slot]
+    if instrument.position_type is PositionType.PERP:
+        return unrealised_pnl(quantity, entry, prices[slot])
     return quantity * prices[slot]

@@ -13,6 +13,7 @@ from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.quotes_chain import gas_of
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.valuation import order_notional
 
 _SUSPENDING = {
     "peg_discount": "staked tokens sell at a discount of {value:.2%}",
@@ -58,6 +59,7 @@ def extrapolated(
     """Orders larger than any size their slippage was stated for, their notional in USD, and that largest size."""
     for order in orders:
         rules = settings.rules_of(order.venue).trades.get(order.slot)
-        notional = order.quantity * market.last[order.slot] * market.usd
+        instrument = settings.universe.instruments[order.slot]
+        notional = order_notional(instrument, order.quantity, market.last[order.slot]) * market.usd
         if rules is not None and rules.slippage.extrapolates(notional):
             yield order, notional, rules.slippage.sizes[-1]

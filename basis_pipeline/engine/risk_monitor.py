@@ -82,10 +82,10 @@ class RiskMonitor:
     ) -> tuple[float | None, ...]:
         ratios = []
         for account in self._accounts:
-            balance, notional = positions.quantities[account.cash_slot], 0.0
+            balance, notional = exposure.values[account.cash_slot], 0.0
             for slot in account.perp_slots:
                 balance += exposure.values[slot]
-                notional += abs(positions.quantities[slot]) * market.mark[slot]
+                notional += abs(positions.quantities[slot]) * market.value[slot]
             ratios.append(margin_ratio(balance, notional))
         return tuple(ratios)
 
@@ -162,7 +162,7 @@ def _extend(
     for delta in deltas:
         if delta.source is DeltaSource.FUNDING:
             payment += delta.amount
-            notional += abs((delta.reference_quantity or 0.0) * (delta.price or 0.0))
+            notional += abs(delta.amount / delta.rate) if delta.rate else 0.0
     kept = tuple(entry for entry in window if entry.timestamp > timestamp - FUNDING_WINDOW)
     return (*kept, FundingPayment(timestamp, payment, notional))
 

@@ -1,7 +1,8 @@
 """What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29, C16).
 
-Order of a refresh (decisions, The step): initial capital; liquidation in the bar that just ended; funding on what
-remains; arrivals; rewards; deposits; withdrawals up to free cash. Each (kind, venue) happens once per timestamp.
+Order of a refresh (decisions, The step): initial capital; in the bar that just ended liquidation, then stop-loss, then
+take-profit; funding on what remains; arrivals; rewards; deposits; withdrawals up to free cash. Each (kind, venue)
+happens once per timestamp.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.protocols import SettlementKind, Venue
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWithdrawal, RewardState
+from basis_pipeline.domain.valuation import margin_of, withdrawable
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.reward_ledger import RewardLedger
@@ -21,7 +23,13 @@ from basis_pipeline.engine.reward_ledger import RewardLedger
 PAID_IN_FULL = 1e-9
 """A withdrawal is done when less than this fraction of it is open: float noise is no claim."""
 
-_VENUE_KINDS = (SettlementKind.LIQUIDATION, SettlementKind.FUNDING)
+_VENUE_KINDS = (
+    SettlementKind.LIQUIDATION,
+    SettlementKind.STOP_LOSS,
+    SettlementKind.TAKE_PROFIT,
+    SettlementKind.FUNDING,
+)
+_BRACKET_KINDS = frozenset({SettlementKind.STOP_LOSS, SettlementKind.TAKE_PROFIT})
 
 
 class SettlementMemory(NamedTuple):
@@ -54,7 +62,10 @@ class Settlements:
         self._position_monitor = position_monitor
         self._event_logger = event_logger
         venues = tuple(venues)
-        self._due_from = tuple((kind, venue) for kind in _VENUE_KINDS for venue in venues if kind in venue.settles)
+        self._due_bracketed = tuple((kind, venue) for kind in _VENUE_KINDS for venue in venues if kind in venue.settles)
+        self._due = tuple((kind, venue) for kind, venue in self._due_bracketed if kind not in _BRACKET_KINDS)
+        capital_slot = settings.capital_slot
+        self._capital_account = next((a for a in settings.margin_accounts if a.cash_slot == capital_slot), None)
         self.funded = state.funded if state else False
         self.settled: dict[str, int] = dict(state.settled) if state else {}
         self.arrivals: tuple[PendingArrival, ...] = state.arrivals if state else ()
@@ -112,7 +123,8 @@ class Settlements:
             self.funded = True
             capital = PositionDelta(self._settings.capital_slot, self._settings.initial_capital, DeltaSource.INITIAL)
             self._apply(timestamp, SettlementKind.INITIAL, (capital,), applied)
-        for kind, venue in self._due_from:
+        brackets = self._position_monitor.get_current_positions().brackets
+        for kind, venue in self._due_bracketed if brackets else self._due:
             if kind is SettlementKind.FUNDING and market.funding is None:
                 continue
             deltas = venue.settle(kind, self._position_monitor.get_current_positions(), market)
@@ -123,7 +135,7 @@ class Settlements:
         if self._rewards is not None and market.rewards:
             self._pay_rewards(self._rewards, timestamp, market, applied)
         if self._settings.flows or self.withdrawals:
-            self._apply_flows(timestamp, applied)
+            self._apply_flows(timestamp, market, applied)
         return tuple(applied)
 
     def expect_arrival(self, receivable_slot: int, target_slot: int, quantity: float, due: int) -> None:
@@ -166,7 +178,7 @@ class Settlements:
             self._apply(timestamp, SettlementKind.REWARD, payments, applied)
             ledger.received()
 
-    def _apply_flows(self, timestamp: int, applied: list[PositionDelta]) -> None:
+    def _apply_flows(self, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]) -> None:
         capital_slot = self._settings.capital_slot
         for flow in self._settings.flows:
             if not self.flows_until < flow.timestamp <= timestamp:
@@ -177,14 +189,14 @@ class Settlements:
             else:
                 self.withdrawals += (PendingWithdrawal(flow.timestamp, -flow.amount),)
         self.flows_until = timestamp
-        self._pay_withdrawals(timestamp, capital_slot, applied)
+        self._pay_withdrawals(timestamp, market, applied)
 
-    def _pay_withdrawals(self, timestamp: int, capital_slot: int, applied: list[PositionDelta]) -> None:
-        """Pay pending withdrawals in order from free cash in the wallet; the rest waits for the unwinding."""
+    def _pay_withdrawals(self, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]) -> None:
+        """Pay pending withdrawals in order from free cash; the rest waits for the unwinding."""
+        capital_slot = self._settings.capital_slot
         remaining: list[PendingWithdrawal] = []
         for withdrawal in self.withdrawals:
-            held = self._position_monitor.get_current_positions().quantities[capital_slot]
-            paid = min(held - self._settings.gas_reserve, withdrawal.remaining)
+            paid = min(self._free_capital(market), withdrawal.remaining)
             if paid > 0.0:
                 delta = PositionDelta(capital_slot, -paid, DeltaSource.WITHDRAWAL)
                 self._apply(timestamp, SettlementKind.WITHDRAWAL, (delta,), applied)
@@ -192,6 +204,19 @@ class Settlements:
             if unpaid > PAID_IN_FULL * withdrawal.remaining:
                 remaining.append(PendingWithdrawal(withdrawal.requested, unpaid))
         self.withdrawals = tuple(remaining)
+
+    def _free_capital(self, market: MarketSnapshot) -> float:
+        """Tokens of the capital slot that may leave: all but the gas reserve, or what its positions can do without.
+
+        That is more than the venue insists on: paying out must not bring the margin ratio below the warning.
+        """
+        positions, account = self._position_monitor.get_current_positions(), self._capital_account
+        held = positions.quantities[self._settings.capital_slot]
+        if account is None:
+            return held - self._settings.gas_reserve
+        limits = self._settings.risk.margin
+        kept = max(account.initial_margin, limits.warn) if limits else account.initial_margin
+        return withdrawable(held, *margin_of(account, positions, market.mark), kept)
 
 
 def _reward_ledger(settings: EngineSettings, state: EngineState | None) -> RewardLedger | None:

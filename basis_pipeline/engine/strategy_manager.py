@@ -1,7 +1,7 @@
 """The decision ladder and the five actions, generic for all modes (domain G0).
 
-Priority: critical risk > breach > withdrawal > entry > drift > dust > nothing. The strategy says what it wants to
-hold; this component decides whether anything is done about it, and the planner how.
+Priority: critical risk > breach > withdrawal > entry or signal > drift > dust > nothing. The strategy says what
+it wants to hold; this component decides whether anything is done about it, and the planner how.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, StrategyState
+from basis_pipeline.engine import drift
 from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.drift import declined_recently, idle_cash, leg_drift, leg_gaps, reference_after_flow
 from basis_pipeline.engine.dust_planner import all_dust, described, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.levelling import level_margins
@@ -23,6 +23,7 @@ from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
+from basis_pipeline.engine.signal_steering import follow_signal
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
@@ -57,6 +58,7 @@ class StrategyManager:
         self._operations = Counter(last_operation)
         self._limits = settings.steering_limits
         self._relever = settings.risk.margin.relever if settings.risk.margin else None
+        self._priced_slot = drift.priced_slot(settings, strategy)
         self.state = state
 
     @property
@@ -92,7 +94,7 @@ class StrategyManager:
 
     def _may_act(self, intent: Intent, timestamp: int, snapshot: ChainSnapshot) -> bool:
         """Not while the last refusal is fresh, and no entry while one is suspended."""
-        if not intent.urgent and declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
+        if not intent.urgent and drift.declined_recently(self.state, self._limits, self._price(snapshot), timestamp):
             return False
         if intent.action in ENTRIES and (why := suspension(snapshot)):
             self._decline(timestamp, snapshot)
@@ -120,6 +122,8 @@ class StrategyManager:
             self._close_withdrawals(timestamp, intent)
         elif intent.action is Action.EXIT_FULL and not refusal:
             self.state = StrategyState(halted=self.state.halted)
+            if self.state.halted:
+                self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; nothing is held", 0)
         else:
             self._decline(timestamp, snapshot)
             why = refusal or "nothing is large enough to trade"
@@ -157,6 +161,11 @@ class StrategyManager:
             return self._leave(snapshot) if self.state.reference_equity is not None else None
         if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
             return self._free_cash(snapshot)
+        return self._steer(snapshot)
+
+    def _steer(self, snapshot: ChainSnapshot) -> Intent | None:
+        if self._strategy.steering is Steering.SIGNAL:
+            return follow_signal(snapshot, self._strategy.targets(self._view(snapshot)))
         if self.state.reference_equity is None:
             return self._enter(snapshot)
         return self._drift(snapshot, self.state.reference_equity)
@@ -190,8 +199,7 @@ class StrategyManager:
     def _restore_margin(self, snapshot: ChainSnapshot, finding: RiskFinding) -> Intent:
         reason = f"margin ratio {finding.value:.4f} at {finding.venue} below {finding.limit:g}"
         if finding.level is RiskLevel.CRITICAL:
-            exposure = self.state.exposure
-            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure))
+            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure := self.state.exposure))
             return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True, exposure=exposure)
         if levelled := level_margins(self._settings, snapshot):
             return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled, exposure=self.state.exposure)
@@ -221,16 +229,16 @@ class StrategyManager:
         if abs(deviation) > self._limits.equity_deviation:
             action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
             return self._resize(snapshot, action, f"equity {deviation:+.2%} since the last sizing")
-        if idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
+        if drift.idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
             return self._resize(snapshot, Action.ENTRY_PARTIAL, "idle cash in the wallet")
-        if self._hedge is not None and leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
+        if self._hedge is not None and drift.leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
             return self._resize(snapshot, Action.EXIT_PARTIAL, "spot and shorts have drifted apart")
         return None
 
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
         targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
-        for slot, gap, worth in leg_gaps(targets, snapshot):
+        for slot, gap, worth in drift.leg_gaps(targets, snapshot):
             target = targets.quantities[slot]
             if abs(gap) > self._limits.leg_deviation * target and worth >= self._limits.min_trade:
                 action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
@@ -261,9 +269,8 @@ class StrategyManager:
 
     def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
         exposure = self.state.exposure if exposure is None else exposure
-        return Intent(
-            action, reason, self._strategy.targets(self._view(snapshot, exposure=exposure)), exposure=exposure
-        )
+        targets = self._strategy.targets(self._view(snapshot, exposure=exposure))
+        return Intent(action, reason, targets, exposure=exposure)
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
@@ -282,7 +289,7 @@ class StrategyManager:
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before."""
         flow = snapshot.pnl.flow * snapshot.market.share_price
-        reference = reference_after_flow(self.state.reference_equity, flow)
+        reference = drift.reference_after_flow(self.state.reference_equity, flow)
         self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
@@ -290,5 +297,4 @@ class StrategyManager:
         self.state = replace(self.state, declined_price=price, declined_at=timestamp, awaits_funds=False)
 
     def _price(self, snapshot: ChainSnapshot) -> float:
-        slot = self._hedge.spot_slot if self._hedge else self._settings.capital_slot
-        return snapshot.market.price[slot]
+        return snapshot.market.price[self._priced_slot]

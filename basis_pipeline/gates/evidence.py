@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from basis_pipeline.domain.errors import GateError
-from basis_pipeline.domain.evidence import DataUsage
+from basis_pipeline.domain.evidence import DataUsage, SignalEvidence
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.state import EngineState
@@ -63,6 +63,8 @@ class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
         coin_share_class: the share class is a coin, so neutral means holding exactly the equity in it.
         supplied_fraction: of equity, what a pure lending mode keeps supplied (1 - reserve); None for other modes.
         gas_reserve: share-class units that no withdrawal takes.
+        directional: the book lives by trading: a month without an order is worth a warning.
+        flat_start_allowed: the first loop may pass without an order (R56, exempted by configuration).
         thresholds: limits of the gates.
     """
 
@@ -75,6 +77,8 @@ class ModeProfile(msgspec.Struct, frozen=True, kw_only=True):
     coin_share_class: bool = False
     supplied_fraction: float | None = None
     gas_reserve: float = 0.0
+    directional: bool = False
+    flat_start_allowed: bool = False
     thresholds: GateThresholds = GateThresholds()
 
 
@@ -122,6 +126,7 @@ class MonthEvidence:
         usage: the market data that was used.
         state: the checkpoint after the last step.
         previous: the checkpoint the month started from; None at an opening.
+        signals: where the month's signals come from; None without signals of a model trained here.
         second_digest: `digest` of the same month run again; None if it was run once, which no gate accepts.
 
     Raises:
@@ -138,6 +143,7 @@ class MonthEvidence:
     previous: EngineState | None
     allow_open: bool = False
     experiment: bool = False
+    signals: SignalEvidence | None = None
     second_digest: str | None = None
 
     def __post_init__(self) -> None:

@@ -39,7 +39,8 @@ def initial_capital(evidence: MonthEvidence) -> Finding:
 def first_loop_action(evidence: MonthEvidence) -> Finding:
     """At least one order succeeds at the first timestep of an opening that does more than move or wrap funds.
 
-    While funds are in transit after that step nothing can be done with them yet, and having sent them counts.
+    While funds are in transit after that step nothing can be done with them yet, and having sent them counts. No order
+    is needed where the configuration allows the mode to start flat (R56).
     """
     if not evidence.opening:
         return not_applicable("the month continues an earlier one")
@@ -51,7 +52,13 @@ def first_loop_action(evidence: MonthEvidence) -> Finding:
         for operation in _PREPARATION:
             acted &= ~equal_to(orders, "operation", operation)
     count = int(acted.sum())
-    return Finding(violated=count == 0, message=f"{count} orders that acted at {iso(first)}", value=float(count))
+    allowed = evidence.profile.flat_start_allowed
+    note = "; allow_flat_start: the mode may wait for a signal" if allowed and not count else ""
+    return Finding(
+        violated=count == 0 and not allowed,
+        message=f"{count} orders that acted at {iso(first)}{note}",
+        value=float(count),
+    )
 
 
 def orders_succeed(evidence: MonthEvidence) -> Finding:
@@ -69,9 +76,7 @@ def orders_succeed(evidence: MonthEvidence) -> Finding:
 def no_order_in_month(evidence: MonthEvidence) -> Finding:
     """At least one order of a directional mode succeeds in the month; of others it is told and not judged."""
     count = int(np.sum(equal_to(evidence.tables["orders"], "status", OrderState.SUCCESS)))
-    profile = evidence.profile
-    lends = profile.supplied_fraction is not None
-    directional = not (profile.market_neutral or profile.coin_share_class or lends)
+    directional = evidence.profile.directional
     return Finding(
         violated=directional and count == 0,
         message=f"{count} successful orders in {evidence.month}" + ("" if count or directional else ", positions held"),

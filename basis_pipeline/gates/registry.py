@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
-from basis_pipeline.gates import accounting, chain, continuity, data, opening, risk, yields
+from basis_pipeline.gates import accounting, chain, continuity, data, opening, risk, signals, yields
 from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
 from basis_pipeline.gates.findings import Gate, GateDescription
 
@@ -104,6 +104,16 @@ GATES: tuple[Gate, ...] = (
         computed="series used against series declared by the mode; an open month may end early",
         threshold="0 series missing, undeclared or cut off",
         check=data.data_completeness,
+    ),
+    Gate(
+        name="walk_forward",
+        severity=ERROR,
+        title="No model has seen what it predicts",
+        protects_from="look-ahead through training: a backtest of signals that knew the outcome",
+        computed="when the last outcome trained on was known against the first prediction, as published with the "
+        "signals",
+        threshold="earlier",
+        check=signals.walk_forward,
     ),
     Gate(
         name="liquidation",
@@ -232,6 +242,16 @@ GATES: tuple[Gate, ...] = (
         threshold=">= {carry_bound:.2%} a year",
         configured=("carry_bound",),
         check=yields.carry_bound,
+    ),
+    Gate(
+        name="signal_skill",
+        severity=WARN,
+        title="Predictions are better than chance",
+        protects_from="profit by luck that is taken for a model's merit",
+        computed="area under the ROC curve of the month's predictions, none of whose outcomes was trained on, with "
+        "the 95% interval of independent outcomes (Hanley-McNeil)",
+        threshold="the whole interval above 0.5",
+        check=signals.signal_skill,
     ),
     Gate(
         name="no_order_in_month",

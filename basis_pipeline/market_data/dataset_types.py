@@ -16,7 +16,7 @@ at their stamp; rows between are interpolated and never read. day_end: at the en
 00:00 of the day after `payout_date`. block_timestamp: at the value of that column.
 """
 
-Family = Literal["prices", "lending", "rewards", "parameters"]
+Family = Literal["prices", "lending", "rewards", "parameters", "signals"]
 """Datasets whose rules or checks look at each other; a changed file re-examines its whole family."""
 
 
@@ -27,6 +27,7 @@ class Column(msgspec.Struct, frozen=True):
         above: values must be strictly greater.
         low: values must be greater or equal.
         high: values must be less or equal.
+        choices: of a text, the words it can be; empty: any.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Column(msgspec.Struct, frozen=True):
     above: float | None = None
     low: float | None = None
     high: float | None = None
+    choices: tuple[str, ...] = ()
 
 
 class Dataset(msgspec.Struct, frozen=True):

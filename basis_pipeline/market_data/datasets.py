@@ -6,12 +6,13 @@ A kind knows nothing of venues or symbols: those come from the files found and f
 from __future__ import annotations
 
 from basis_pipeline.domain.errors import DataError
-from basis_pipeline.market_data import datasets_chain, datasets_prices, datasets_tables
+from basis_pipeline.market_data import datasets_chain, datasets_prices, datasets_signals, datasets_tables
 from basis_pipeline.market_data.dataset_types import Dataset
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
-    for dataset in (*datasets_prices.DATASETS, *datasets_chain.DATASETS, *datasets_tables.DATASETS)
+    for declared in (datasets_prices, datasets_chain, datasets_tables, datasets_signals)
+    for dataset in declared.DATASETS
 }
 
 

@@ -117,14 +117,17 @@ def _usage(spec: FrameSpec, loaded: Mapping[SeriesRef, LoadedSeries], rewards: R
 def _snapshots(panel: Panel, rewards: Rewards) -> list[MarketSnapshot]:
     """Transpose columns to snapshots; plain floats and tuples, once."""
     slots = zip(*(astuple(columns) for columns in panel.slots), strict=True)
-    by_field = [zip(*(column.tolist() for column in columns), strict=True) for columns in slots]
+    *by_field, opened = [zip(*(column.tolist() for column in columns), strict=True) for columns in slots]
     rates = zip(*(column.tolist() for column in panel.funding), strict=True)
     funding = [settled if settles else None for settled, settles in zip(rates, panel.settles.tolist(), strict=True)]
     rest = (funding, panel.usd.tolist(), panel.share_price.tolist())
     gas = (_optional(panel.gas_price, panel), _optional(panel.gas_token_price, panel))
     steps = panel.steps.tolist()
     paid = [rewards.by_step.get(step, ()) for step in steps]
-    return [MarketSnapshot(*row) for row in zip(steps, *by_field, *rest, *gas, paid, strict=True)]
+    columns = (steps, *by_field, *rest, *gas, paid)
+    if panel.signals is not None:
+        columns = (*columns, opened, panel.signals)
+    return [MarketSnapshot(*row) for row in zip(*columns, strict=True)]
 
 
 def _optional(column: Values | None, panel: Panel) -> list[float] | list[None]:

@@ -21,8 +21,16 @@ _RATE = {ReserveSide.SUPPLY: "liquidity_rate", ReserveSide.BORROW: "variable_bor
 _ACCRUED = {ReserveSide.SUPPLY: accrued_liquidity_index, ReserveSide.BORROW: accrued_borrow_index}
 
 
-def extremes(bars: LoadedSeries, steps: Stamps, step: int, otherwise: Values) -> tuple[Values, Values]:
-    """Lowest low and highest high of the bars that ended since the step before; `otherwise` where there is none.
+class Bars(NamedTuple):
+    """By step: first open, lowest low and highest high of the bars that ended since the step before."""
+
+    opened: Values
+    low: Values
+    high: Values
+
+
+def ended_bars(bars: LoadedSeries, steps: Stamps, step: int, otherwise: Values) -> Bars:
+    """The bars that ended since the step before; `otherwise` where there is none.
 
     A bar stamped at the step itself has only begun: nothing but its open is known.
     """
@@ -30,14 +38,15 @@ def extremes(bars: LoadedSeries, steps: Stamps, step: int, otherwise: Values) ->
     first = np.searchsorted(bars.stamps, steps - step, side="left")
     behind = np.searchsorted(bars.stamps, steps - cadence, side="right")
     ended = np.flatnonzero(behind > first)
-    low, high = otherwise.copy(), otherwise.copy()
+    opened, low, high = otherwise.copy(), otherwise.copy(), otherwise.copy()
     if len(ended):
+        opened[ended] = bars.columns["open"][first[ended]]
         # reduceat folds [start, next start): pairs of (first, behind) make every second fold the one wanted
         folds = np.stack([first[ended], behind[ended]], axis=1).ravel()
         low[ended] = np.minimum.reduceat(np.append(bars.columns["low"], np.inf), folds)[::2]
         high[ended] = np.maximum.reduceat(np.append(bars.columns["high"], -np.inf), folds)[::2]
         bars.mark_used((bars.stamps >= steps[0] - step) & (bars.stamps <= steps[-1] - cadence))
-    return low, high
+    return Bars(opened, low, high)
 
 
 def index(daily: LoadedSeries, hourly: LoadedSeries | None, side: ReserveSide, steps: Stamps) -> Values:

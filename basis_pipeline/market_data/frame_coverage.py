@@ -8,7 +8,7 @@ from typing import NamedTuple
 from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.market_data.frame import build_frame
-from basis_pipeline.market_data.frame_series import reach_of
+from basis_pipeline.market_data.frame_series import reach_of, training_hint
 from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, limits, requirements
 from basis_pipeline.market_data.validated import ValidatedStore
 
@@ -45,7 +45,7 @@ def first_full_month(store: ValidatedStore, spec: FrameSpec) -> str:
         raise DataError(
             f"no month is fully covered: {_uncovered(store, spec, months)}",
             code="DATA-003",
-            remedy="ingest what is missing, or declare fills in configs/data.",
+            remedy=f"{training_hint(spec.signals)}ingest what is missing, or declare fills in configs/data.",
         )
     return found
 

@@ -16,6 +16,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.timeline import DAY, HOUR
 from basis_pipeline.market_data.dataset_types import Known
 from basis_pipeline.market_data.datasets import dataset
+from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 
 Stamps = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -66,6 +67,7 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lst_market_rates_1h": Lookup(("market_rate",)),
     "oracle_prices": Lookup(("price",), cadence=DAY),
     "gas_prices_1h": Lookup(("gas_price_gwei",), ("block_timestamp",)),
+    ML_SIGNALS: Lookup(("confidence",), ("signal", "sd")),
 }
 
 

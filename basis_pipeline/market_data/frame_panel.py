@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from basis_pipeline.domain.market import Direction, Signal
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.market_data import frame_columns
@@ -19,7 +20,7 @@ Loaded = Mapping[SeriesRef, LoadedSeries]
 
 
 class SlotColumns(msgspec.Struct, frozen=True):
-    """Columns of one slot, named, ordered and defined as in MarketSnapshot."""
+    """Columns of one slot, named and defined as in MarketSnapshot, and in its order but for `opened`, the last."""
 
     price: Values
     index: Values
@@ -30,6 +31,7 @@ class SlotColumns(msgspec.Struct, frozen=True):
     underlying: Values
     low: Values
     high: Values
+    opened: Values
 
 
 class Panel(NamedTuple):
@@ -50,6 +52,7 @@ class Panel(NamedTuple):
     share_price: Values
     gas_price: Values | None
     gas_token_price: Values | None
+    signals: list[Signal | None] | None
 
 
 def build_panel(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> Panel:
@@ -69,6 +72,7 @@ def build_panel(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> Panel:
         prices[spec.share_asset],
         loaded[spec.gas].as_of(steps) if spec.gas else None,
         prices[spec.gas_token] if spec.gas else None,
+        _signals(loaded[spec.signals], steps) if spec.signals else None,
     )
 
 
@@ -88,6 +92,8 @@ def _perp_stand_ins(spec: FrameSpec, instrument: Instrument, loaded: Loaded) -> 
     sources = spec.sources_of(instrument)
     if instrument.position_type is not PositionType.PERP:
         return
+    if (served := sources.last or sources.mark) and served.symbol != instrument.key.symbol:
+        yield f"{served} and its funding stand in for {instrument.key}, which has no series of its own."
     if sources.last is None:
         yield f"{sources.mark} stands in for the last price of {instrument.key}: none is declared."
     elif sources.mark not in loaded:
@@ -137,7 +143,7 @@ def _slot_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps
     if sources.market:
         last = loaded[sources.market].as_of(steps) * price
     underlying = instrument.sign * index * ratio
-    return SlotColumns(price, index, ratio, price, last, underlying * price, underlying, price, price)
+    return SlotColumns(price, index, ratio, price, last, underlying * price, underlying, price, price, price)
 
 
 def _perp_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps: Stamps, price: Values) -> SlotColumns:
@@ -145,8 +151,24 @@ def _perp_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps
     there = [loaded[series] for series in (sources.last, sources.mark) if series and series in loaded]
     traded, marked = there[0], there[-1]
     mark = marked.as_of(steps)
-    low, high = frame_columns.extremes(marked, steps, spec.step, mark)
-    return SlotColumns(price, ones, ones, mark, traded.as_of(steps), mark, ones, low, high)
+    bars = frame_columns.ended_bars(marked, steps, spec.step, mark)
+    value, underlying = (price / mark, ones / mark) if instrument.inverse else (mark, ones)
+    return SlotColumns(
+        price, ones, ones, mark, traded.as_of(steps), value, underlying, bars.low, bars.high, bars.opened
+    )
+
+
+def _signals(series: LoadedSeries, steps: Stamps) -> list[Signal | None]:
+    """The signal stamped at each step, None where there is none; DataGapError if the last one is too long ago."""
+    series.as_of(steps)
+    at = np.searchsorted(series.stamps, steps, side="right") - 1
+    directions = tuple(Direction)
+    rows = zip(*(series.columns[name][at].tolist() for name in ("signal", "confidence", "sd")), strict=True)
+    fresh = (series.stamps[at] == steps).tolist()
+    return [
+        Signal(directions[int(code)], confidence, sd) if now else None
+        for now, (code, confidence, sd) in zip(fresh, rows, strict=True)
+    ]
 
 
 def _index(reserve: ReserveRef, loaded: Loaded, steps: Stamps) -> Values:

@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from basis_pipeline.domain.errors import DataError, DataGapError
 from basis_pipeline.domain.evidence import SeriesUsage
 from basis_pipeline.domain.timeline import HOUR, MINUTE, iso, month_of, months_between
+from basis_pipeline.market_data.dataset_types import Column
+from basis_pipeline.market_data.datasets import dataset
+from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 from basis_pipeline.market_data.frame_lookups import (
     Columns,
     Observations,
@@ -59,7 +62,7 @@ class LoadedSeries:
 
     Attributes:
         stamps: row stamps in time order.
-        columns: by name, float64; times are microseconds, exact below 2^53.
+        columns: by name, float64; times are microseconds, exact below 2^53, words their place among the choices.
         age_limit: microseconds a value may be used after it became known.
         begin: stamp of the first row ever published.
         reach: see `reach_of`.
@@ -133,7 +136,7 @@ def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries 
     names = [*lookup.as_of, *lookup.beside]
     table = store.read(ref.dataset, ref.venue, ref.symbol, first, window.end, [*names, _QUALITY], pinned=generations)
     stamps = _microseconds(table.column(TIMESTAMP))
-    columns = {name: _floats(table.column(name)) for name in names}
+    columns = {name: _floats(table.column(name), dataset(ref.dataset).column(name)) for name in names}
     return LoadedSeries(
         ref,
         stamps,
@@ -206,8 +209,13 @@ def no_data(ref: SeriesRef, window: Window) -> DataError:
     return DataError(
         f"no validated {ref} for {' to '.join(dict.fromkeys((window.months[0], window.months[-1])))}.",
         code="DATA-003",
-        remedy="ingest a file that covers it, or choose months that the data cover.",
+        remedy=f"{training_hint(ref)}ingest a file that covers it, or choose months that the data cover.",
     )
+
+
+def training_hint(ref: SeriesRef | None) -> str:
+    """The first half of a remedy where signals may be what is missing."""
+    return "train its model with `basis signals`, " if ref is not None and ref.dataset == ML_SIGNALS else ""
 
 
 def ends_early(series: LoadedSeries, window: Window) -> DataGapError:
@@ -231,8 +239,10 @@ def _microseconds(column: pa.ChunkedArray) -> Stamps:
     return stamps
 
 
-def _floats(column: pa.ChunkedArray) -> Values:
-    """Float64 with NaN for NULL; times as microseconds."""
+def _floats(column: pa.ChunkedArray, declared: Column) -> Values:
+    """Float64 with NaN for NULL; times as microseconds, words as their place among the choices."""
+    if declared.choices:
+        column = pc.index_in(column.cast(pa.string()), pa.array(declared.choices))
     if pa.types.is_timestamp(column.type):
         return _microseconds(column).astype(np.float64)
     values: Values = pc.cast(column, pa.float64()).to_numpy()

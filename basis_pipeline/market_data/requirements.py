@@ -85,6 +85,7 @@ class FrameSpec(msgspec.Struct, frozen=True, kw_only=True):
         gas: gas prices, or None where the mode has no on-chain operation.
         gas_token: the asset that pays for gas; needs a reference only where `gas` is given.
         usd: USD per USDT (`oracle_prices`), or None for par.
+        signals: what a model said (`ml_signals`), or None where no model is asked.
         rewards: by position key of a reward token, the distributions that pay it. Its price may begin later than the
             frame: what is not traded yet has price 0.0 and must not be held.
     """
@@ -98,6 +99,7 @@ class FrameSpec(msgspec.Struct, frozen=True, kw_only=True):
     gas: SeriesRef | None = None
     gas_token: str = "ETH"
     usd: SeriesRef | None = None
+    signals: SeriesRef | None = None
     rewards: Mapping[str, SeriesRef] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -189,7 +191,7 @@ def _needed(spec: FrameSpec) -> Iterator[SeriesRef]:
         price = sources.last or sources.mark
         reserve = sources.reserve.daily if sources.reserve else None
         yield from (series for series in (price, sources.funding, reserve, sources.ratio, sources.market) if series)
-    yield from (series for series in (spec.gas, spec.usd) if series)
+    yield from (series for series in (spec.gas, spec.usd, spec.signals) if series)
 
 
 def _optional(spec: FrameSpec) -> Iterator[SeriesRef]:

@@ -86,7 +86,8 @@ def _pandera_column(column: Column) -> pandera.Column:
     if column.kind == "number":
         return pandera.Column("float64", checks=_bounds(column), nullable=column.nullable)
     if column.kind == "text":
-        return pandera.Column(nullable=column.nullable)
+        checks = [pandera.Check.isin(column.choices)] if column.choices else []
+        return pandera.Column(checks=checks, nullable=column.nullable)
     return pandera.Column("bool" if column.kind == "flag" else "int64", nullable=False)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from basis_pipeline.domain.events import AnyEvent, Event, SequencedDelta, SequencedResult
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus
 from basis_pipeline.domain.position_keys import Universe
+from basis_pipeline.domain.valuation import order_notional
 from basis_pipeline.results import tables
 from basis_pipeline.results.columns import codes, floats, integers, stamps, table_of, words
 
@@ -20,11 +21,11 @@ _OPTIONAL_DELTA_FIELDS = ("price", "reference_price", "rate", "reference_quantit
 
 
 def orders_table(results: Sequence[SequencedResult], universe: Universe) -> pa.Table:
-    return pa.Table.from_pylist([_order_row(result, universe.keys) for result in results], tables.ORDERS)
+    return pa.Table.from_pylist([_order_row(result, universe) for result in results], tables.ORDERS)
 
 
-def _order_row(entry: SequencedResult, keys: Sequence[str]) -> dict[str, object]:
-    order = entry.result.order
+def _order_row(entry: SequencedResult, universe: Universe) -> dict[str, object]:
+    order, keys = entry.result.order, universe.keys
     handshake = entry.result.handshake or NO_HANDSHAKE
     return {
         "sequence": entry.sequence,
@@ -39,6 +40,9 @@ def _order_row(entry: SequencedResult, keys: Sequence[str]) -> dict[str, object]
         "quantity": order.quantity,
         "filled": handshake.filled,
         "price": handshake.price,
+        "notional": None
+        if handshake.price is None
+        else order_notional(universe.instruments[order.slot], handshake.filled, handshake.price),
         "fee": handshake.fee,
         "slippage": handshake.slippage,
         "gas": handshake.gas,

@@ -5,6 +5,7 @@
     main.<table>            the standing record, columns `mode` and `month` first
     main.months             one row per published month; main.gates, main.data_usage its verdicts and its sources
     main.columns            unit and meaning of every column
+    main.sweep_points, sweep_parameters, sweep_metrics, sweep_equity   sweeps (see catalog_sweeps)
     experiments.<the same>  experiments, column `experiment` before `mode`
 
 Parquet and manifests are the truth. The file `catalogue.duckdb` is a snapshot of the views for other tools: its
@@ -26,6 +27,7 @@ import pyarrow.dataset as ds
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.results.catalog_summaries import SUMMARIES
+from basis_pipeline.results.catalog_sweeps import sweep_tables
 from basis_pipeline.results.store import PublishedMonth, ResultsStore
 from basis_pipeline.results.tables import SCHEMAS, ColumnDoc, column_docs
 from basis_pipeline.storage.files import storage_errors
@@ -149,6 +151,8 @@ def _create_views(connection: duckdb.DuckDBPyConnection, results: ResultsStore, 
         for name, summary in SUMMARIES.items():
             _store(connection, f"{schema}.{name}", summary(published, keys))
         connection.execute(_MONTHS.format(schema=schema, keys=", ".join(keys)))
+    for name, table in sweep_tables(base):
+        _store(connection, f"main.{name}", table)
     docs = list(column_docs())
     _store(
         connection, "main.columns", pa.table({name: [getattr(doc, name) for doc in docs] for name in ColumnDoc._fields})

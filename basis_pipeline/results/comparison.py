@@ -37,12 +37,14 @@ class Comparison(msgspec.Struct, frozen=True):
     Attributes:
         months: the months that all records have, in order; all figures are of these.
         notes: what a reader must know before comparing.
+        warnings: what makes them not quite comparable and can be mended.
     """
 
     mode: str
     months: tuple[str, ...]
     records: tuple[Record, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ def load_comparison(results: ResultsStore, mode: str, experiments: Sequence[str]
         told = "; ".join(f"{name or STANDING} {months[0]} to {months[-1]}" for name, months in published.items())
         raise StateError(f"the records of {mode} have no month in common: {told}.", remedy="run them over the same.")
     records = tuple(load_record(results, mode, common, name) for name in names)
-    return Comparison(mode, tuple(common), records, tuple(_notes(records, published)))
+    return Comparison(mode, tuple(common), records, tuple(_notes(records, published)), tuple(_warnings(records)))
 
 
 def figure_rows(comparison: Comparison) -> list[FigureRow]:
@@ -148,6 +150,9 @@ def _notes(records: Sequence[Record], published: dict[str | None, list[str]]) ->
     if 0 < len(opening) < len(records):
         opened = ", ".join(opening)
         yield f"{opened} opened at the start of these months and paid for its entry; the others were already invested."
+
+
+def _warnings(records: Sequence[Record]) -> Iterator[str]:
     if len({record.latest.engine_version for record in records}) > 1:
         yield "The records were made by different versions of the engine."
     read = {tuple(sorted(_slices(record))) for record in records}

@@ -90,7 +90,8 @@ def _facts(comparison: Comparison) -> Iterator[str]:
 
 
 def _sections(comparison: Comparison, panels: Sequence[Panel]) -> Iterator[Section]:
-    notes = joined(tag("p", note, class_="banner") for note in comparison.notes)
+    notes = joined(tag("p", note, class_="note") for note in comparison.notes)
+    notes += joined(tag("p", warning, class_="banner") for warning in comparison.warnings)
     yield Section("figures", "Figures", notes + card(_figures(comparison)))
     yield Section("configuration", "Configured differently", card(_differences(comparison)))
     yield Section("curves", "Curves", tag("div", joined(chart(panel) for panel in panels), class_="grid"))

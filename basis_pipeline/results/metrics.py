@@ -261,10 +261,10 @@ def funding_by_venue(deltas: pa.Table) -> dict[str, float]:
 def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
     filled = orders.filter(pc.equal(orders["status"], OrderState.SUCCESS))
     traded = filled.filter(pc.is_in(filled["operation"], pa.array([Operation.SPOT_TRADE, Operation.PERP_TRADE])))
-    notional = pc.sum(pc.multiply(traded["filled"], traded["price"])).as_py() or 0.0
+    notional = pc.sum(traded["notional"]).as_py() or 0.0
     yield Metric("orders", float(orders.num_rows), "count", "orders, whatever became of them")
     yield Metric("orders_failed", float(orders.num_rows - filled.num_rows), "count", "orders that did not succeed")
-    yield Metric("traded_notional", notional, "USDT", "sum of filled quantity x price over spot and perp trades")
+    yield Metric("traded_notional", notional, "USDT", "sum of notional over spot and perp trades")
     turnover = _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
     yield Metric("turnover", turnover, "ratio", "traded notional (USDT at par) / mean equity in USD")
     for cost in ("fee", "slippage", "gas"):

@@ -62,32 +62,35 @@ def overfitting(returns: Sequence[FloatArray]) -> Overfitting | None:
         return None
     trials = [returns[index] for index in scattering]
     ratios = np.array([_sharpe(series) for series in trials])
-    best, expected = int(np.argmax(ratios)), expected_maximum(ratios)
+    best = int(np.argmax(ratios))
+    expected = expected_maximum(len(ratios), float(np.std(ratios, ddof=1)))
     a_year = math.sqrt(DAYS_A_YEAR)
     return Overfitting(
         trials=len(trials),
         best=scattering[best],
         best_sharpe=float(ratios[best]) * a_year,
         expected_maximum=expected * a_year,
-        deflated=deflated_sharpe(trials[best], expected),
+        deflated=_deflated(trials[best], expected),
         probability=backtest_overfitting(trials),
     )
 
 
-def expected_maximum(ratios: FloatArray) -> float:
-    """Of as many Sharpe ratios without skill that scatter as `ratios` do; in their own period."""
-    trials, spread = len(ratios), float(np.std(ratios, ddof=1))
+def expected_maximum(trials: int, spread: float) -> float:
+    """The largest Sharpe ratio to be expected of `trials` without skill with standard deviation `spread`."""
     high, higher = _NORMAL.inv_cdf(1.0 - 1.0 / trials), _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
     return spread * ((1.0 - EULER_MASCHERONI) * high + EULER_MASCHERONI * higher)
 
 
-def deflated_sharpe(returns: FloatArray, hurdle: float) -> float:
-    """Probability that the true Sharpe ratio behind `returns` is above `hurdle`; both in the period of the returns."""
-    ratio = _sharpe(returns)
+def deflated_sharpe(ratio: float, hurdle: float, days: int, *, skewness: float, kurtosis: float) -> float:
+    """Probability that the true ratio behind an observed one is above `hurdle`; per day, a normal has kurtosis 3."""
+    variance = 1.0 - skewness * ratio + (kurtosis - 1.0) / 4.0 * ratio**2
+    return _NORMAL.cdf((ratio - hurdle) * math.sqrt(days - 1) / math.sqrt(variance))
+
+
+def _deflated(returns: FloatArray, hurdle: float) -> float:
     standard = (returns - returns.mean()) / returns.std()
     skewness, kurtosis = float((standard**3).mean()), float((standard**4).mean())
-    variance = 1.0 - skewness * ratio + (kurtosis - 1.0) / 4.0 * ratio**2
-    return _NORMAL.cdf((ratio - hurdle) * math.sqrt(len(returns) - 1) / math.sqrt(variance))
+    return deflated_sharpe(_sharpe(returns), hurdle, len(returns), skewness=skewness, kurtosis=kurtosis)
 
 
 def backtest_overfitting(trials: Sequence[FloatArray]) -> float | None:

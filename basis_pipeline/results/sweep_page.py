@@ -16,7 +16,16 @@ from basis_pipeline.results.report_chart import Panel, palette, view_of
 from basis_pipeline.results.report_text import DASH, Html, joined, percent, plain, table, tag
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.sweep_axes import axes_of, short, value_on
-from basis_pipeline.results.sweep_ranking import SMALLER_IS_BETTER, luck, present, ranked, ranking, setting, shown_as
+from basis_pipeline.results.sweep_ranking import (
+    SMALLER_IS_BETTER,
+    luck,
+    present,
+    ranked,
+    ranking,
+    setting,
+    shown_as,
+    titled,
+)
 from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location, relative_link
@@ -122,8 +131,9 @@ def _figures(plan: SweepPlan, best_first: Sequence[Outcome], judged: Overfitting
     yield Figure("Its return", percent(found["time_weighted_return"]), f"CAGR {percent(found['cagr'])}")
     yield Figure("Its max drawdown", percent(found["max_drawdown"]), f"{plain(found['orders'], 0)} orders")
     if judged:
-        yield Figure("Best Sharpe", plain(judged.best_sharpe), f"of {judged.trials} points")
-        yield Figure("Expected by luck", plain(judged.expected_maximum), "best Sharpe of so many without skill")
+        found_best = f"found: {plain(judged.best_sharpe)}"
+        yield Figure("Points compared", plain(judged.trials, 0), "the more, the better the best one looks")
+        yield Figure("Expected by luck", plain(judged.expected_maximum), f"best Sharpe without skill; {found_best}")
         yield Figure("Deflated Sharpe", percent(judged.deflated, 1), "probability of more than luck")
         worse = DASH if judged.probability is None else percent(judged.probability, 1)
         yield Figure("Overfitting", worse, "best in one half of the days, below median in the other")
@@ -154,7 +164,7 @@ def _map(plan: SweepPlan, outcomes: Sequence[Outcome], best: SweepPoint) -> Html
         keys=[short(axis.key) for axis in axes],
         values=[list(axis.values) for axis in axes],
         metrics=[one.metric for one in shown],
-        titles=[one.title for one in shown],
+        titles=[titled(one, outcomes) for one in shown],
         forms=[one.form for one in shown],
         smaller=[one.metric in SMALLER_IS_BETTER for one in shown],
         points=found,
@@ -167,7 +177,7 @@ def _map(plan: SweepPlan, outcomes: Sequence[Outcome], best: SweepPoint) -> Html
 
 def _table(plan: SweepPlan, best_first: Sequence[Outcome]) -> Html:
     found = ranking(plan, best_first[:MOST_ROWS])
-    note = f"Best {plan.rank_by} first."
+    note = f"Best {shown_as(plan.rank_by).title} first."
     if len(best_first) > MOST_ROWS:
         note += f" The first {MOST_ROWS:,} of {len(best_first):,}; all are in sweep_points of the catalogue."
     kinds = "".join("n" if column.numeric else "k" for column in found.columns)

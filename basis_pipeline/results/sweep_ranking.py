@@ -87,7 +87,7 @@ def ranking(plan: SweepPlan, best_first: Sequence[Outcome]) -> Ranking:
         RankingColumn("", True),
         RankingColumn("Point", True),
         *(RankingColumn(short(axis.key), False) for axis in axes),
-        *(RankingColumn(one.title, True) for one in shown),
+        *(RankingColumn(titled(one, best_first), True) for one in shown),
         RankingColumn("Gates that warned", False),
     ]
     rows = [
@@ -106,6 +106,12 @@ def ranking(plan: SweepPlan, best_first: Sequence[Outcome]) -> Ranking:
 def _cell(shown: Shown, result: PointResult, *, name_currency: bool) -> str:
     text = shown.written(result.metrics.get(shown.metric), result.share_class)
     return f"{text} {result.share_class}" if name_currency and shown.form == "money" and text != DASH else text
+
+
+def titled(shown: Shown, outcomes: Sequence[Outcome]) -> str:
+    """The title of a metric, with its currency where that is one for all points."""
+    currencies = {result.share_class for _, result in outcomes if result.share_class}
+    return f"{shown.title}, {currencies.pop()}" if shown.form == "money" and len(currencies) == 1 else shown.title
 
 
 def setting(plan: SweepPlan, point: SweepPoint) -> str:

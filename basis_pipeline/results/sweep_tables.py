@@ -65,6 +65,8 @@ EQUITY = pa.schema(
     ]
 )
 SWEEP_EQUITY = EQUITY.insert(0, pa.field("point", pa.int64()))
+SWEEP_TABLES = {"points": POINTS, "parameters": PARAMETERS, "metrics": METRICS, "equity": SWEEP_EQUITY}
+"""The tables of a sweep by name."""
 
 
 def points_table(outcomes: Iterable[Outcome]) -> pa.Table:

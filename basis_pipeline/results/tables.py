@@ -148,6 +148,7 @@ ORDERS = _schema(
     _number("quantity", "token units", "quantity ordered, positive"),
     _number("filled", "token units", "quantity executed"),
     _number("price", USDT, "average fill price; null where nothing was traded", nullable=True),
+    _number("notional", USDT, "traded value at the fill price; null where nothing was traded", nullable=True),
     _number("fee", USDT, "stated fee, positive = paid"),
     _number("slippage", USDT, "cost against the venue's last price, positive = paid"),
     _number("gas", USDT, "gas burnt, positive = paid"),

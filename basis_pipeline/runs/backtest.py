@@ -143,8 +143,16 @@ class Backtest:
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
         (run, metrics), (again, _) = self._simulate(frame, state), self._simulate(frame, state)
-        experiment = self.experiment is not None
-        evidence = evidence_of(self.wired, month, state, frame, run, allow_open=last, experiment=experiment)
+        evidence = evidence_of(
+            self.workspace.validated,
+            self.wired,
+            month,
+            before=state,
+            frame=frame,
+            run=run,
+            allow_open=last,
+            experiment=self.experiment is not None,
+        )
         evidence = replace(evidence, second_digest=content_digest(again.tables, again.state))
         manifest = self._manifest(month, frame, evaluate(evidence), before, run.phase_seconds)
         return self._publish(target, manifest, run, metrics)

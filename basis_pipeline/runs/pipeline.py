@@ -11,6 +11,7 @@ from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.records import RecordSummary, summarise, write_rejected_report, write_reports
 from basis_pipeline.runs.sample_data import has_sample, make_sample_data
+from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location
 
@@ -36,7 +37,7 @@ def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
 
 
 def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = False) -> PipelineReport:
-    """Ingest, backtest every configured mode over all its months, and write the reports.
+    """Ingest, train what the modes follow, backtest every mode over all its months, and write the reports.
 
     A mode that fails does not keep the others from running; its error is in the report.
     """
@@ -45,6 +46,8 @@ def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = Fal
     failures: dict[str, BasisError] = {}
     for mode in workspace.config.modes():
         try:
+            if model := model_of(workspace, mode):
+                train_signals(workspace, model, progress)
             for _ in plan_backtest(workspace, mode, reopen=reopen, run_id="pipeline").run(progress):
                 pass
             write_reports(workspace, mode)

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from basis_pipeline.config.wiring import WiredMode
-from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.evidence import GateResult, SignalEvidence
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline.market_data.frame import Frame
+from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.build import build_tables
+from basis_pipeline.runs.signals import signal_evidence
 from basis_pipeline.runs.workspace import SystemClock
 
 
@@ -42,12 +44,13 @@ def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simul
 
 
 def evidence_of(
+    validated: ValidatedStore,
     wired: WiredMode,
     month: str,
+    *,
     before: EngineState | None,
     frame: Frame,
     run: Simulation,
-    *,
     allow_open: bool,
     experiment: bool,
 ) -> MonthEvidence:
@@ -63,12 +66,18 @@ def evidence_of(
         previous=before,
         allow_open=allow_open,
         experiment=experiment,
+        signals=_signals(validated, wired, month),
     )
 
 
 def rejection(wired: WiredMode, month: str, failure: GateResult) -> str:
     """Why a month does not count, in words."""
     return f"{wired.name} {month}: gate {failure.gate} failed: {failure.message} ({failure.threshold})."
+
+
+def _signals(validated: ValidatedStore, wired: WiredMode, month: str) -> SignalEvidence | None:
+    series = wired.frame_spec.signals
+    return signal_evidence(validated, series.venue, series.symbol, month) if series else None
 
 
 def _tables(wired: WiredMode, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:

@@ -11,25 +11,21 @@ Nothing but published points passes from the first half to the second, so the po
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import msgspec
 
-from basis_pipeline.domain.errors import StateError
+from basis_pipeline.results.catalog import rebuild_catalogue
 from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.sweep_page import write_sweep_page
 from basis_pipeline.results.sweep_ranking import Ranking, luck, ranked, ranking
 from basis_pipeline.results.sweep_tables import equity_table, metrics_table, parameters_table, points_table
 from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.sweep_plan import finished, plan_sweep, unfinished
-from basis_pipeline.runs.sweep_points import PointRunner, run_point
-from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
+from basis_pipeline.runs.sweep_points import run_point
+from basis_pipeline.runs.sweep_workers import one_after_another, side_by_side
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.storage.locations import Location
 
@@ -85,8 +81,9 @@ def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: P
 
     def engine(todo: Sequence[SweepPoint]) -> Iterator[SweepPoint]:
         count = min(workers, len(todo))
-        run = _one_after_another if count <= 1 else _side_by_side
-        return run(workspace, plan.name, todo, count)
+        if count <= 1:
+            return one_after_another(workspace, plan.name, todo)
+        return side_by_side(workspace, plan.name, todo, count)
 
     run_with(engine, workspace, plan, progress)
 
@@ -106,7 +103,7 @@ def run_with(engine: Engine, workspace: Workspace, plan: SweepPlan, progress: Pr
 
 
 def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
-    """Gather what is finished of a plan, publish its tables, and write its page."""
+    """Gather what is finished of a plan, publish its tables, write its page, and bring the catalogue up to date."""
     outcomes: list[Outcome] = []
     for point in plan.points:
         result = plan.refused.get(point.number) or finished(workspace, plan.name, point)
@@ -122,43 +119,5 @@ def collect(workspace: Workspace, plan: SweepPlan) -> SweepReport:
     }
     workspace.sweeps.put_tables(plan.name, tables, {"plan": msgspec.to_builtins(plan)})
     page = write_sweep_page(workspace.results, plan, outcomes, equity)
+    rebuild_catalogue(workspace.results)
     return SweepReport(plan, tuple(outcomes), luck(outcomes, equity), page)
-
-
-def _one_after_another(
-    workspace: Workspace, sweep: str, todo: Sequence[SweepPoint], _workers: int
-) -> Iterator[SweepPoint]:
-    runner = PointRunner(workspace)
-    for point in todo:
-        runner.run(sweep, point)
-        yield point
-
-
-def _side_by_side(workspace: Workspace, sweep: str, todo: Sequence[SweepPoint], workers: int) -> Iterator[SweepPoint]:
-    """Points as they are done. Workers are given one point at a time, so that none waits for another's slow ones."""
-    context, address = multiprocessing.get_context("spawn"), WorkspaceAddress.of(workspace)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
-    try:
-        running = {pool.submit(run_point, address, sweep, point): point for point in todo}
-        for future in as_completed(running):
-            future.result()
-            yield running[future]
-    except BrokenProcessPool as error:
-        raise StateError(
-            f"a worker process of sweep {sweep} ended unexpectedly.",
-            remedy="run the sweep again, finished points are not repeated; with fewer workers if memory is short.",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would wait for its next point for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

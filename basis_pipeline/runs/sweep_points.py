@@ -66,7 +66,7 @@ class PointRunner:
         started = time.perf_counter()
         frames = self._frames.range(wired.frame_spec, point.first, point.last, point.data_digest)
         try:
-            months, verdicts = self._in_full(sweep, point) if point.keep_tables else _once(wired, frames)
+            months, verdicts = self._in_full(sweep, point) if point.keep_tables else self._once(wired, frames)
         except OF_THE_POINT as error:
             result, equity = _not_done(point, error), daily_equity([])
         else:
@@ -88,6 +88,24 @@ class PointRunner:
             )
         return wired
 
+    def _once(self, wired: WiredMode, frames: RangeFrames) -> tuple[Months, list[GateResult]]:
+        """Simulate and judge the months one after another; GateError with the verdict that ends them."""
+        months: Months = []
+        verdicts: list[GateResult] = []
+        state, store = None, self._workspace.validated
+        for month in frames.months:
+            frame, last = frames.frame(month), month == frames.months[-1]
+            run = simulate(wired, frame, state)
+            evidence = evidence_of(
+                store, wired, month, before=state, frame=frame, run=run, allow_open=last, experiment=True
+            )
+            verdicts += evaluate(evidence, GATES_OF_ONE_PASS)
+            if failure := first_failure(verdicts):
+                raise GateError(rejection(wired, month, failure))
+            months.append({name: run.tables[name] for name in RANGE_TABLES})
+            state = run.state
+        return months, verdicts
+
     def _in_full(self, sweep: str, point: SweepPoint) -> tuple[Months, list[GateResult]]:
         plan = plan_backtest(
             self._workspace,
@@ -105,23 +123,6 @@ class PointRunner:
 def experiment_name(sweep: str, point: SweepPoint) -> str:
     """The experiment that holds the tables of a point; the same wherever the point stands in its plan."""
     return f"{sweep}.{point.identity[:8]}"
-
-
-def _once(wired: WiredMode, frames: RangeFrames) -> tuple[Months, list[GateResult]]:
-    """Simulate and judge the months one after another; GateError with the verdict that ends them."""
-    months: Months = []
-    verdicts: list[GateResult] = []
-    state = None
-    for month in frames.months:
-        frame, last = frames.frame(month), month == frames.months[-1]
-        run = simulate(wired, frame, state)
-        evidence = evidence_of(wired, month, state, frame, run, allow_open=last, experiment=True)
-        verdicts += evaluate(evidence, GATES_OF_ONE_PASS)
-        if failure := first_failure(verdicts):
-            raise GateError(rejection(wired, month, failure))
-        months.append({name: run.tables[name] for name in RANGE_TABLES})
-        state = run.state
-    return months, verdicts
 
 
 def _done(point: SweepPoint, wired: WiredMode, metrics: list[Metric], verdicts: list[GateResult]) -> PointResult:

@@ -11,6 +11,7 @@ from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.market_data.validated import ValidatedStore
+from basis_pipeline.results.catalog_sweeps import SWEEPS
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.sweep_store import SweepStore
 from basis_pipeline.storage.data_root import DataRoot
@@ -28,7 +29,7 @@ class Workspace:
         self.raw_dir = raw_dir
         self.validated = ValidatedStore(self.root.validated)
         self.results = ResultsStore(self.root.results)
-        self.sweeps = SweepStore(self.root.results / "sweeps")
+        self.sweeps = SweepStore(self.root.results / SWEEPS)
 
     @classmethod
     def from_environment(cls) -> Workspace:

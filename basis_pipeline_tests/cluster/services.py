@@ -152,7 +152,7 @@ def _postgres_binaries() -> Path:
     for folder in found:
         if (folder / "initdb").exists():
             return folder
-    pytest.skip("PostgreSQL is not installed: apt-get install postgresql (`make test-cluster` tries)")
+    pytest.skip("PostgreSQL is not installed: apt-get install postgresql (`.ci/run` tries)")
 
 
 @contextmanager

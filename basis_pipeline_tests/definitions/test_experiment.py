@@ -59,3 +59,29 @@ def test_the_launchpad_refuses_what_does_not_fit_its_types(typed: dict[str, obje
 def test_an_unknown_override_fails_with_the_nearest_key(validated: Path, deploy: Deploy) -> None:
     result = deploy(validated).run("experiment", run_config=config(overrides=["strategy.spot_fractoin=0.5"]))
     assert "did you mean spot_fraction?" in failure(result, "run_experiment")[0]
+
+
+def test_an_experiment_is_not_replaced_by_another_of_its_name_unless_asked(validated: Path, deploy: Deploy) -> None:
+    deployment = deploy(validated)
+    results = deployment.workspace.results
+    assert deployment.run("experiment", run_config=config(last_month="2024-01")).success
+    other = {"last_month": "2024-01", "capital": 50_000.0}
+    refused = deployment.run("experiment", run_config=config(**other))
+    assert "initial_capital" in failure(refused, "run_experiment")[0]
+    assert "replace: true" in failure(refused, "run_experiment")[0]
+    assert results.manifest("btc_basis", "2024-01", "launchpad").initial_capital == 100_000.0
+    assert deployment.run("experiment", run_config=config(**other, replace=True)).success
+    assert results.manifest("btc_basis", "2024-01", "launchpad").initial_capital == 50_000.0
+
+
+def test_it_is_shown_beside_the_standing_record(validated: Path, deploy: Deploy) -> None:
+    deployment = deploy(validated)
+    deployment.run_months("btc_basis", "2024-01", "2024-02")
+    typed = config(name="half", last_month="2024-02", overrides=["strategy.spot_fraction=0.5"])
+    result = deployment.run("experiment", run_config=typed)
+    (event,) = result.get_asset_materialization_events()
+    metadata = {key: value.value for key, value in event.materialization.metadata.items()}
+    assert Path(str(metadata["compared with the standing record"])).is_file()
+    (differing,) = metadata["configured differently"].records
+    assert differing.data == {"key": "strategy.spot_fraction", "standing": "0.6666666666666666", "half": "0.5"}
+    assert [row.data["figure"] for row in metadata["figures"].records][:2] == ["Return", "CAGR"]

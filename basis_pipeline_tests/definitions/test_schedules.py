@@ -115,7 +115,7 @@ def test_without_any_data_the_night_is_skipped_with_the_reason(deploy: Deploy) -
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (dg.DagsterRunStatus.STARTED, "market data are still being ingested"),
+        (dg.DagsterRunStatus.STARTED, "the ingestion is not done yet"),
         (dg.DagsterRunStatus.FAILURE, "the last ingestion ended as FAILURE"),
     ],
 )
@@ -126,3 +126,13 @@ def test_a_mode_waits_for_the_ingestion(
     job = deployment.definitions.resolve_job_def("market_data")
     deployment.instance.create_run_for_job(job, status=status)
     assert tick(deployment, datetime.now(UTC)) == reason
+
+
+def test_only_modes_that_follow_a_model_wait_for_its_training(validated: Path, deploy: Deploy) -> None:
+    deployment = deploy(validated)
+    training = deployment.definitions.resolve_job_def("signals")
+    deployment.instance.create_run_for_job(training, status=dg.DagsterRunStatus.FAILURE)
+    now = datetime.now(UTC)
+    told = tick(deployment, now, "ml_btc_directional_usdt_margin")
+    assert told == "the last training of signals ended as FAILURE"
+    assert isinstance(tick(deployment, now), dg.RunRequest)

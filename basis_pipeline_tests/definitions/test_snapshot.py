@@ -21,7 +21,8 @@ from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment
 BASIS, LENDING = ["btc_basis", "eth_basis"], ["pure_lending_eth", "pure_lending_usdt"]
 STAKING = ["eth_leveraged", "eth_staking_only"]
 HEDGED = ["usdt_eth_staking_hedged_leveraged", "usdt_eth_staking_hedged_simple"]
-MODES = [*BASIS, *STAKING, *LENDING, *HEDGED]
+DIRECTIONAL = ["ml_btc_directional_btc_margin", "ml_btc_directional_usdt_margin"]
+MODES = [*BASIS, *STAKING, *LENDING, *HEDGED, *DIRECTIONAL]
 BASIS_DATA = {"spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "funding_rates"}
 LENDING_DATA = {"spot_candles_1h", "aave_reserves_1d", "aave_rates_1h", "gas_prices_1h"}
 
@@ -48,6 +49,8 @@ def test_assets_by_group(definitions: dg.Definitions) -> None:
         "backtests_lending": set(LENDING),
         "backtests_staking": set(STAKING),
         "backtests_hedged_staking": set(HEDGED),
+        "backtests_directional": set(DIRECTIONAL),
+        "models": {"btc_trees_signals"},
         "reports": {*(f"{mode}_report" for mode in MODES), "overview", "catalogue"},
     }
 
@@ -57,6 +60,12 @@ def test_a_mode_depends_on_itself_and_exactly_the_datasets_it_reads(definitions:
     assert parents(definitions, "eth_basis") == BASIS_DATA | {"eth_basis"}
     assert parents(definitions, "pure_lending_eth") == LENDING_DATA | {"pure_lending_eth"}
     assert parents(definitions, "pure_lending_usdt") == LENDING_DATA | {"pure_lending_usdt"}
+
+
+def test_a_directional_mode_depends_on_its_model_which_depends_on_candles(definitions: dg.Definitions) -> None:
+    assert parents(definitions, "btc_trees_signals") == {"perp_candles_5m"}
+    for mode in DIRECTIONAL:
+        assert parents(definitions, mode) >= {mode, "btc_trees_signals", "perp_candles_5m", "funding_rates"}
 
 
 def test_reports_are_downstream_of_the_modes(definitions: dg.Definitions) -> None:
@@ -75,12 +84,14 @@ def test_modes_are_monthly_single_run_and_take_no_config(definitions: dg.Definit
 
 def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert jobs == {"market_data", "experiment", "experiment_presets", *(f"{mode}_months" for mode in MODES)}
+    tried = {"experiment", "experiment_presets", "sweep", "sweep_presets"}
+    assert jobs == {"market_data", "signals", *tried, *(f"{mode}_months" for mode in MODES)}
     for mode in MODES:
         assert definitions.resolve_job_def(f"{mode}_months").tags["basis/exclusive"] == mode
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
     assert {name: (found.cron_schedule, found.execution_timezone) for name, found in schedules.items()} == {
         "market_data_nightly": ("30 1 * * *", "UTC"),
+        "signals_nightly": ("45 1 * * *", "UTC"),
         **{f"{mode}_nightly": ("0 2 * * *", "UTC") for mode in MODES},
     }
     assert {found.default_status for found in schedules.values()} == {dg.DefaultScheduleStatus.STOPPED}

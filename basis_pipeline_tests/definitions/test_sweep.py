@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
-from basis_pipeline_tests.definitions.conftest import Deployment, failure
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.definitions.conftest import CONFIGS, REPOSITORY, Deployment, failure
 
 Deploy = Callable[..., Deployment]
 
@@ -78,3 +84,33 @@ def test_the_launchpad_refuses_what_does_not_fit_its_types(typed: dict[str, obje
     job = deploy().definitions.resolve_job_def("sweep")
     with pytest.raises(dg.DagsterInvalidConfigError):
         job.execute_in_process(run_config=config(**typed))
+
+
+@pytest.mark.slow
+def test_its_steps_run_in_processes_of_their_own(validated: Path, tmp_path: Path) -> None:
+    """As the UI launches it: another process per step, results from the data root alone."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "validated").symlink_to(validated)
+    home = tmp_path / "home"
+    home.mkdir()
+    typed = tmp_path / "run.yaml"
+    typed.write_text(yaml.safe_dump(config(grid=GRID)), encoding="utf-8")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("BASIS_", "DAGSTER_"))}
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "dagster", "job", "execute", "-m", "basis_pipeline.definitions"),
+            *("-j", "sweep", "-c", str(typed)),
+        ],
+        cwd=REPOSITORY,
+        env=clean | {"BASIS_DATA_DIR": str(root), "DAGSTER_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    processes = set(re.findall(r"run_points\[\d\] - STEP_START|Executing step \"?run_points\[\d\]", ended.stderr))
+    assert processes
+    (published,) = Workspace(root, CONFIGS).sweeps.sweeps()
+    statuses = Workspace(root, CONFIGS).sweeps.read(published, "points")["status"].to_pylist()
+    assert statuses == ["done", "done", "failed"]

@@ -6,6 +6,7 @@ from basis_pipeline_tests.gates.exhibits import Exhibit
 from basis_pipeline_tests.gates.gallery_books import attribution_exhibits, capital_exhibits, position_exhibits
 from basis_pipeline_tests.gates.gallery_chain import chain_exhibits, continuity_exhibits
 from basis_pipeline_tests.gates.gallery_markets import data_exhibits, risk_exhibits, yield_exhibits
+from basis_pipeline_tests.gates.gallery_signals import signal_exhibits
 
 GALLERY: tuple[Exhibit, ...] = (
     *capital_exhibits(),
@@ -16,4 +17,5 @@ GALLERY: tuple[Exhibit, ...] = (
     *risk_exhibits(),
     *data_exhibits(),
     *yield_exhibits(),
+    *signal_exhibits(),
 )

@@ -33,7 +33,7 @@ def capital_exhibits() -> list[Exhibit]:
     gate, none = "initial_capital", at(0, delta_amount=0.0)
     late_entry = in_table("orders", where(is_("timestamp", moment(0)), timestamp=moment(1)))
     all_failed = in_table("orders", where(lambda _: True, status="failure"))
-    no_orders, directional = in_table("orders", lambda _: []), in_part("profile", market_neutral=False)
+    no_orders, directional = in_table("orders", lambda _: []), in_part("profile", directional=True)
     nothing = both(in_table("deltas", none), in_part("profile", initial_capital=0.0))
     failed_entry = in_table("orders", where(lambda row: row["operation_id"] <= 3, status="failure"))
     only_moved = in_table("orders", where(lambda row: row["operation"] != "transfer", timestamp=moment(1)))

@@ -49,6 +49,7 @@ def test_maximum_ages_are_those_of_the_decisions() -> None:
         "dex_candles_1h": (6 * HOUR, None),
         "lst_market_rates_1h": (6 * HOUR, None),
         "gas_prices_1h": (3 * HOUR, None),
+        "ml_signals": (15 * MINUTE, None),
     }
 
 

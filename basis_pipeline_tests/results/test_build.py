@@ -26,7 +26,7 @@ COLUMNS = {
     "risk": "timestamp sequence trigger dimension venue value level",
     "pnl_attribution": "timestamp category pnl pnl_usd",
     "orders": "sequence timestamp operation_id venue operation action side position_key counter_position_key quantity "
-    "filled price fee slippage gas status trail tag reason reduce_only error_code error_message",
+    "filled price notional fee slippage gas status trail tag reason reduce_only error_code error_message",
     "deltas": "sequence timestamp position_key delta_amount source price fee reference_price rate reference_quantity "
     "operation_id",
     "events": "sequence timestamp event_type severity message payload",

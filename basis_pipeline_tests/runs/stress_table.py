@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import numpy as np
+import pandas as pd
 
+from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.results.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
@@ -37,9 +40,13 @@ STAKING = ("eth_staking_only", "eth_leveraged")
 HEDGED = ("usdt_eth_staking_hedged_simple", "usdt_eth_staking_hedged_leveraged")
 BASIS = ("btc_basis", "eth_basis")
 LENDING = ("pure_lending_usdt", "pure_lending_eth")
-MODES = (*LENDING, *BASIS, *STAKING, *HEDGED)
+DIRECTIONAL = ("ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin")
+MODES = (*LENDING, *BASIS, *STAKING, *HEDGED, *DIRECTIONAL)
+CONTRARIAN = "contrarian"
+"""The model of the directional modes: from a file, and in the way of every move."""
 DEPOSIT = 0.05
 """Of the capital, paid in on the tenth day of every stress month: who enters, and when, shows best on new money."""
+STEP = 5 * MINUTE
 _DIGITS = re.compile(r"[\d.,-]+")
 """Decisions that differ in figures only are shown once."""
 
@@ -50,6 +57,7 @@ class Cell(NamedTuple):
     Attributes:
         decisions: (timestamp, message, severity of nothing done) in order; suspended and declined ones included.
         orders: count, on-chain ones apart.
+        stops: how many positions a stop-loss and a take-profit have closed.
         costs: USD of fees, slippage and gas.
         profit: share of the equity at the start of the month, in the share class, deposits excluded.
         drawdown: largest within the month, of the highest value of a unit so far.
@@ -60,6 +68,7 @@ class Cell(NamedTuple):
     episode: str
     decisions: tuple[tuple[datetime, str], ...]
     orders: int
+    stops: tuple[int, int]
     costs: float
     profit: float
     drawdown: float
@@ -75,20 +84,38 @@ def run_stress(folder: Path) -> Workspace:
     """Sample with all episodes, ingested, and every mode over it as an experiment named after the mode."""
     raw = folder / "raw"
     generate(raw, first_month=FIRST, months=MONTHS, stress=[f"{month}={name}" for name, month in EPISODES.items()])
+    contrarian_signals(raw)
     report = ingest(DataRoot(folder), raw, config_dir=CONFIGS)
     if report.errors:
         raise RuntimeError(f"the stressed sample does not validate: {report.errors}")
     workspace = Workspace(folder, CONFIGS)
     for mode in MODES:
-        plan = plan_backtest(workspace, mode, first=OPENING, overrides=deposits(workspace, mode), experiment=mode)
+        plan = plan_backtest(workspace, mode, first=OPENING, overrides=overrides(workspace, mode), experiment=mode)
         for _ in plan.run():
             pass
     return workspace
 
 
-def deposits(workspace: Workspace, mode: str) -> dict[str, Any]:
+def overrides(workspace: Workspace, mode: str) -> dict[str, Any]:
     amount = DEPOSIT * workspace.config.mode(mode).initial_capital
-    return {"flows": [{"at": f"{month}-11T12:00:00Z", "amount": amount} for month in EPISODES.values()]}
+    deposits = {"flows": [{"at": f"{month}-11T12:00:00Z", "amount": amount} for month in EPISODES.values()]}
+    return deposits | ({"strategy.model": CONTRARIAN} if mode in DIRECTIONAL else {})
+
+
+def contrarian_signals(raw: Path) -> None:
+    """Long after a loss of 4% within a day, short after a gain of 4%, flat where a day has brought less than 1%.
+
+    A row belongs to the open of the bar after the one it was computed from. The standard deviation is that of the day's
+    moves, for an hour.
+    """
+    bars = pd.read_feather(raw / "ml" / "binance_BTCUSDT_perp_5m.feather")
+    close = np.log(bars["close"])
+    moved, sd = close.diff(DAY // STEP), close.diff().rolling(DAY // STEP).std() * (HOUR / STEP) ** 0.5
+    signal = np.select([moved < -0.04, moved > 0.04, moved.abs() < 0.01], ["long", "short", "neutral"], "hold")
+    confidence = np.where(signal == "hold", 0.0, 0.8)
+    told = pd.DataFrame({"timestamp": bars["date"] + pd.Timedelta(minutes=5), "signal": signal})
+    told = told.assign(confidence=confidence, sd=sd.fillna(0.0)).iloc[:-1]
+    told.to_csv(raw / "ml" / f"{CONTRARIAN}_BTCUSDT_signals_5m.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def cells(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Cell]:
@@ -104,6 +131,10 @@ def _cell(connection: duckdb.DuckDBPyConnection, mode: str, episode: str) -> Cel
     orders, costs = connection.execute(
         f"select count(*), coalesce(sum(fee + slippage + gas), 0) from experiments.orders {where}"
     ).fetchall()[0]
+    stops = connection.execute(
+        "select count(*) filter (source = 'stop_loss'), count(*) filter (source = 'take_profit') "
+        f"from experiments.deltas {where} and position_key like '%:Perp:%'"
+    ).fetchall()[0]
     profit, margin, health = connection.execute(
         "select sum(step_pnl) / min_by(equity_share_class, timestamp), min(min_margin_ratio), min(min_health_factor) "
         f"from experiments.timesteps {where}"
@@ -111,7 +142,7 @@ def _cell(connection: duckdb.DuckDBPyConnection, mode: str, episode: str) -> Cel
     (drawdown,) = connection.execute(
         f"select max(value) from experiments.risk {where} and dimension = 'drawdown'"
     ).fetchall()[0]
-    return Cell(mode, episode, tuple(decisions), orders, costs, profit, drawdown, margin, health)
+    return Cell(mode, episode, tuple(decisions), orders, stops, costs, profit, drawdown, margin, health)
 
 
 def page(table: dict[tuple[str, str], Cell]) -> str:
@@ -129,6 +160,9 @@ def _row(cell: Cell) -> str:
     for _, repeated in groupby(cell.decisions, key=lambda decision: _DIGITS.sub("", decision[1])):
         (stamp, message), *rest = repeated
         told.append(f"{stamp:%d %H:%M} {message}" + (f" ({len(rest)} times more)" if rest else ""))
+    told += [
+        f"{count} {name}" for count, name in zip(cell.stops, ("stop-losses", "take-profits"), strict=True) if count
+    ]
     margin, health = (f"{value:.3f}" if value is not None else "" for value in (cell.margin, cell.health))
     figures = f"{cell.orders} | {cell.costs:.2f} | {cell.profit:+.2%} | {cell.drawdown:.2%} | {margin} | {health}"
     return f"| {cell.mode} | {'; '.join(told) or 'nothing'} | {figures} |"
@@ -142,6 +176,10 @@ What each mode did in each stress month of the synthetic sample (`basis sample-d
 capital on its eleventh day at 12:00, in the midst of the episode. Profit is in the share class and without deposits;
 costs are fees, slippage and gas; drawdown counts from the best value so far, earlier months included. Nobody is
 liquidated. Episodes are described in `basis_pipeline/market_data/sample/stress.py`.
+
+The directional modes follow a contrarian rule from a file (`contrarian_signals` in the script of this page): long after
+a day of losses, short after a day of gains, in the way of every move. What protects them is their size by predicted
+standard deviation, the stop-loss of every position, and the drawdown stop.
 """
 
 

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from basis_pipeline.results.catalog import connect
 from basis_pipeline_tests.runs import stress_table
-from basis_pipeline_tests.runs.stress_table import BASIS, HEDGED, LENDING, MODES, STAKING, Cell
+from basis_pipeline_tests.runs.stress_table import BASIS, DIRECTIONAL, HEDGED, LENDING, MODES, STAKING, Cell
 
 PAIRS = (*BASIS, *HEDGED)
 LEVERED = ("eth_leveraged", "usdt_eth_staking_hedged_leveraged")
@@ -94,6 +94,17 @@ def test_additions_wait_for_gas_in_proportion(mode: str, table: Table, experimen
     paid = "select max(gas) from experiments.orders where mode = '{}' and month = '2024-08'"
     (dearest,) = experiments.execute(paid.format(mode)).fetchall()[0]
     assert dearest < 150.0
+
+
+@pytest.mark.parametrize("mode", DIRECTIONAL)
+def test_a_directional_book_in_the_way_of_every_move_is_stopped_and_then_halted(mode: str, table: Table) -> None:
+    """No single position loses more than its stop, and all of them together no more than the drawdown of 20%."""
+    assert table[mode, "crash"].stops[0] > 0
+    (left,) = table[mode, "squeeze"].said("exit_full: drawdown: leave the market and halt")
+    assert left
+    assert 0.20 < table[mode, "squeeze"].drawdown < 0.21
+    for episode in ("depeg", "funding_flip", "borrow_spike", "gas_spike"):
+        assert table[mode, episode].orders == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

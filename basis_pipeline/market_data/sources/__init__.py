@@ -24,6 +24,7 @@ from basis_pipeline.market_data.sources import (
     reward_periods_csv,
     reward_topups_csv,
     seasonal_drops_csv,
+    signals_csv,
     single_price_csv,
 )
 from basis_pipeline.market_data.sources.layout import Layout, Recognition
@@ -53,6 +54,7 @@ LAYOUTS: tuple[Layout, ...] = (
     aave_risk.SHEET,
     aave_risk.JSON,
     single_price_csv.LAYOUT,
+    signals_csv.LAYOUT,
 )
 
 

@@ -1,0 +1,201 @@
+"""From candles to signals to months of both directional modes, on the sample and with signals from a file."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from basis_pipeline.domain.errors import ConfigError, DataError
+from basis_pipeline.domain.evidence import GateStatus
+from basis_pipeline.domain.timeline import month_start
+from basis_pipeline.market_data.validated import TIMESTAMP
+from basis_pipeline.runs.backtest import plan_backtest
+from basis_pipeline.runs.ingest import ingest
+from basis_pipeline.runs.signals import model_of, signal_evidence, train_signals
+from basis_pipeline.runs.workspace import Workspace
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+MODES = ["ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin"]
+MODEL = "btc_trees"
+BUSY = {"strategy.signal_threshold": 0.5, "strategy.minimum_edge": 0.0, "strategy.target_sd": 0.0005}
+"""Follow every signal with little money: the sample has no skill to wait for."""
+
+
+def _copied(validated: Path, target: Path, months: tuple[str, ...]) -> None:
+    """5-minute candles and funding of BTC, the given months, in a folder that may be written to."""
+    for dataset in ("perp_candles_5m", "funding_rates"):
+        series = f"{dataset}/venue=binance/symbol=BTCUSDT"
+        for month in months:
+            shutil.copytree(validated / series / f"month={month}", target / series / f"month={month}")
+            manifest = f"_manifests/{series}/month={month}.json"
+            (target / manifest).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(validated / manifest, target / manifest)
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped configuration with a model that looks back two months and needs one."""
+    folder = tmp_path_factory.mktemp("configs") / "configs"
+    shutil.copytree(CONFIGS, folder)
+    file = folder / "models" / f"{MODEL}.yaml"
+    text = file.read_text().replace("warm_up_months: 4", "warm_up_months: 1")
+    file.write_text(text.replace("training_months: 6", "training_months: 2"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(sample_validated: Path, configs: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    root = tmp_path_factory.mktemp("signals")
+    _copied(sample_validated, root / "validated", ("2024-01", "2024-02", "2024-03"))
+    workspace = Workspace(root, configs)
+    months = train_signals(workspace, MODEL)
+    assert [(month.month, month.trained) for month in months] == [("2024-02", True), ("2024-03", True)]
+    return workspace
+
+
+def test_a_month_of_signals_says_where_it_comes_from(trained: Workspace) -> None:
+    evidence = signal_evidence(trained.validated, MODEL, "BTCUSDT", "2024-03")
+    assert evidence is not None
+    assert evidence.training_months == ("2024-01", "2024-02")
+    assert evidence.first_signal == month_start("2024-03")
+    assert evidence.last_row < evidence.last_outcome < evidence.first_signal
+    assert evidence.rows > 16_000
+    assert evidence.skill is not None
+    assert not evidence.skill.shown, "the sample is a random walk"
+    table = trained.validated.read("ml_signals", MODEL, "BTCUSDT", month_start("2024-03"), month_start("2024-04"))
+    assert table.num_rows == 31 * 288
+    assert set(table["signal"].to_pylist()) <= {"long", "short", "neutral", "hold"}
+
+
+def test_nothing_is_trained_twice_and_a_changed_model_is_trained_again(trained: Workspace, tmp_path: Path) -> None:
+    assert not any(month.trained for month in train_signals(trained, MODEL))
+    root, folder = tmp_path / "root", tmp_path / "configs"
+    shutil.copytree(trained.root.path, root)
+    shutil.copytree(trained.config.path, folder)
+    file = folder / "models" / f"{MODEL}.yaml"
+    file.write_text(file.read_text().replace("horizon_bars: 12", "horizon_bars: 24"))
+    assert all(month.trained for month in train_signals(Workspace(root, folder), MODEL))
+    file.write_text(file.read_text().replace("warm_up_months: 1", "warm_up_months: 2"))
+    workspace = Workspace(root, folder)
+    assert [month.month for month in train_signals(workspace, MODEL)] == ["2024-03"]
+    assert workspace.validated.months("ml_signals", MODEL, "BTCUSDT") == ("2024-03",), "the warm-up says nothing"
+    file.write_text(file.read_text().replace("warm_up_months: 2", "warm_up_months: 3"))
+    with pytest.raises(DataError, match="btc_trees needs more than its 3 months of warm-up"):
+        train_signals(Workspace(root, folder), MODEL)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_both_modes_run_on_the_sample(trained: Workspace, mode: str) -> None:
+    assert model_of(trained, mode) == MODEL
+    outcomes = list(plan_backtest(trained, mode, overrides=BUSY, experiment=f"busy_{mode}").run())
+    assert [outcome.month for outcome in outcomes] == ["2024-02", "2024-03"]
+    sources = set()
+    for outcome in outcomes:
+        verdicts = {result.gate: result for result in outcome.gates}
+        warned = {name for name, result in verdicts.items() if result.status is not GateStatus.PASSED}
+        assert warned <= {"signal_skill"}
+        assert "last outcome" in verdicts["walk_forward"].message
+        assert "no skill: indistinguishable from chance" in verdicts["signal_skill"].message
+        sources |= set(outcome.tables["deltas"]["source"].to_pylist())
+        assert outcome.tables["orders"].num_rows > 50
+    assert {"stop_loss", "take_profit", "trade", "funding"} <= sources
+    notes = outcomes[0].published.manifest.data_usage.stand_ins
+    assert any("stands in for the reference of BTC" in note for note in notes)
+    assert any("binance:Perp:BTCUSD, which has no series of its own" in note for note in notes) == ("btc_" in mode[10:])
+
+
+def test_a_month_goes_on_from_a_checkpoint_with_an_open_bracket(trained: Workspace, tmp_path: Path) -> None:
+    """Two months in one go, and one after the other by two processes that share nothing but the checkpoint."""
+    mode, folder = MODES[1], tmp_path / "configs"
+    shutil.copytree(trained.config.path, folder)
+    file = folder / "modes" / f"{mode}.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["strategy"] |= {key.partition(".")[2]: value for key, value in BUSY.items()}
+    file.write_text(yaml.safe_dump(content))
+    checkpoints = []
+    for name, ranges in (("whole", [("2024-02", "2024-03")]), ("parts", [("2024-02", "2024-02"), ("2024-03",) * 2])):
+        shutil.copytree(trained.validated.base, tmp_path / name / "validated")
+        workspace = Workspace(tmp_path / name, folder)
+        for first, last in ranges:
+            assert list(plan_backtest(workspace, mode, first=first, last=last).run())
+        checkpoints.append([workspace.results.checkpoint(mode, month) for month in ("2024-02", "2024-03")])
+    assert checkpoints[0][0].positions["binance:Perp:BTCUSD"].bracket is not None
+    assert [state.to_json() for state in checkpoints[0]] == [state.to_json() for state in checkpoints[1]]
+
+
+def test_a_mode_without_signals_says_how_to_get_them(sample_validated: Path, configs: Path, tmp_path: Path) -> None:
+    _copied(sample_validated, tmp_path / "root" / "validated", ("2024-01",))
+    workspace = Workspace(tmp_path / "root", configs)
+    with pytest.raises(DataError, match="train its model with `basis signals`"):
+        list(plan_backtest(workspace, MODES[0], first="2024-01", last="2024-01").run())
+
+
+def test_without_scikit_learn_training_names_the_extra(trained: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [
+        name for name in sys.modules if name.startswith(("basis_pipeline.ml.", "basis_pipeline.runs.signal_t"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(ConfigError, match=r"basis-pipeline\[ml\]"):
+        train_signals(trained, MODEL)
+
+
+@pytest.fixture
+def with_file(sample_raw: Path, configs: Path, tmp_path: Path) -> Callable[[pd.DataFrame], tuple[Workspace, list[str]]]:
+    """A root whose signals come from `mine_BTCUSDT_signals_5m.csv`, and what ingestion objects to."""
+
+    def made(signals: pd.DataFrame) -> tuple[Workspace, list[str]]:
+        raw = tmp_path / "raw"
+        raw.mkdir()
+        for pattern in ("binance_BTCUSDT_perp_5m*", "binance_BTCUSDT_funding_8h*"):
+            for file in sample_raw.rglob(pattern):
+                shutil.copy(file, raw / file.name)
+        signals.to_csv(raw / "mine_BTCUSDT_signals_5m.csv", index=False)
+        workspace = Workspace(tmp_path / "root", configs)
+        report = ingest(workspace.root, raw, config_dir=configs)
+        return workspace, [str(finding) for finding in report.errors]
+
+    return made
+
+
+def _january(**changes: object) -> pd.DataFrame:
+    stamps = pd.date_range("2024-01-01", "2024-02-01", freq="5min", inclusive="left", tz="UTC")
+    frame = pd.DataFrame(
+        {"timestamp": stamps.strftime("%Y-%m-%dT%H:%M:%SZ"), "signal": "hold", "confidence": 0.0, "sd": 0.0}
+    )
+    return frame.assign(**changes)
+
+
+def test_signals_may_come_from_a_file(with_file: Callable[[pd.DataFrame], tuple[Workspace, list[str]]]) -> None:
+    """Long from 2 January 12:00 on; the mode buys at exactly that step and holds what is not stopped."""
+    signals = _january()
+    entry = 36 * 12
+    signals.loc[entry, ["signal", "confidence", "sd"]] = ["long", 0.9, 0.05]
+    workspace, errors = with_file(signals)
+    assert not errors
+    plan = plan_backtest(workspace, MODES[0], first="2024-01", last="2024-01", overrides={"strategy.model": "mine"})
+    (outcome,) = plan.run()
+    orders = outcome.tables["orders"]
+    stamps = orders[TIMESTAMP].to_numpy().astype("datetime64[us]").astype(np.int64)
+    assert stamps.tolist() == [month_start("2024-01") + entry * 300_000_000]
+    verdicts = {result.gate: result.message for result in outcome.gates}
+    assert verdicts["walk_forward"] == "does not apply: no signals of a model trained here"
+    assert verdicts["first_loop_action"].endswith("allow_flat_start: the mode may wait for a signal")
+
+
+def test_a_word_that_is_no_signal_is_refused_with_its_row(
+    with_file: Callable[[pd.DataFrame], tuple[Workspace, list[str]]],
+) -> None:
+    signals = _january()
+    signals.loc[10, "signal"] = "buy"
+    _, (error,) = with_file(signals)
+    assert "signals_5m.csv:12:signal" in error
+    assert "('long', 'short', 'neutral', 'hold')" in error
+    assert "'buy'" in error

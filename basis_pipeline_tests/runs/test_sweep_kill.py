@@ -1,0 +1,98 @@
+"""Killing a sweep at any moment: no process stays behind, no finished point is run again, the end is the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.runs.conftest import CONFIGS
+
+pytestmark = pytest.mark.slow
+COMMAND = [
+    *(sys.executable, "-m", "basis_pipeline", "sweep", "--mode", "btc_basis", "--name", "killed", "--workers", "2"),
+    *("--from", "2024-01", "--to", "2024-06", "--grid", "strategy.spot_fraction=0.5,0.52,0.54,0.56,0.58,0.6,0.62,0.64"),
+]
+
+
+def start(workspace: Workspace) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"BASIS_DATA_DIR": str(workspace.root.path), "BASIS_CONFIG_DIR": str(CONFIGS)}
+    return subprocess.Popen(COMMAND, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def finished(workspace: Workspace) -> dict[str, int]:
+    """Time of publication (ns) by point."""
+    found = (workspace.results.base / "sweeps" / "_manifests" / "sweep=killed").rglob("mode=*.json")
+    return {path.parent.name: path.stat().st_mtime_ns for path in found}
+
+
+def tables(workspace: Workspace) -> list[dict[str, object]]:
+    (published,) = workspace.sweeps.sweeps()
+    return [
+        file for name in ("points", "metrics", "equity") for file in workspace.sweeps.read(published, name).to_pylist()
+    ]
+
+
+def children(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def ended(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_sweep_that_is_killed_goes_on_where_it_was(
+    sample_validated: Path, open_workspace: Callable[..., Workspace]
+) -> None:
+    untouched = open_workspace(sample_validated, "untouched")
+    assert start(untouched).wait() == 0
+    killed = open_workspace(sample_validated, "killed")
+    process = start(killed)
+    wait_until(lambda: len(finished(killed)) >= 3)
+    workers = children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(workers) >= 2
+    wait_until(lambda: all(map(ended, workers)), seconds=20.0)
+    before = finished(killed)
+    assert 3 <= len(before) < 8, "it was killed on its way"
+    assert start(killed).wait() == 0
+    after = finished(killed)
+    assert {point: after[point] for point in before} == before, "no finished point was published again"
+    assert tables(killed) == tables(untouched)
+    assert list((killed.results.base / "sweeps").rglob(".*.tmp")) == []
+
+
+def test_a_worker_that_is_killed_ends_the_sweep_with_one_message_and_it_can_go_on(
+    sample_validated: Path, open_workspace: Callable[..., Workspace]
+) -> None:
+    workspace = open_workspace(sample_validated)
+    environment = os.environ | {"BASIS_DATA_DIR": str(workspace.root.path), "BASIS_CONFIG_DIR": str(CONFIGS)}
+    process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(finished(workspace)) >= 1)
+    workers = [pid for pid in children(process.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    os.kill(workers[-1], signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a worker process of sweep killed ended unexpectedly" in said
+    assert "Traceback" not in said
+    assert start(workspace).wait() == 0
+    assert len(finished(workspace)) == 8
