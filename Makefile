@@ -22,7 +22,7 @@ test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run 
 	$(BIN)/pytest -m "slow and not cluster" basis_pipeline_tests
 
 test-cluster: .venv/.ready-services ## tests against an object store, PostgreSQL and Ray, all on loopback
-	$(BIN)/pytest -m cluster basis_pipeline_tests/cluster
+	$(BIN)/pytest -n 2 --dist loadfile -m cluster basis_pipeline_tests/cluster
 
 dev: .venv/.ready$(if $(PROFILE),-cluster) ## Dagster UI on loopback; DATA= picks the data root, PORT= the port, PROFILE=cluster PostgreSQL
 	$(BIN)/basis dev $(if $(PORT),--port $(PORT)) $(if $(PROFILE),--profile $(PROFILE))
