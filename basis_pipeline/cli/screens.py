@@ -21,7 +21,6 @@ from basis_pipeline.runs.ingest import IngestReport
 from basis_pipeline.runs.modes import ModeDescription
 from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
 from basis_pipeline.runs.signals import SignalMonth
-from basis_pipeline.runs.workspace import Location
 
 Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
 """Modes by series; asked only where a check failed, so that a wrong mode file does not stop an ingestion."""
@@ -261,7 +260,7 @@ def table(answer: pa.Table, *, as_csv: bool) -> None:
         say(f"{len(rows) - _SHOWN_ROWS:,} more rows; --csv prints them all")
 
 
-def next_steps(root: Location, overview: Location) -> None:
+def next_steps(root: str, overview: str) -> None:
     """What to open after `make run`."""
     say(f"\noverview  {overview}")
     say(f'SQL       BASIS_DATA_DIR={root} .venv/bin/basis query "{_EXAMPLE}"')

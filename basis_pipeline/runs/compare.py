@@ -15,7 +15,8 @@ from basis_pipeline.results.comparison import (
     load_comparison,
 )
 from basis_pipeline.results.comparison_page import write_comparison, written
-from basis_pipeline.runs.workspace import Location, Workspace
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 __all__ = ["ComparisonReport", "compare", "compare_with_standing", "written"]
 

@@ -17,7 +17,7 @@ from basis_pipeline.results.sweep_store import SweepStore
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.locations import Location, location_of
 
-__all__ = ["VARIABLES", "Location", "SystemClock", "Workspace", "WorkspaceAddress"]
+__all__ = ["VARIABLES", "SystemClock", "Workspace", "WorkspaceAddress"]
 
 
 class Workspace:
