@@ -61,6 +61,6 @@ def _check_database() -> None:
     try:
         psycopg2.connect(url.replace(_SCHEME, "postgresql://", 1), connect_timeout=_SECONDS).close()
     except psycopg2.OperationalError as error:
-        said = str(error).strip().splitlines()[-1]
+        said = " ".join(str(error).split())
         remedy = f"start the database, or correct {POSTGRES_URL}."
         raise ConfigError(f"the database of {POSTGRES_URL} cannot be used: {said}", remedy=remedy) from None
