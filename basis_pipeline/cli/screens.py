@@ -250,7 +250,7 @@ def answer(found: pa.Table, kind: Format, output: Path | None) -> None:
     say(f"wrote {found.num_rows:,} rows to {output}")
 
 
-def next_steps(root: Path, overview: Path) -> None:
+def next_steps(root: str, overview: str) -> None:
     """What to open after `make run`."""
     say(f"\noverview  {overview}")
     say(f'SQL       BASIS_DATA_DIR={root} .venv/bin/basis query "{_EXAMPLE}"')
