@@ -43,7 +43,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         prices: USDT by asset.
         last, mark, high, low: by position key; each defaults to the one before it, `last` to the asset's price.
         opened: by position key, first mark of the bar that ended; defaults to `mark`.
-        signal: what a model says, e.g. ("long", 0.7, 0.01) for confidence and standard deviation.
+        signal: what a model says, e.g. ("long", 0.7, 0.01) for confidence and standard deviation; its drift may follow.
         index: by position key of an Aave slot, default 1.
         ratio: by token, ETH per staked token at the protocol, default 1; `last` defaults to it times the price.
         rewards: distributions known from this step on: (position key, start, end, rate).
@@ -58,7 +58,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     high: ByKey = {}
     low: ByKey = {}
     opened: ByKey = {}
-    signal: tuple[str, float, float] | None = None
+    signal: tuple[str, float, float] | tuple[str, float, float, float | None] | None = None
     index: ByKey = {}
     ratio: ByKey = {}
     rewards: tuple[tuple[str, int, int, float], ...] = ()

@@ -24,7 +24,7 @@ from basis_pipeline.runs.ingest import ingest as run_ingest
 from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.pipeline import run_pipeline
 from basis_pipeline.runs.sample_data import make_sample_data
-from basis_pipeline.runs.signals import train_signals
+from basis_pipeline.runs.signals import train_signals, warm_up
 from basis_pipeline.runs.workspace import VARIABLES, Workspace
 
 _EPILOG = "\b\nEnvironment:\n" + "\n".join(f"  {name:22}{what}" for name, what in VARIABLES.items())
@@ -93,6 +93,8 @@ def signals(workspace: Workspace, model: str) -> None:
     """Train MODEL walk-forward, month by month, and publish its signals; says what they are worth."""
     with screens.progress("signals") as progress:
         months = train_signals(workspace, model, progress)
+    learnt = warm_up(workspace, model)
+    screens.say(f"warm-up: {learnt[0]} to {learnt[-1]}, without a prediction")
     screens.signal_months(months)
 
 

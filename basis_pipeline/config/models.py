@@ -162,7 +162,9 @@ class DirectionalStrategy(Model):
     sd_cap_bp: Annotated[float, Field(gt=0.0, le=4_000.0)] = 1_000.0
     minimum_edge: NotNegative = Field(default=1.0, description="expected gain / round-trip cost to open at all")
     target_sd: Positive | None = Field(default=None, description="size x predicted sd is held at this; default full")
-    allow_flat_start: bool = Field(default=False, description="the first loop, or a month, may pass without an order")
+    max_hold_bars: Annotated[int, Field(ge=1)] | None = Field(default=None, description="longest time in a position")
+    drift: BandFile = Field(default=BandFile(warn=0.1, breach=0.25), description="stability index of predictions")
+    allow_flat_start: bool = Field(default=False, description="the first loop may pass without an order (R56)")
 
     @model_validator(mode="after")
     def _bounds(self) -> DirectionalStrategy:

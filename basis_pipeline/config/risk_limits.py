@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from basis_pipeline.config.models import ModeFile, StackFile
+from basis_pipeline.config.models import DirectionalStrategy, ModeFile, StackFile
 from basis_pipeline.domain.settings import Band, DeltaLimits, HealthLimits, MarginLimits, RiskLimits, RiskType
 from basis_pipeline.gates.evidence import GateThresholds
 
@@ -22,7 +22,7 @@ _SHAPE_RISKS = {
     "basis": _PAIR_RISKS,
     "staking": _STACK_RISKS,
     "hedged_staking": (*_PAIR_RISKS, *_STACK_RISKS),
-    "directional": (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN),
+    "directional": (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN, RiskType.PREDICTED_SD, RiskType.MODEL_DRIFT),
 }
 
 
@@ -36,6 +36,9 @@ def risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
         max_drawdown=mode.max_drawdown,
         funding_floor_apr=mode.funding_floor_apr,
     )
+    if isinstance(strategy, DirectionalStrategy):
+        cap, drift = strategy.sd_cap_bp * 1e-4, Band(strategy.drift.warn, strategy.drift.breach)
+        return replace(limits, predicted_sd=cap, drift=drift)
     return _with_stack(limits, strategy) if isinstance(strategy, StackFile) else limits
 
 

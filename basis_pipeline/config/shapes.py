@@ -66,6 +66,7 @@ def _directional(mode: ModeFile, strategy: DirectionalStrategy, settings: Engine
         sd_floor=strategy.sd_floor_bp * 1e-4,
         sd_cap=strategy.sd_cap_bp * 1e-4,
         minimum_edge=strategy.minimum_edge,
+        max_hold=None if strategy.max_hold_bars is None else strategy.max_hold_bars * settings.step,
         target_sd=strategy.target_sd,
     )
 

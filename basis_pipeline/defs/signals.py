@@ -8,7 +8,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.evidence import Estimate
-from basis_pipeline.runs.signals import CANDLES, SignalMonth, train_signals
+from basis_pipeline.runs.signals import CANDLES, SignalMonth, train_signals, warm_up
 
 
 def signals_name(model: str) -> str:
@@ -30,11 +30,13 @@ def signals_asset(model: str, description: str) -> dg.AssetsDefinition:
     )
     def signals(workspace: WorkspaceResource) -> dg.MaterializeResult[None]:
         with refusals():
-            months = train_signals(workspace.open(), model)
+            opened = workspace.open()
+            months, learnt = train_signals(opened, model), warm_up(opened, model)
         shown = sum(month.evidence.skill is not None and month.evidence.skill.shown for month in months)
         return dg.MaterializeResult(
             metadata={
                 "months": len(months),
+                "warm-up, without a prediction": f"{learnt[0]} to {learnt[-1]}",
                 "months trained now": sum(month.trained for month in months),
                 "months with skill": shown,
                 "out of sample": dg.MetadataValue.table([_row(month) for month in months]),

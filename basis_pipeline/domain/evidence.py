@@ -139,7 +139,8 @@ class SignalEvidence(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         model: its name.
         digest: of what the model says.
-        fingerprint: of everything the month's model is a function of: specification, code, candles.
+        inputs: digest of the model's file and of the candles it looks at.
+        fingerprint: of everything the month's model is a function of: inputs, code, library.
         training_months: months it was trained on, first and last.
         rows: rows it was trained on.
         first_row, last_row: when the first and the last of them could have been acted on, microseconds UTC.
@@ -150,6 +151,7 @@ class SignalEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     digest: str
+    inputs: str
     fingerprint: str
     training_months: tuple[str, str]
     rows: int

@@ -28,11 +28,13 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
         direction: what it says.
         confidence: probability that it is right, 0..1; 0 for `hold`.
         sd: standard deviation of the return it expects over its horizon, fraction; 0 where it has none.
+        drift: population stability index of its latest predictions against those of its training; None where unknown.
     """
 
     direction: Direction
     confidence: float
     sd: float
+    drift: float | None = None
 
 
 class Distribution(msgspec.Struct, frozen=True, gc=False):

@@ -85,6 +85,7 @@ class StrategyView(msgspec.Struct, frozen=True):
         margin_multiple: size for this multiple of the strategy's own margin ratio.
         levered: whether a stack is sized with its debt.
         exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
+        held_since: when the position that follows a signal was opened.
     """
 
     snapshot: ChainSnapshot
@@ -93,6 +94,7 @@ class StrategyView(msgspec.Struct, frozen=True):
     margin_multiple: float = 1.0
     levered: bool = True
     exposure: float = 1.0
+    held_since: int = 0
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -100,6 +100,8 @@ class Risk(msgspec.Struct, frozen=True, gc=False):
         drawdown: 1 - equity per share-class unit / its peak, flows excluded; 0 at a peak.
         peg_discount: what a staked token sells for over its protocol ratio, less one; negative = discount.
         borrow_apr: growth of the borrow index over the last whole day, per year.
+        predicted_sd: standard deviation of the return that the model expects over its horizon.
+        model_drift: stability index of the model's latest predictions; 0: they are as in training.
         findings: what is outside its limits, worst first.
     """
 
@@ -113,6 +115,8 @@ class Risk(msgspec.Struct, frozen=True, gc=False):
     findings: tuple[RiskFinding, ...] = ()
     peg_discount: float | None = None
     borrow_apr: float | None = None
+    predicted_sd: float | None = None
+    model_drift: float | None = None
 
 
 class PnL(msgspec.Struct, frozen=True, gc=False):

@@ -35,6 +35,8 @@ class RiskType(StrEnum):
     PEG_DISCOUNT = "peg_discount"
     BORROW_RATE = "borrow_rate"
     REWARDS = "rewards"
+    PREDICTED_SD = "predicted_sd"
+    MODEL_DRIFT = "model_drift"
 
 
 class MarginLimits(msgspec.Struct, frozen=True):
@@ -67,6 +69,8 @@ class RiskLimits(msgspec.Struct, frozen=True):
     Attributes:
         peg: of the discount of a staked token on its pool.
         borrow: of the yearly cost of debt over the last day.
+        predicted_sd: largest standard deviation that brackets and sizes still follow; beyond it is reported.
+        drift: of the stability index of a model's predictions.
         reward_spike: rewards credited at once, fraction of equity; they are reported, nothing follows.
     """
 
@@ -79,6 +83,8 @@ class RiskLimits(msgspec.Struct, frozen=True):
     peg: Band | None = None
     borrow: Band | None = None
     reward_spike: float = 0.005
+    predicted_sd: float | None = None
+    drift: Band | None = None
 
 
 class HealthLimits(msgspec.Struct, frozen=True):

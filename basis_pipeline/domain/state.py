@@ -81,6 +81,17 @@ class RiskState(msgspec.Struct, frozen=True):
     borrow_apr: float | None = None
 
 
+class Followed(msgspec.Struct, frozen=True):
+    """The position last opened on a signal: its side (-1, 0, 1) and when it was opened.
+
+    The side is kept after the position is closed, until the signal asks for something else: a stop is not undone by
+    the very signal that led to it.
+    """
+
+    side: int = 0
+    since: int = 0
+
+
 class StrategyState(msgspec.Struct, frozen=True):
     """What the strategy manager remembers between steps.
 
@@ -89,6 +100,7 @@ class StrategyState(msgspec.Struct, frozen=True):
         halted: why no entry is planned any more; empty while trading.
         exposure: share of its full size that the book was last sized for.
         awaits_funds: cash was sent for a sizing that is carried out with what has arrived.
+        followed: of a book that follows signals.
         declined_price, declined_at: where and when a plan last could not be carried by cash; None if it could.
     """
 
@@ -98,6 +110,7 @@ class StrategyState(msgspec.Struct, frozen=True):
     declined_price: float | None = None
     declined_at: int | None = None
     awaits_funds: bool = False
+    followed: Followed = Followed()
 
 
 class HoldingMark(msgspec.Struct, frozen=True):

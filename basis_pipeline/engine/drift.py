@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from basis_pipeline.domain.accounting import unscale
+from basis_pipeline.domain.orders import Action
 from basis_pipeline.domain.protocols import Hedge, Strategy, Targets
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings, SteeringLimits
 from basis_pipeline.domain.state import StrategyState
+from basis_pipeline.engine.decisions import Intent
 
 EMPTIED = 1e-9
 """A book is empty when withdrawals have left less than this fraction of it."""
@@ -22,14 +22,30 @@ def reference_after_flow(reference: float | None, flow: float) -> float | None:
     return after if after > EMPTIED * reference else None
 
 
-def idle_cash(settings: EngineSettings, snapshot: ChainSnapshot) -> float:
+def pair_drift(
+    settings: EngineSettings, hedge: Hedge | None, snapshot: ChainSnapshot, reference: float
+) -> tuple[Action, str] | None:
+    """How a price-neutral pair is resized where equity, idle cash or the legs have left their bands, and why."""
+    limits, equity = settings.steering_limits, snapshot.exposure.equity
+    deviation = (equity - reference) / reference
+    if abs(deviation) > limits.equity_deviation:
+        action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
+        return action, f"equity {deviation:+.2%} since the last sizing"
+    if _idle_cash(settings, snapshot) > limits.leg_deviation * equity:
+        return Action.ENTRY_PARTIAL, "idle cash in the wallet"
+    if hedge is not None and _leg_drift(hedge, snapshot) > limits.leg_deviation:
+        return Action.EXIT_PARTIAL, "spot and shorts have drifted apart"
+    return None
+
+
+def _idle_cash(settings: EngineSettings, snapshot: ChainSnapshot) -> float:
     """USDT in the wallet beyond the reserve."""
     slot = settings.capital_slot
     free = snapshot.positions.quantities[slot] * snapshot.market.value[slot]
     return free - settings.reserve_fraction * snapshot.exposure.equity
 
 
-def leg_drift(hedge: Hedge, snapshot: ChainSnapshot) -> float:
+def _leg_drift(hedge: Hedge, snapshot: ChainSnapshot) -> float:
     """| |long| - sum |short| | / long, of the net delta of the legs."""
     quantities, underlying = snapshot.positions.quantities, snapshot.market.underlying
     long = 0.0
@@ -49,12 +65,16 @@ def declined_recently(state: StrategyState, limits: SteeringLimits, price: float
     return timestamp - state.declined_at < limits.retry_after and moved < limits.retry_move
 
 
-def leg_gaps(targets: Targets, snapshot: ChainSnapshot) -> Iterator[tuple[int, float, float]]:
-    """By slot of a target: target - actual in underlying units, and what that is worth in USDT."""
-    market, quantities = snapshot.market, snapshot.positions.quantities
+def leg_intent(settings: EngineSettings, targets: Targets, snapshot: ChainSnapshot) -> Intent | None:
+    """Back to the targets where a leg is off by more than its band, |actual - target| / target in underlying units."""
+    limits, market = settings.steering_limits, snapshot.market
     for slot, target in targets.quantities.items():
-        gap = target - unscale(quantities[slot], market.index[slot])
-        yield slot, gap, abs(gap * market.value[slot]) / market.index[slot]
+        gap = target - unscale(snapshot.positions.quantities[slot], market.index[slot])
+        worth = abs(gap * market.value[slot]) / market.index[slot]
+        if abs(gap) > limits.leg_deviation * target and worth >= limits.min_trade:
+            action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
+            return Intent(action, f"{settings.universe.keys[slot]} is {gap:.6g} from its target {target:.6g}", targets)
+    return None
 
 
 def priced_slot(settings: EngineSettings, strategy: Strategy) -> int:

@@ -1,4 +1,5 @@
-"""Why an entry has to wait although the strategy wants it: dear debt, a token off its peg, gas out of proportion.
+"""Why an entry has to wait although the strategy wants it: dear debt, a token off its peg, a model that has drifted,
+gas out of proportion.
 
 Only entries wait. Nothing is sold for these reasons: a sale would make a discount a loss, and whether dear debt is
 worth repaying is a matter of carry, not of one day. Each function answers with the reason, or with an empty text.
@@ -18,6 +19,7 @@ from basis_pipeline.domain.settings import EngineSettings
 _SUSPENDING = {
     "peg_discount": "staked tokens sell at a discount of {value:.2%}",
     "borrow_apr": "borrowing costs {value:.2%} a year",
+    "model_drift": "the model no longer speaks as in training, stability index {value:.3f}",
 }
 _RESTORED = {
     "health_factor": "health factor {value:.4f} below {limit:g}",

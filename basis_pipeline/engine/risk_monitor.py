@@ -11,6 +11,7 @@ from basis_pipeline.domain.settings import EngineSettings, RiskType
 from basis_pipeline.domain.state import FundingPayment, RiskState
 from basis_pipeline.domain.timeline import DAY, YEAR
 from basis_pipeline.domain.valuation import Health, health_of, margin_ratio
+from basis_pipeline.engine.signal_risk import SignalRisk
 from basis_pipeline.engine.stack_risk import StackRisk
 
 FUNDING_WINDOW = 7 * DAY
@@ -26,6 +27,7 @@ class RiskMonitor:
         self._accounts = settings.margin_accounts
         self._lending = settings.lending
         self._stack = StackRisk(settings) if settings.stack is not None else None
+        self._signals = SignalRisk(settings.risk)
         self._limits = settings.risk
         self._delta_limits = settings.risk.delta if RiskType.DELTA in settings.risk.enabled else None
         self._margin_limits = settings.risk.margin if RiskType.CEX_MARGIN_RATIO in settings.risk.enabled else None
@@ -57,6 +59,8 @@ class RiskMonitor:
         if self._stack is not None:
             discount = self._stack.peg_discount(market)
             found += self._stack.findings(health, discount, state.borrow_apr)
+        if (signal := market.signal) is not None:
+            found += self._signals.findings(signal)
         if deltas:
             found[:0] = self._events(deltas, market, equity)
         if len(found) > 1:
@@ -72,6 +76,8 @@ class RiskMonitor:
             tuple(found),
             discount,
             state.borrow_apr,
+            None if signal is None else signal.sd,
+            None if signal is None else signal.drift,
         )
 
     def commit(self) -> None:

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.records import RiskFinding, RiskLevel
-from basis_pipeline.domain.settings import Band, EngineSettings, HealthLimits, RiskType
+from basis_pipeline.domain.settings import EngineSettings, HealthLimits, RiskType
 from basis_pipeline.domain.state import RiskState
 from basis_pipeline.domain.timeline import DAY, YEAR
 from basis_pipeline.domain.valuation import Health
+from basis_pipeline.engine.limits import above
 
 
 class StackRisk:
@@ -52,8 +53,8 @@ class StackRisk:
         found = [
             _health_factor(health.factor, self._health),
             _loan_to_value(health.loan_to_value, self._loan),
-            _above("peg_discount", None if discount is None else -discount, self._peg, sign=-1.0),
-            _above("borrow_apr", borrow_apr, self._borrow, sign=1.0),
+            above("peg_discount", None if discount is None else -discount, self._peg, sign=-1.0),
+            above("borrow_apr", borrow_apr, self._borrow, sign=1.0),
         ]
         return [finding for finding in found if finding is not None]
 
@@ -75,10 +76,3 @@ def _loan_to_value(value: float | None, limits: HealthLimits | None) -> RiskFind
     if value > upper:
         return RiskFinding("loan_to_value", RiskLevel.BREACH, value, upper)
     return RiskFinding("loan_to_value", RiskLevel.WARNING, value, lower) if value < lower else None
-
-
-def _above(dimension: str, value: float | None, band: Band | None, *, sign: float) -> RiskFinding | None:
-    if value is None or band is None or value <= band.warn:
-        return None
-    level, limit = (RiskLevel.BREACH, band.breach) if value > band.breach else (RiskLevel.WARNING, band.warn)
-    return RiskFinding(dimension, level, sign * value, sign * limit)

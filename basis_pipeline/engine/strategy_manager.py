@@ -12,7 +12,7 @@ from basis_pipeline.domain.orders import Action
 from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
-from basis_pipeline.domain.state import CarryState, StrategyState
+from basis_pipeline.domain.state import CarryState, Followed, StrategyState
 from basis_pipeline.engine import drift
 from basis_pipeline.engine.carry_gate import carry_gate
 from basis_pipeline.engine.decisions import Decision, Intent
@@ -23,7 +23,7 @@ from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
-from basis_pipeline.engine.signal_steering import follow_signal
+from basis_pipeline.engine.signal_steering import follow_signal, opened, renewed
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
@@ -121,7 +121,7 @@ class StrategyManager:
         if self._is_paid_out(snapshot) and not refusal:
             self._close_withdrawals(timestamp, intent)
         elif intent.action is Action.EXIT_FULL and not refusal:
-            self.state = StrategyState(halted=self.state.halted)
+            self.state = self._sized(None)
             if self.state.halted:
                 self._event_logger.decision(timestamp, intent.action, f"{intent.reason}; nothing is held", 0)
         else:
@@ -139,7 +139,7 @@ class StrategyManager:
         unpaid = self._settlements.close_withdrawals()
         reason = f"{intent.reason}; closed with {unpaid:.8g} {self._settings.share_class} unpaid: the book is empty"
         self._event_logger.decision(timestamp, intent.action, reason, 0)
-        self.state = StrategyState(halted=self.state.halted)
+        self.state = self._sized(None)
 
     def executed(self, decision: Decision, snapshot: ChainSnapshot) -> None:
         """Remember the equity a sizing ended with: later deviations are measured from it. Selling dust is no sizing."""
@@ -148,11 +148,15 @@ class StrategyManager:
         if decision.awaits_funds or decision.action is Action.SELL_DUST:
             return
         if decision.action is Action.EXIT_FULL:
-            self.state = StrategyState(halted=self.state.halted)
-        else:
-            self.state = StrategyState(
-                reference_equity=snapshot.exposure.equity, halted=self.state.halted, exposure=decision.exposure
-            )
+            self.state = self._sized(None)
+            return
+        self.state = self._sized(snapshot.exposure.equity, decision.exposure)
+        if self._strategy.steering is Steering.SIGNAL:
+            self.state = replace(self.state, followed=opened(snapshot, self._priced_slot, self.state.followed))
+
+    def _sized(self, reference_equity: float | None, exposure: float = 1.0) -> StrategyState:
+        """After a sizing, or without a book (None): no refusal stands any more."""
+        return StrategyState(reference_equity, self.state.halted, exposure, followed=self.state.followed)
 
     def _intent(self, snapshot: ChainSnapshot) -> Intent | None:
         if snapshot.risk.level >= RiskLevel.BREACH and (intent := self._risk_override(snapshot)):
@@ -165,7 +169,10 @@ class StrategyManager:
 
     def _steer(self, snapshot: ChainSnapshot) -> Intent | None:
         if self._strategy.steering is Steering.SIGNAL:
-            return follow_signal(snapshot, self._strategy.targets(self._view(snapshot)))
+            targets = self._strategy.targets(self._view(snapshot))
+            if renewed(self.state.followed, snapshot, targets):
+                self.state = replace(self.state, followed=Followed())
+            return follow_signal(snapshot, targets, self.state.followed)
         if self.state.reference_equity is None:
             return self._enter(snapshot)
         return self._drift(snapshot, self.state.reference_equity)
@@ -224,27 +231,13 @@ class StrategyManager:
                 if ratio is not None and ratio > self._relever:
                     reason = f"margin ratio {ratio:.4f} at {account.venue} above {self._relever:g}"
                     return self._resize(snapshot, Action.ENTRY_PARTIAL, reason)
-        equity = snapshot.exposure.equity
-        deviation = (equity - reference) / reference
-        if abs(deviation) > self._limits.equity_deviation:
-            action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
-            return self._resize(snapshot, action, f"equity {deviation:+.2%} since the last sizing")
-        if drift.idle_cash(self._settings, snapshot) > self._limits.leg_deviation * equity:
-            return self._resize(snapshot, Action.ENTRY_PARTIAL, "idle cash in the wallet")
-        if self._hedge is not None and drift.leg_drift(self._hedge, snapshot) > self._limits.leg_deviation:
-            return self._resize(snapshot, Action.EXIT_PARTIAL, "spot and shorts have drifted apart")
-        return None
+        drifted = drift.pair_drift(self._settings, self._hedge, snapshot, reference)
+        return self._resize(snapshot, *drifted) if drifted else None
 
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
         targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
-        for slot, gap, worth in drift.leg_gaps(targets, snapshot):
-            target = targets.quantities[slot]
-            if abs(gap) > self._limits.leg_deviation * target and worth >= self._limits.min_trade:
-                action = Action.ENTRY_PARTIAL if gap > 0.0 else Action.EXIT_PARTIAL
-                key = self._settings.universe.keys[slot]
-                return Intent(action, f"{key} is {gap:.6g} from its target {target:.6g}", targets)
-        return None
+        return drift.leg_intent(self._settings, targets, snapshot)
 
     def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
         """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it.
@@ -274,23 +267,24 @@ class StrategyManager:
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
         targets = self._strategy.flat(self._view(snapshot))
-        reason = f"{self.state.halted}: leave the market and halt"
         dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
-        return Intent(Action.EXIT_FULL, reason, targets, urgent=True, dust=dust)
+        why = f"{self.state.halted}: leave the market and halt"
+        return Intent(Action.EXIT_FULL, why, targets, urgent=True, dust=dust)
 
     def _view(
         self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0, spare: float = 0.0
     ) -> StrategyView:
         """`spare`: share-class units to set free beyond the pending withdrawals."""
         pending = (self._settlements.pending_withdrawal + spare) * snapshot.market.share_price
-        equity = max(0.0, snapshot.exposure.equity - pending)
-        return StrategyView(snapshot, equity, pending, margin_multiple, self.carry.levered, exposure)
+        levered, since = self.carry.levered, self.state.followed.since
+        return StrategyView(
+            snapshot, max(0.0, snapshot.exposure.equity - pending), pending, margin_multiple, levered, exposure, since
+        )
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before."""
         flow = snapshot.pnl.flow * snapshot.market.share_price
-        reference = drift.reference_after_flow(self.state.reference_equity, flow)
-        self.state = StrategyState(reference_equity=reference, halted=self.state.halted, exposure=self.state.exposure)
+        self.state = self._sized(drift.reference_after_flow(self.state.reference_equity, flow), self.state.exposure)
 
     def _decline(self, timestamp: int, snapshot: ChainSnapshot) -> None:
         price = self._price(snapshot)

@@ -67,9 +67,10 @@ def lending_growth(evidence: MonthEvidence) -> Finding:
 def stack_growth(evidence: MonthEvidence) -> Finding:
     """Profit before costs and rewards is what ratio, supply index and borrow index paid on what was held.
 
-    Of a book in ETH whose assets all are ETH: the sum of E(t) - E(t-1) - flow(t) less costs, rewards and dust against
-    the sum over positions of q(t-1) x (u(t) - u(t-1)), u = sign x index x ratio, as a fraction of the largest equity
-    so far. Levered that is (r s - l b) / (1 - l) of an unmanaged book, step by step for a managed one.
+    Of a book in ETH whose assets all are ETH: the sum of E(t) - E(t-1) - flow(t) less costs, rewards, dust and what
+    pools paid beside the protocol ratio (basis) against the sum over positions of q(t-1) x (u(t) - u(t-1)), u = sign x
+    index x ratio, as a fraction of the largest equity so far. Levered that is (r s - l b) / (1 - l) of an unmanaged
+    book, step by step for a managed one.
     """
     staked = evidence.universe.slots_of(PositionType.LST)
     if not evidence.profile.coin_share_class or not staked:
@@ -94,6 +95,7 @@ def stack_growth(evidence: MonthEvidence) -> Finding:
 
 
 _BESIDES_GROWTH = (
+    Category.BASIS,
     Category.TRANSACTION_COSTS,
     Category.STAKING_REWARDS,
     Category.DUST,

@@ -23,6 +23,13 @@ DATASETS = (
             ),
             Column("confidence", "probability", "That the direction is right; 0 for hold.", low=0.0, high=1.0),
             Column("sd", "fraction", "Standard deviation of the return over the model's horizon.", low=0.0, high=1.0),
+            Column(
+                "drift",
+                "index",
+                "Population stability index of the last four weeks' predictions against those of training.",
+                nullable=True,
+                low=0.0,
+            ),
         ),
         step=5 * MINUTE,
         max_age=15 * MINUTE,

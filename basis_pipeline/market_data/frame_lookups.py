@@ -67,7 +67,7 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lst_market_rates_1h": Lookup(("market_rate",)),
     "oracle_prices": Lookup(("price",), cadence=DAY),
     "gas_prices_1h": Lookup(("gas_price_gwei",), ("block_timestamp",)),
-    ML_SIGNALS: Lookup(("confidence",), ("signal", "sd")),
+    ML_SIGNALS: Lookup(("confidence",), ("signal", "sd", "drift")),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -163,11 +164,11 @@ def _signals(series: LoadedSeries, steps: Stamps) -> list[Signal | None]:
     series.as_of(steps)
     at = np.searchsorted(series.stamps, steps, side="right") - 1
     directions = tuple(Direction)
-    rows = zip(*(series.columns[name][at].tolist() for name in ("signal", "confidence", "sd")), strict=True)
+    rows = zip(*(series.columns[name][at].tolist() for name in ("signal", "confidence", "sd", "drift")), strict=True)
     fresh = (series.stamps[at] == steps).tolist()
     return [
-        Signal(directions[int(code)], confidence, sd) if now else None
-        for now, (code, confidence, sd) in zip(fresh, rows, strict=True)
+        Signal(directions[int(code)], confidence, sd, None if math.isnan(drift) else drift) if now else None
+        for now, (code, confidence, sd, drift) in zip(fresh, rows, strict=True)
     ]
 
 

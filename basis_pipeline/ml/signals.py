@@ -28,6 +28,7 @@ class SignalColumns(NamedTuple):
     signal: npt.NDArray[np.str_]
     confidence: Floats
     sd: Floats
+    drift: Floats
 
 
 def signals_of(forecast: Forecast) -> SignalColumns:
@@ -41,6 +42,7 @@ def signals_of(forecast: Forecast) -> SignalColumns:
         np.where(unknown, Direction.HOLD, direction).astype(np.str_),
         np.where(unknown, 0.0, np.maximum(probability, 1.0 - probability)),
         np.where(unknown, 0.0, forecast.rows.sd),
+        forecast.drift,
     )
 
 

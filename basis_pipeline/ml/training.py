@@ -18,11 +18,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from basis_pipeline.domain.errors import DataError
-from basis_pipeline.domain.timeline import month_end, month_start, shift_month
-from basis_pipeline.ml.features import Floats, Rows
+from basis_pipeline.domain.timeline import DAY, month_end, month_start, shift_month
+from basis_pipeline.ml.drift import stability_index
+from basis_pipeline.ml.features import STEP, Floats, Rows
 from basis_pipeline.storage.digests import text_digest
 
 MINIMUM_ROWS = 1_000
+DRIFT_WINDOW = 28 * DAY
+"""What a model has said lately: long enough for the hours of a day and the days of a week to even out."""
 
 
 class ModelSpec(msgspec.Struct, frozen=True):
@@ -39,6 +42,7 @@ class Forecast(NamedTuple):
     Attributes:
         rows: the rows of the month.
         probability: that the return over the horizon is positive; NaN where the last bar is missing.
+        drift: how far what the model said in the DRIFT_WINDOW up to each row is from what it said in training.
         trained_on: rows used for training.
         first_row, last_row: when the first and the last of them could have been acted on.
         last_outcome: when the last of their outcomes was known.
@@ -47,6 +51,7 @@ class Forecast(NamedTuple):
 
     rows: Rows
     probability: Floats
+    drift: Floats
     trained_on: int
     first_row: int
     last_row: int
@@ -73,17 +78,21 @@ def forecast(rows: Rows, month: str, spec: ModelSpec) -> Forecast:
             f"{len(past.acts_at)} rows before {month} are too few to train a model on (at least {MINIMUM_ROWS}).",
             remedy="start later, or ingest earlier candles.",
         )
-    asked = rows.where((rows.acts_at >= month_start(month)) & (rows.acts_at < month_end(month)))
+    asked = rows.where((rows.acts_at >= month_start(month) - DRIFT_WINDOW) & (rows.acts_at < month_end(month)))
     # One thread: sums of floats in the order of several would differ in the last bit from run to run.
     with threadpool_limits(1):
         model = _estimator(spec)
         model.fit(past.features, past.outcome > 0.0)
         learnt, said = (_positive(model.predict_proba(part.features)) for part in (past, asked))
     said[~_current(asked)] = np.nan
-    digest = text_digest(*(values.tobytes().hex() for values in (learnt, said)))
+    own = asked.acts_at >= month_start(month)
+    drift = stability_index(learnt, said, DRIFT_WINDOW // STEP)[own]
+    digest = text_digest(*(values.tobytes().hex() for values in (learnt, said[own])))
     acts_at = past.acts_at
     last_outcome = int(past.known_at.max())
-    return Forecast(asked, said, len(acts_at), int(acts_at[0]), int(acts_at[-1]), last_outcome, digest)
+    return Forecast(
+        asked.where(own), said[own], drift, len(acts_at), int(acts_at[0]), int(acts_at[-1]), last_outcome, digest
+    )
 
 
 def _current(rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

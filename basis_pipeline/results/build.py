@@ -6,13 +6,15 @@ USD here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
 
+from basis_pipeline.domain.brackets import Bracket
 from basis_pipeline.domain.position_keys import PositionType, Universe
-from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot
+from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot, Positions
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.results import tables
 from basis_pipeline.results.build_journal import deltas_table, events_table, orders_table
@@ -20,20 +22,23 @@ from basis_pipeline.results.build_risk import LEVELS, risk_table
 from basis_pipeline.results.columns import codes, cycle, floats, integers, matrix, stamps, table_of, triggers
 
 
-def build_tables(log: RunLog, universe: Universe, margin_venues: Sequence[str]) -> dict[str, pa.Table]:
+def build_tables(
+    log: RunLog, universe: Universe, margin_venues: Sequence[str], *, signals: bool = False
+) -> dict[str, pa.Table]:
     """All tables of a run but `metrics`, by name and with the schemas of `tables`.
 
     Args:
         log: what the engine recorded; may be empty, which gives empty tables.
         universe: resolves slots to position keys and assets.
         margin_venues: venue of each entry of `Risk.margin_ratios`.
+        signals: the book follows a model, whose forecasts are dimensions of its risk.
     """
     closings = log.closing_commits
     return {
         "timesteps": _timesteps(closings),
         "positions": _positions(closings, universe),
         "exposures": _exposures(log.commits, universe),
-        "risk": risk_table(log.commits, universe, margin_venues),
+        "risk": risk_table(log.commits, universe, margin_venues, signals=signals),
         "pnl_attribution": _attribution(closings),
         "orders": orders_table(log.orders, universe),
         "deltas": deltas_table(log.deltas, universe),
@@ -88,8 +93,19 @@ def _positions(closings: Sequence[ChainSnapshot], universe: Universe) -> pa.Tabl
         "underlying_quantity": (quantities * indices).ravel(),
         "entry_price": pa.array(entries.ravel(), mask=(~perp | (quantities == 0.0)).ravel()),
         "value_usd": (values * floats(closings, "market.usd")[:, None]).ravel(),
+        "stop_loss": _levels(positions, width, attrgetter("stop_loss")),
+        "take_profit": _levels(positions, width, attrgetter("take_profit")),
     }
     return table_of(tables.POSITIONS, columns)
+
+
+def _levels(positions: Sequence[Positions], width: int, level: Callable[[Bracket], float]) -> pa.Array:
+    """One side of the brackets by timestep and slot; null where a position has none."""
+    levels = np.full((len(positions), width), np.nan)
+    for row, held in enumerate(positions):
+        for slot, bracket in held.brackets:
+            levels[row, slot] = level(bracket)
+    return pa.array(levels.ravel(), mask=np.isnan(levels).ravel())
 
 
 def _exposures(commits: Sequence[ChainSnapshot], universe: Universe) -> pa.Table:

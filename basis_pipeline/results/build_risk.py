@@ -27,7 +27,7 @@ def _margin_ratio(index: int) -> Callable[[Risk], float | None]:
     return lambda risk: risk.margin_ratios[index]
 
 
-def _dimensions(universe: Universe, margin_venues: Sequence[str]) -> list[_Dimension]:
+def _dimensions(universe: Universe, margin_venues: Sequence[str], *, signals: bool) -> list[_Dimension]:
     lending = universe.slots_of(PositionType.A_TOKEN, PositionType.DEBT_TOKEN)
     staked, owed = universe.slots_of(PositionType.LST), universe.slots_of(PositionType.DEBT_TOKEN)
     found = [_Dimension("margin_ratio", venue, _margin_ratio(index)) for index, venue in enumerate(margin_venues)]
@@ -43,12 +43,17 @@ def _dimensions(universe: Universe, margin_venues: Sequence[str]) -> list[_Dimen
     if margin_venues:
         found.append(_Dimension("funding_apr", "", attrgetter("funding_apr")))
     found.append(_Dimension("drawdown", "", attrgetter("drawdown")))
+    if signals:
+        found.append(_Dimension("predicted_sd", "", attrgetter("predicted_sd")))
+        found.append(_Dimension("model_drift", "", attrgetter("model_drift")))
     return found
 
 
-def risk_table(commits: Sequence[ChainSnapshot], universe: Universe, margin_venues: Sequence[str]) -> pa.Table:
+def risk_table(
+    commits: Sequence[ChainSnapshot], universe: Universe, margin_venues: Sequence[str], *, signals: bool
+) -> pa.Table:
     """Every dimension of the mode at every commit, and a row more for a finding outside them, e.g. a liquidation."""
-    dimensions = _dimensions(universe, margin_venues)
+    dimensions = _dimensions(universe, margin_venues, signals=signals)
     regular = _grid(commits, dimensions)
     names = {dimension.name for dimension in dimensions}
     extra = [

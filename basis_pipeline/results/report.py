@@ -25,7 +25,7 @@ from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location, relative_link
 
 _ASSETS = files("basis_pipeline.results") / "assets"
-_RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "funding_apr")
+_RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "funding_apr", "predicted_sd", "model_drift")
 
 
 def write_report(

@@ -20,11 +20,18 @@ class _Delta(msgspec.Struct, frozen=True):
     breach: float | None = None
 
 
+class _Drift(msgspec.Struct, frozen=True):
+    warn: float | None = None
+    breach: float | None = None
+
+
 class _Strategy(msgspec.Struct, frozen=True):
     target_ltv: float | None = None
     ltv_band: float | None = None
     health_factor_derisk: float | None = None
     health_factor_emergency: float | None = None
+    sd_cap_bp: float | None = None
+    drift: _Drift = _Drift()
 
 
 class _Mode(msgspec.Struct, frozen=True):
@@ -46,7 +53,7 @@ def limits_of(config: dict[str, Any]) -> dict[str, list[Level]]:
     """
     mode = msgspec.convert(config, _Config).mode
     margin, strategy, breach = mode.margin_ratio, mode.strategy, mode.delta.breach
-    target = strategy.target_ltv or None
+    target, cap, drift = strategy.target_ltv or None, strategy.sd_cap_bp, strategy.drift
     reduced = target + (strategy.ltv_band or 0.0) if target else None
     found = {
         "margin_ratio": (("derisk", margin.derisk, "--warn", True), ("emergency", margin.emergency, "--loss", True)),
@@ -58,6 +65,8 @@ def limits_of(config: dict[str, Any]) -> dict[str, list[Level]]:
         "delta": (("breach", breach, "--loss", False), ("breach", _negative(breach), "--loss", False)),
         "drawdown": (("exit", _negative(mode.max_drawdown), "--loss", False),),
         "funding_apr": (("floor", mode.funding_floor_apr, "--warn", False),),
+        "predicted_sd": (("cap", None if cap is None else cap * 1e-4, "--warn", False),),
+        "model_drift": (("warn", drift.warn, "--warn", True), ("no entry above", drift.breach, "--loss", True)),
     }
     return {
         dimension: [Level(label, value, colour, kept) for label, value, colour, kept in levels if value is not None]

@@ -65,6 +65,22 @@ _RATIOS = (
         "Funding of the last seven days per year, on the mean notional; negative = the book pays.",
         np.fmin,
     ),
+    _Ratio(
+        "predicted_sd",
+        "Predicted standard deviation",
+        "of price",
+        "percent",
+        "What the model expects the return over its horizon to vary by; stops and sizes follow it up to the cap.",
+        np.fmax,
+    ),
+    _Ratio(
+        "model_drift",
+        "Model drift",
+        "stability index",
+        "money",
+        "How far four weeks of predictions are from those of training: below 0.1 as then, above 0.25 others.",
+        np.fmax,
+    ),
 )
 
 

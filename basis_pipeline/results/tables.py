@@ -94,6 +94,10 @@ POSITIONS = _schema(
     _number("underlying_quantity", "token units", "quantity x liquidity or borrow index"),
     _number("entry_price", USDT, "average entry of a perp position; null without one", nullable=True),
     _number("value_usd", USD, "signed value: debt negative, a perp its unrealised P&L; sums to equity_usd"),
+    _number(
+        "stop_loss", USDT, "price that closes a perp position at a loss, fixed at entry; null without", nullable=True
+    ),
+    _number("take_profit", USDT, "price that closes it at a gain, fixed at entry; null without", nullable=True),
 )
 
 EXPOSURES = _schema(
@@ -117,7 +121,7 @@ RISK = _schema(
     _text(
         "dimension",
         "margin_ratio, health_factor, loan_to_value, borrow_apr, peg_discount, delta_drift, funding_apr, drawdown, "
-        "liquidation or rewards",
+        "predicted_sd, model_drift, liquidation or rewards",
     ),
     _text("venue", "the venue the value belongs to; empty for the whole book"),
     _number("value", FRACTION, "null where the dimension does not apply at that moment", nullable=True),

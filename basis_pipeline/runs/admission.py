@@ -10,9 +10,16 @@ from basis_pipeline.domain.settings import ErrorPolicyName
 from basis_pipeline.domain.timeline import iso, month_start
 from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.freshness import outdated_months
+from basis_pipeline.runs.signals import outdated_signals
 from basis_pipeline.runs.workspace import Workspace
 
 _KEYS_LISTED = 8
+
+
+def check_mode(workspace: Workspace, wired: WiredMode, experiment: str | None) -> None:
+    """What holds for every run of a mode, whichever its months."""
+    check_error_policy(wired, experiment)
+    check_signals(workspace, wired)
 
 
 def check_error_policy(wired: WiredMode, experiment: str | None) -> None:
@@ -56,6 +63,19 @@ def check_configuration(workspace: Workspace, wired: WiredMode) -> None:
         code="STATE-003",
         remedy="restore them, use --reopen to replace the record, or --experiment NAME to keep both.",
     )
+
+
+def check_signals(workspace: Workspace, wired: WiredMode) -> None:
+    """Signals of a model trained here are of today's candles: others would be traded without anybody noticing."""
+    series = wired.frame_spec.signals
+    if series is None or series.venue not in workspace.config.signal_models():
+        return
+    if outdated := outdated_signals(workspace, series.venue):
+        raise StateError(
+            f"signals of {series.venue} were trained on other candles, or by another model file: {_listed(outdated)}.",
+            code="STATE-004",
+            remedy=f"train them again: basis signals {series.venue}.",
+        )
 
 
 def check_experiment(workspace: Workspace, wired: WiredMode, experiment: str, months: Sequence[str]) -> None:

@@ -20,7 +20,6 @@ from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import Timings
-from basis_pipeline.gates.evidence import content_digest
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
@@ -30,7 +29,7 @@ from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsS
 from basis_pipeline.runs import admission
 from basis_pipeline.runs.freshness import data_version
 from basis_pipeline.runs.months import MonthRange, experiment_range, predecessor, standing_range
-from basis_pipeline.runs.simulation import Simulation, evidence_of, rejection, simulate
+from basis_pipeline.runs.simulation import Simulation, month_evidence, rejection, simulate
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
@@ -142,8 +141,8 @@ class Backtest:
         last = month == self.range.months[-1]
         start, end = month_start(month), month_end(month)
         frame = build_frame(self.workspace.validated, self.wired.frame_spec, start, end, allow_open=last)
-        (run, metrics), (again, _) = self._simulate(frame, state), self._simulate(frame, state)
-        evidence = evidence_of(
+        (run, metrics), second = self._simulate(frame, state), self._simulate(frame, state)[0].digest
+        evidence = month_evidence(
             self.workspace.validated,
             self.wired,
             month,
@@ -153,8 +152,8 @@ class Backtest:
             allow_open=last,
             experiment=self.experiment is not None,
         )
-        evidence = replace(evidence, second_digest=content_digest(again.tables, again.state))
-        manifest = self._manifest(month, frame, evaluate(evidence), before, run.timings)
+        verdicts = evaluate(replace(evidence, second_digest=second))
+        manifest = self._manifest(month, frame, verdicts, before, run.timings)
         return self._publish(target, manifest, run, metrics)
 
     def _simulate(self, frame: Frame, state: EngineState | None) -> tuple[Simulation, tuple[Metric, ...]]:
@@ -233,7 +232,7 @@ def plan_backtest(
     wired = wire_mode(workspace.config, mode, overrides)
     if overrides and not experiment:
         experiment = f"{mode}-{text_digest(wired.settings.config_digest, first or '', last or '')[:8]}"
-    admission.check_error_policy(wired, experiment)
+    admission.check_mode(workspace, wired, experiment)
     if experiment:
         months = experiment_range(wired, workspace.validated, first=first, last=last)
         admission.check_flows(wired, months.opening_month)

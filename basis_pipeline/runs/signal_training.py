@@ -20,9 +20,7 @@ from basis_pipeline.ml.training import ModelSpec, forecast
 PRICES = ("open", "high", "low", "close", "volume")
 
 
-def train_month(
-    file: SignalModelFile, candles: pa.Table, month: str, fingerprint: str
-) -> tuple[pa.Table, SignalEvidence]:
+def train_month(file: SignalModelFile, candles: pa.Table, month: str) -> tuple[pa.Table, SignalEvidence]:
     """Signals of `month` and where they come from; `candles` are 5-minute bars up to the end of the month."""
     spec = ModelSpec(file.estimator, file.horizon_bars, file.training_months)
     stamps = candles.column(TIMESTAMP).to_numpy().astype("datetime64[us]").astype(np.int64)
@@ -33,7 +31,8 @@ def train_month(
     evidence = SignalEvidence(
         model=file.name,
         digest=said.digest,
-        fingerprint=fingerprint,
+        inputs="",
+        fingerprint="",
         training_months=(month_of(said.first_row), shift_month(month, -1)),
         rows=said.trained_on,
         first_row=said.first_row,

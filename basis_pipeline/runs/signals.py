@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 
 from basis_pipeline.config.models import DirectionalStrategy
 from basis_pipeline.config.signal_models import SignalModelFile
@@ -26,6 +27,7 @@ from basis_pipeline.market_data.checks.coverage import coverage_of
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 from basis_pipeline.market_data.manifests import MonthBody, RowCounts
+from basis_pipeline.market_data.requirements import SeriesRef
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore, month_path, series_path
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -37,7 +39,7 @@ _LOOK_BACK = 1
 """Months before the first training row that features may look into."""
 
 Progress = Callable[[str, int, int], None]
-TrainMonth = Callable[[SignalModelFile, pa.Table, str, str], tuple[pa.Table, SignalEvidence]]
+TrainMonth = Callable[[SignalModelFile, pa.Table, str], tuple[pa.Table, SignalEvidence]]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ def model_of(workspace: Workspace, mode: str) -> str | None:
     if not isinstance(strategy, DirectionalStrategy):
         return None
     return strategy.model if strategy.model in workspace.config.signal_models() else None
+
+
+def evidence_of(store: ValidatedStore, series: SeriesRef | None, month: str) -> SignalEvidence | None:
+    """`signal_evidence` of the series a mode reads; None for a mode that follows no model."""
+    return signal_evidence(store, series.venue, series.symbol, month) if series else None
 
 
 def signal_evidence(store: ValidatedStore, model: str, symbol: str, month: str) -> SignalEvidence | None:
@@ -102,6 +109,23 @@ def train_signals(workspace: Workspace, model: str, progress: Progress | None = 
     return done
 
 
+def warm_up(workspace: Workspace, model: str) -> tuple[str, ...]:
+    """Months of candles before the first prediction of `model` (R76): they are learnt from, and nothing is said."""
+    file = workspace.config.signal_model(model)
+    return workspace.validated.months(CANDLES, file.venue, file.symbol)[: file.warm_up_months]
+
+
+def outdated_signals(workspace: Workspace, model: str) -> list[str]:
+    """Published months whose model file or candles are others today than when they were trained."""
+    file, store = workspace.config.signal_model(model), workspace.validated
+    found = []
+    for month in store.months(ML_SIGNALS, model, file.symbol):
+        evidence = signal_evidence(store, model, file.symbol, month)
+        if evidence is not None and evidence.inputs != _inputs(store, file, month)[0]:
+            found.append(month)
+    return found
+
+
 def _months(file: SignalModelFile, store: ValidatedStore) -> tuple[str, ...]:
     """Months of candles after the warm-up (R76)."""
     candles = store.months(CANDLES, file.venue, file.symbol)
@@ -116,19 +140,25 @@ def _months(file: SignalModelFile, store: ValidatedStore) -> tuple[str, ...]:
 
 
 def _month(store: ValidatedStore, file: SignalModelFile, month: str, train: TrainMonth) -> SignalMonth:
-    first = shift_month(month, -file.training_months - _LOOK_BACK)
-    seen = store.generations(CANDLES, file.venue, file.symbol, months_between(first, month))
-    fingerprint = text_digest(
-        file.model_dump_json(), _code_digest(), *(f"{name}={generation}" for name, generation in sorted(seen.items()))
-    )
+    inputs, seen = _inputs(store, file, month)
+    fingerprint = text_digest(inputs, _code_digest())
     before = _told(store, file.name, file.symbol, month)
     if before is not None and before.get("fingerprint") == fingerprint:
         return SignalMonth(month, msgspec.convert(before, SignalEvidence), trained=False)
     candles = store.read(CANDLES, file.venue, file.symbol, month_start(min(seen)), month_end(month), pinned=seen)
-    table, evidence = train(file, candles, month, fingerprint)
+    table, evidence = train(file, candles, month)
+    evidence = replace(evidence, inputs=inputs, fingerprint=fingerprint)
     body = _body(file, month, table).to_builtins() | {_EVIDENCE: msgspec.to_builtins(evidence)}
     store.publications(ML_SIGNALS).publish(month_path(file.name, file.symbol, month), {ML_SIGNALS: table}, body)
     return SignalMonth(month, evidence, trained=True)
+
+
+def _inputs(store: ValidatedStore, file: SignalModelFile, month: str) -> tuple[str, dict[str, str]]:
+    """Digest of the model's file and of the candles that the model of `month` sees, and their generations."""
+    first = shift_month(month, -file.training_months - _LOOK_BACK)
+    seen = store.generations(CANDLES, file.venue, file.symbol, months_between(first, month))
+    candles = (f"{name}={generation}" for name, generation in sorted(seen.items()))
+    return text_digest(file.model_dump_json(), *candles), seen
 
 
 def _body(file: SignalModelFile, month: str, table: pa.Table) -> MonthBody:

@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from basis_pipeline.config.wiring import WiredMode
-from basis_pipeline.domain.evidence import GateResult, SignalEvidence
+from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.gates.evidence import MonthEvidence
+from basis_pipeline.gates.evidence import MonthEvidence, content_digest
 from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.market_data.frame import Frame
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.build import build_tables
-from basis_pipeline.runs.signals import signal_evidence
+from basis_pipeline.runs.signals import evidence_of
 from basis_pipeline.runs.workspace import SystemClock
 
 
@@ -27,6 +27,10 @@ class Simulation(NamedTuple):
     tables: dict[str, pa.Table]
     state: EngineState
     timings: Timings
+
+    @property
+    def digest(self) -> str:
+        return content_digest(self.tables, self.state)
 
 
 def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simulation:
@@ -45,7 +49,7 @@ def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simul
     return Simulation(_tables(wired, engine), engine.state(), log.moments.timings())
 
 
-def evidence_of(
+def month_evidence(
     validated: ValidatedStore,
     wired: WiredMode,
     month: str,
@@ -69,7 +73,7 @@ def evidence_of(
         previous=before,
         allow_open=allow_open,
         experiment=experiment,
-        signals=_signals(validated, wired, month),
+        signals=evidence_of(validated, wired.frame_spec.signals, month),
     )
 
 
@@ -78,15 +82,10 @@ def rejection(wired: WiredMode, month: str, failure: GateResult) -> str:
     return f"{wired.name} {month}: gate {failure.gate} failed: {failure.message} ({failure.threshold})."
 
 
-def _signals(validated: ValidatedStore, wired: WiredMode, month: str) -> SignalEvidence | None:
-    series = wired.frame_spec.signals
-    return signal_evidence(validated, series.venue, series.symbol, month) if series else None
-
-
 def _tables(wired: WiredMode, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
     settings = wired.settings
     venues = [account.venue for account in settings.margin_accounts]
-    tables = build_tables(engine.log, settings.universe, venues)
+    tables = build_tables(engine.log, settings.universe, venues, signals=wired.frame_spec.signals is not None)
     if wired.tracked_assets != settings.universe.assets:
         exposures = tables["exposures"]
         tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(wired.tracked_assets))

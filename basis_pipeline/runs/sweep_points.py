@@ -22,7 +22,7 @@ from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
 from basis_pipeline.results.sweep_tables import daily_equity
 from basis_pipeline.results.sweep_types import PointResult, PointStatus, SweepPoint
 from basis_pipeline.runs.backtest import plan_backtest
-from basis_pipeline.runs.simulation import evidence_of, rejection, simulate
+from basis_pipeline.runs.simulation import month_evidence, rejection, simulate
 from basis_pipeline.runs.sweep_frames import FrameCache, RangeFrames
 from basis_pipeline.runs.sweep_plan import finished
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
@@ -96,7 +96,7 @@ class PointRunner:
         for month in frames.months:
             frame, last = frames.frame(month), month == frames.months[-1]
             run = simulate(wired, frame, state)
-            evidence = evidence_of(
+            evidence = month_evidence(
                 store, wired, month, before=state, frame=frame, run=run, allow_open=last, experiment=True
             )
             verdicts += evaluate(evidence, GATES_OF_ONE_PASS)

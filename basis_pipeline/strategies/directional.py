@@ -2,7 +2,8 @@
 
 With equity E, size limit m and price P a linear position is m E / P base units, an inverse one m E USD contracts. The
 side follows the signal; its stop-loss and take-profit are fixed at entry, stop_sd and profit_sd standard deviations of
-the predicted return away, the standard deviation held between a floor and a cap.
+the predicted return away, the standard deviation held between a floor and a cap. A position is closed by the first of
+stop-loss, take-profit, a signal to be flat or on the other side, and the longest time to hold it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from basis_pipeline.domain.brackets import BracketDistances
 from basis_pipeline.domain.market import Direction, Signal
 from basis_pipeline.domain.protocols import StrategyView, Targets
 from basis_pipeline.domain.settings import Steering
+from basis_pipeline.domain.timeline import iso
 from basis_pipeline.domain.valuation import round_down
 from basis_pipeline.domain.venue_rules import TradeRules
 
@@ -30,6 +32,7 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
         sd_floor, sd_cap: bounds of the standard deviation, fractions.
         minimum_edge: a position is opened only if what it can expect, (2 confidence - 1) x take_profit_sd x sd,
             exceeds this multiple of its round-trip cost.
+        max_hold: microseconds after which a position is closed; None: it is held until the signal changes.
         target_sd: scale the size down so that size x sd stays at this fraction of equity; None: full size.
     """
 
@@ -42,6 +45,7 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
     sd_floor: float
     sd_cap: float
     minimum_edge: float
+    max_hold: int | None = None
     target_sd: float | None = None
     steering: Steering = Steering.SIGNAL
     hedge: None = None
@@ -51,6 +55,8 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
         signal = view.snapshot.market.signal
         held = view.snapshot.positions.quantities[self.perp_slot]
         side = _side_of(held) if signal is None else self._side(signal, held, view)
+        if side == _side_of(held) != 0.0 and self._held_too_long(view):
+            return Targets({self.perp_slot: 0.0}, {}, {}, f"held since {iso(view.held_since)}")
         if side == 0.0:
             return Targets({self.perp_slot: 0.0}, {}, {}, _words(signal))
         sd = self._clipped(signal)
@@ -70,6 +76,9 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
             return side
         wanted = _SIDES[signal.direction]
         return wanted if wanted == side or self._pays(signal, view) else side
+
+    def _held_too_long(self, view: StrategyView) -> bool:
+        return self.max_hold is not None and view.snapshot.timestamp - view.held_since >= self.max_hold
 
     def _pays(self, signal: Signal, view: StrategyView) -> bool:
         slippage = self.rules.slippage.fraction(self.max_position_size * view.equity * view.snapshot.market.usd)

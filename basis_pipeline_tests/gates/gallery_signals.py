@@ -20,6 +20,7 @@ SKILL = OutOfSampleSkill(
 CLEAN = SignalEvidence(
     model="trees",
     digest="d",
+    inputs="i",
     fingerprint="f",
     training_months=("2023-10", "2023-12"),
     rows=26_000,

@@ -48,7 +48,9 @@ def frame(base: Path, stamps: list[int], signals: list[str], hole: range = range
     for row in hole:
         market.without(PERP_5M, FEBRUARY + row * STEP, FEBRUARY + (row + 1) * STEP)
     store = market.publish(base)
-    table = pd.DataFrame({"timestamp": np.array(stamps), "signal": signals, "confidence": 0.7, "sd": 0.01})
+    table = pd.DataFrame(
+        {"timestamp": np.array(stamps), "signal": signals, "confidence": 0.7, "sd": 0.01, "drift": np.nan}
+    )
     published = to_arrow(table.assign(quality="observed", source_file="a.csv"), dataset("ml_signals"))
     coverage = Coverage(stamps[0], stamps[-1], len(stamps))
     body = MonthBody(*_key(), "2024-02", coverage, RowCounts(kept=len(stamps)), ())

@@ -17,8 +17,8 @@ SIZE = 1_200
 
 def said(probability: Floats, outcome: Floats) -> Forecast:
     stamps = np.arange(len(outcome), dtype=np.int64)
-    blank = np.zeros((len(outcome), 1))
-    return Forecast(Rows(stamps, blank, np.full(len(outcome), 0.01), outcome, stamps), probability, 0, 0, 0, 0, "")
+    blank, flat = np.zeros((len(outcome), 1)), np.full(len(outcome), 0.01)
+    return Forecast(Rows(stamps, blank, flat, outcome, stamps), probability, flat, 0, 0, 0, 0, "")
 
 
 def noise(seed: int) -> tuple[Floats, Floats]:

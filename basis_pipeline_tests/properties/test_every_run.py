@@ -31,7 +31,7 @@ def scale(run: Run, commit: ChainSnapshot) -> float:
 @given(worlds())
 def test_attribution_closes_in_share_class_and_in_usd(world: World) -> None:  # M12, domain F
     run = world.run().go()
-    usd_scale = 1.0 if run.settings.share_class == "USDT" else 5_000.0
+    usd_scale = {"USDT": 1.0, "ETH": 5_000.0, "BTC": 100_000.0}[run.settings.share_class]
     cumulative, cumulative_flow = 0.0, 0.0
     for commit in run.engine.log.closing_commits:
         pnl, bound = commit.pnl, GATE * scale(run, commit)
@@ -57,7 +57,10 @@ def test_equity_is_the_sum_of_what_is_held(world: World) -> None:  # V2, V5: val
         value = 0.0
         for slot, instrument in enumerate(universe):
             quantity, market = commit.positions.quantities[slot], commit.market
-            if instrument.position_type is PositionType.PERP:
+            if instrument.inverse and quantity:
+                coins = quantity / commit.positions.entry_prices[slot] - quantity / market.mark[slot]
+                value += coins * market.price[slot]
+            elif instrument.position_type is PositionType.PERP:
                 value += quantity * (market.mark[slot] - commit.positions.entry_prices[slot])
             else:
                 assert quantity >= 0.0, f"{universe.keys[slot]} is negative"

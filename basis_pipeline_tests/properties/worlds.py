@@ -11,7 +11,9 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import HOUR, MINUTE, iso
 from basis_pipeline_tests.builders import START, Moment, Run, frictionless, steady, wired
 
-MODES = ("btc_basis", "eth_basis", "pure_lending_usdt", "pure_lending_eth")
+DIRECTIONAL = ("ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin")
+MODES = ("btc_basis", "eth_basis", "pure_lending_usdt", "pure_lending_eth", *DIRECTIONAL)
+CAPITAL = {"pure_lending_eth": 40.0, "ml_btc_directional_btc_margin": 2.0}
 PRICES = {"BTC": 50_000.0, "ETH": 2_500.0}
 
 _SPLITS: tuple[dict[str, Any], ...] = (
@@ -29,6 +31,12 @@ _HABITS: tuple[dict[str, Any], ...] = (
     {"venues.binance.transfer_latency_bars": 1, "margin_ratio.derisk": 0.22},
     {"venues.binance.spot_fee_in": "base"},
 )
+_HOLDINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"strategy.target_sd": None},
+    {"strategy.target_sd": None, "strategy.max_position_size": 3.0},
+    {"strategy.target_sd": None, "strategy.max_hold_bars": 2},
+)
 
 
 class World(NamedTuple):
@@ -45,10 +53,10 @@ class World(NamedTuple):
         return Run(self.mode, self.moments, state=state)
 
 
-def flows(capital: float, steps: int) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Deposits and withdrawals between the steps, dust and more than everything included."""
+def flows(capital: float, steps: int, minutes: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Deposits and withdrawals between steps of so many minutes, dust and more than everything included."""
     share = st.one_of(st.floats(-0.95, 0.6), st.sampled_from([-2.0, -1.0, -1e-4, 1e-4]))
-    minute = st.integers(-60, 60 * steps)
+    minute = st.integers(-minutes, minutes * steps)
     flow = st.tuples(minute, share).filter(lambda pair: pair[1] != 0.0)
     as_file = flow.map(lambda pair: {"at": iso(START + pair[0] * MINUTE), "amount": capital * pair[1]})
     return st.lists(as_file, max_size=3)
@@ -57,7 +65,9 @@ def flows(capital: float, steps: int) -> st.SearchStrategy[list[dict[str, Any]]]
 @st.composite
 def overrides(draw: st.DrawFn, name: str, steps: int) -> dict[str, Any]:
     """Flows, a split of venues, a habit of one venue, the worth of a USDT."""
-    typed: dict[str, Any] = {"flows": draw(flows(40.0 if name == "pure_lending_eth" else 1e5, steps))}
+    typed: dict[str, Any] = {"flows": draw(flows(CAPITAL.get(name, 1e5), steps, 5 if name in DIRECTIONAL else 60))}
+    if name in DIRECTIONAL:
+        typed |= draw(st.sampled_from(_HOLDINGS))
     if name.endswith("basis"):
         typed |= draw(st.sampled_from(_SPLITS))
         used = set(wired(name, typed).settings.venues)
@@ -69,11 +79,22 @@ def overrides(draw: st.DrawFn, name: str, steps: int) -> dict[str, Any]:
     return typed
 
 
+def signals() -> st.SearchStrategy[tuple[str, float, float, float | None] | None]:
+    """What a model may say: nothing, or any direction, sure or not, its forecast and drift perhaps too wide."""
+    direction = st.sampled_from(["long", "short", "neutral", "hold"])
+    drift = st.one_of(st.none(), st.floats(0.0, 0.4))
+    return st.one_of(st.none(), st.tuples(direction, st.floats(0.5, 1.0), st.floats(0.0, 0.2), drift))
+
+
 @st.composite
 def markets(draw: st.DrawFn, mode: WiredMode, steps: int, *, torn: bool = True) -> list[Moment]:
     """`steps` moments; with `torn` the venues' prices, marks and wicks leave the reference, and funding is paid."""
     asset, keys = mode.file.asset, mode.settings.universe.keys
-    traded = [key for key in keys if key.endswith((f":{asset}", f"{asset}USDT")) and not key.startswith("wallet")]
+    traded = [
+        key
+        for key in keys
+        if key.endswith((f":{asset}", f"{asset}USDT", f"{asset}USD")) and not key.startswith("wallet")
+    ]
     perps = [key for key in traded if ":Perp:" in key]
     small, gap = st.floats(-0.02, 0.02), st.floats(-0.004, 0.004)
     move = st.one_of(small, small, small, st.floats(-0.2, 0.2))
@@ -88,7 +109,10 @@ def markets(draw: st.DrawFn, mode: WiredMode, steps: int, *, torn: bool = True) 
             wick = draw(st.one_of(st.just(0.0), st.floats(0.0, 0.1)))
             high = {key: max(mark[key], before.get(key, 0.0)) * (1.0 + wick) for key in perps}
             low = {key: min(mark[key], before.get(key, mark[key])) * (1.0 - wick) for key in perps}
-            world, before = {"last": last, "mark": mark, "high": high, "low": low}, mark
+            opened = {key: before.get(key, mark[key]) for key in perps}
+            world, before = {"last": last, "mark": mark, "high": high, "low": low, "opened": opened}, mark
+        if mode.name in DIRECTIONAL:
+            world["signal"] = draw(signals())
         if torn and (START // HOUR + step) % 8 == 0:
             world["funding"] = {v: draw(st.floats(-0.01, 0.01)) for v in ("binance", "bybit", "okx")}
         prices = PRICES | ({asset: price} if asset in PRICES else {})

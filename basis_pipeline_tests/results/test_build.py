@@ -21,7 +21,7 @@ COLUMNS = {
     "timesteps": "timestamp trigger sequence equity_share_class equity_usd net_delta_usd excess_delta_usd "
     "gross_exposure_usd min_margin_ratio min_health_factor step_pnl step_pnl_usd cumulative_pnl cumulative_pnl_usd "
     "flow flow_usd risk_level share_price_usd",
-    "positions": "timestamp position_key quantity underlying_quantity entry_price value_usd",
+    "positions": "timestamp position_key quantity underlying_quantity entry_price value_usd stop_loss take_profit",
     "exposures": "timestamp sequence trigger asset net_delta price_usd net_delta_usd",
     "risk": "timestamp sequence trigger dimension venue value level",
     "pnl_attribution": "timestamp category pnl pnl_usd",

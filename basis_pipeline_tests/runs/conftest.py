@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,3 +45,14 @@ def open_workspace(tmp_path: Path) -> Callable[..., Workspace]:
         return Workspace(root, config_dir)
 
     return opened
+
+
+def copied(validated: Path, target: Path, months: tuple[str, ...]) -> None:
+    """5-minute candles and funding of BTC, the given months, in a folder that may be written to."""
+    for dataset in ("perp_candles_5m", "funding_rates"):
+        series = f"{dataset}/venue=binance/symbol=BTCUSDT"
+        for month in months:
+            shutil.copytree(validated / series / f"month={month}", target / series / f"month={month}")
+            manifest = f"_manifests/{series}/month={month}.json"
+            (target / manifest).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(validated / manifest, target / manifest)

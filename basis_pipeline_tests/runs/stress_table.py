@@ -9,7 +9,6 @@ import re
 import sys
 import tempfile
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +47,7 @@ DEPOSIT = 0.05
 """Of the capital, paid in on the tenth day of every stress month: who enters, and when, shows best on new money."""
 STEP = 5 * MINUTE
 _DIGITS = re.compile(r"[\d.,-]+")
-"""Decisions that differ in figures only are shown once."""
+"""Decisions that differ in figures only are shown once, where they were first made."""
 
 
 class Cell(NamedTuple):
@@ -156,9 +155,11 @@ def page(table: dict[tuple[str, str], Cell]) -> str:
 
 
 def _row(cell: Cell) -> str:
+    alike: dict[str, list[tuple[datetime, str]]] = {}
+    for decision in cell.decisions:
+        alike.setdefault(_DIGITS.sub("", decision[1]), []).append(decision)
     told = []
-    for _, repeated in groupby(cell.decisions, key=lambda decision: _DIGITS.sub("", decision[1])):
-        (stamp, message), *rest = repeated
+    for (stamp, message), *rest in alike.values():
         told.append(f"{stamp:%d %H:%M} {message}" + (f" ({len(rest)} times more)" if rest else ""))
     told += [
         f"{count} {name}" for count, name in zip(cell.stops, ("stop-losses", "take-profits"), strict=True) if count

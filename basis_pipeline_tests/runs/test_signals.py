@@ -12,31 +12,21 @@ import pandas as pd
 import pytest
 import yaml
 
-from basis_pipeline.domain.errors import ConfigError, DataError
+from basis_pipeline.domain.errors import ConfigError, DataError, StateError
 from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.timeline import month_start
 from basis_pipeline.market_data.validated import TIMESTAMP
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
-from basis_pipeline.runs.signals import model_of, signal_evidence, train_signals
+from basis_pipeline.runs.signals import model_of, outdated_signals, signal_evidence, train_signals, warm_up
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.runs.conftest import copied
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 MODES = ["ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin"]
 MODEL = "btc_trees"
 BUSY = {"strategy.signal_threshold": 0.5, "strategy.minimum_edge": 0.0, "strategy.target_sd": 0.0005}
 """Follow every signal with little money: the sample has no skill to wait for."""
-
-
-def _copied(validated: Path, target: Path, months: tuple[str, ...]) -> None:
-    """5-minute candles and funding of BTC, the given months, in a folder that may be written to."""
-    for dataset in ("perp_candles_5m", "funding_rates"):
-        series = f"{dataset}/venue=binance/symbol=BTCUSDT"
-        for month in months:
-            shutil.copytree(validated / series / f"month={month}", target / series / f"month={month}")
-            manifest = f"_manifests/{series}/month={month}.json"
-            (target / manifest).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(validated / manifest, target / manifest)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +43,7 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(sample_validated: Path, configs: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("signals")
-    _copied(sample_validated, root / "validated", ("2024-01", "2024-02", "2024-03"))
+    copied(sample_validated, root / "validated", ("2024-01", "2024-02", "2024-03"))
     workspace = Workspace(root, configs)
     months = train_signals(workspace, MODEL)
     assert [(month.month, month.trained) for month in months] == [("2024-02", True), ("2024-03", True)]
@@ -91,6 +81,34 @@ def test_nothing_is_trained_twice_and_a_changed_model_is_trained_again(trained: 
         train_signals(Workspace(root, folder), MODEL)
 
 
+def test_signals_of_other_candles_than_there_are_now_are_not_traded(trained: Workspace, tmp_path: Path) -> None:
+    """A correction of January changes what the models of February and March have seen, but not of what is traded."""
+    root, series = tmp_path / "root", "perp_candles_5m/venue=binance/symbol=BTCUSDT"
+    shutil.copytree(trained.root.path, root)
+    workspace = Workspace(root, trained.config.path)
+    assert outdated_signals(workspace, MODEL) == []
+    store = workspace.validated
+    candles = store.read("perp_candles_5m", "binance", "BTCUSDT", month_start("2024-01"), month_start("2024-02"))
+    publications = store.publications("perp_candles_5m")
+    partition = f"{series}/month=2024-01".partition("/")[2]
+    found = publications.find(partition)
+    assert found is not None
+    publications.publish(partition, {"perp_candles_5m": candles.slice(1)}, found.body)
+    assert outdated_signals(workspace, MODEL) == ["2024-02", "2024-03"]
+    with pytest.raises(
+        StateError, match="btc_trees were trained on other candles, or by another model file: 2024-02, 2024-03"
+    ):
+        plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03")
+    assert all(month.trained for month in train_signals(workspace, MODEL))
+    assert plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03").range.months
+
+
+def test_the_months_of_warm_up_are_told(trained: Workspace) -> None:
+    assert warm_up(trained, MODEL) == ("2024-01",)
+    with pytest.raises(DataError, match="2024-01"):
+        list(plan_backtest(trained, MODES[0], first="2024-01", last="2024-02").run())
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_both_modes_run_on_the_sample(trained: Workspace, mode: str) -> None:
     assert model_of(trained, mode) == MODEL
@@ -118,6 +136,7 @@ def test_a_month_goes_on_from_a_checkpoint_with_an_open_bracket(trained: Workspa
     file = folder / "modes" / f"{mode}.yaml"
     content = yaml.safe_load(file.read_text())
     content["strategy"] |= {key.partition(".")[2]: value for key, value in BUSY.items()}
+    content["strategy"] |= {"stop_loss_sd": 6.0, "take_profit_sd": 6.0}
     file.write_text(yaml.safe_dump(content))
     checkpoints = []
     for name, ranges in (("whole", [("2024-02", "2024-03")]), ("parts", [("2024-02", "2024-02"), ("2024-03",) * 2])):
@@ -131,7 +150,7 @@ def test_a_month_goes_on_from_a_checkpoint_with_an_open_bracket(trained: Workspa
 
 
 def test_a_mode_without_signals_says_how_to_get_them(sample_validated: Path, configs: Path, tmp_path: Path) -> None:
-    _copied(sample_validated, tmp_path / "root" / "validated", ("2024-01",))
+    copied(sample_validated, tmp_path / "root" / "validated", ("2024-01",))
     workspace = Workspace(tmp_path / "root", configs)
     with pytest.raises(DataError, match="train its model with `basis signals`"):
         list(plan_backtest(workspace, MODES[0], first="2024-01", last="2024-01").run())
@@ -188,6 +207,25 @@ def test_signals_may_come_from_a_file(with_file: Callable[[pd.DataFrame], tuple[
     verdicts = {result.gate: result.message for result in outcome.gates}
     assert verdicts["walk_forward"] == "does not apply: no signals of a model trained here"
     assert verdicts["first_loop_action"].endswith("allow_flat_start: the mode may wait for a signal")
+
+
+def test_a_file_may_say_how_far_its_model_has_drifted(
+    with_file: Callable[[pd.DataFrame], tuple[Workspace, list[str]]],
+) -> None:
+    """Long from the second day on, drifted until the third: the entry waits for the model."""
+    signals = _january(signal="long", confidence=0.9, sd=0.01, drift=0.05)
+    signals.loc[: 288 - 1, "signal"] = "neutral"
+    signals.loc[288 : 576 - 1, "drift"] = 0.3
+    workspace, errors = with_file(signals)
+    assert not errors
+    plan = plan_backtest(workspace, MODES[0], first="2024-01", last="2024-01", overrides={"strategy.model": "mine"})
+    (outcome,) = plan.run()
+    stamps = outcome.tables["orders"][TIMESTAMP].to_numpy().astype("datetime64[us]").astype(np.int64)
+    assert stamps[0] >= month_start("2024-01") + 576 * 300_000_000
+    risk = [row for row in outcome.tables["risk"].to_pylist() if row["dimension"] == "model_drift"]
+    told = {f"{row['timestamp']:%d %H:%M}": (row["value"], row["level"]) for row in risk}
+    assert told["01 12:00"] == told["03 12:00"] == (0.05, "info")
+    assert told["02 12:00"] == (0.3, "breach")
 
 
 def test_a_word_that_is_no_signal_is_refused_with_its_row(
