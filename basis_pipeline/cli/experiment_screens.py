@@ -29,8 +29,8 @@ def sweep(report: SweepReport, top: int) -> None:
     if judged := report.luck:
         overfitted = "" if judged.probability is None else f", probability of overfitting {judged.probability:.0%}"
         say(
-            f"best Sharpe {judged.best_sharpe:.2f} of {judged.trials} points; without skill so many would be expected "
-            f"to show {judged.expected_maximum:.2f} (deflated Sharpe {judged.deflated:.1%}{overfitted})"
+            f"best Sharpe {judged.best_sharpe:.2f} of {judged.trials} different points; without skill so many would be "
+            f"expected to show {judged.expected_maximum:.2f} (deflated Sharpe {judged.deflated:.1%}{overfitted})"
         )
     if report.done:
         say(f"in full: {_in_full(report.plan.name, report.done[0])}")

@@ -86,6 +86,7 @@ class StrategyView(msgspec.Struct, frozen=True):
         levered: whether a stack is sized with its debt.
         exposure: share of the strategy's full size to hold; the rest stays with the shorts as margin.
         held_since: when the position that follows a signal was opened.
+        held_size: its notional / equity then.
     """
 
     snapshot: ChainSnapshot
@@ -95,6 +96,7 @@ class StrategyView(msgspec.Struct, frozen=True):
     levered: bool = True
     exposure: float = 1.0
     held_since: int = 0
+    held_size: float = 0.0
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -82,7 +82,7 @@ class RiskState(msgspec.Struct, frozen=True):
 
 
 class Followed(msgspec.Struct, frozen=True):
-    """The position last opened on a signal: its side (-1, 0, 1) and when it was opened.
+    """The position last opened on a signal: its side (-1, 0, 1), when it was opened, its notional / equity then.
 
     The side is kept after the position is closed, until the signal asks for something else: a stop is not undone by
     the very signal that led to it.
@@ -90,6 +90,7 @@ class Followed(msgspec.Struct, frozen=True):
 
     side: int = 0
     since: int = 0
+    size: float = 0.0
 
 
 class StrategyState(msgspec.Struct, frozen=True):

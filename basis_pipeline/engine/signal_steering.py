@@ -6,12 +6,20 @@ the same side is entered again only after the signal has asked for something els
 
 from __future__ import annotations
 
+from basis_pipeline.domain.market import Direction
 from basis_pipeline.domain.orders import Action
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.records import ChainSnapshot, RiskLevel
 from basis_pipeline.domain.state import Followed
 from basis_pipeline.engine.decisions import Intent
 from basis_pipeline.engine.restraint import suspension
+
+_ELSE = {
+    1: (Direction.NEUTRAL, Direction.SHORT),
+    -1: (Direction.NEUTRAL, Direction.LONG),
+    0: (),
+}
+"""By side of a position, what a signal says that asks for something else."""
 
 
 def follow_signal(snapshot: ChainSnapshot, targets: Targets, followed: Followed) -> Intent | None:
@@ -32,17 +40,30 @@ def follow_signal(snapshot: ChainSnapshot, targets: Targets, followed: Followed)
     return None
 
 
-def opened(snapshot: ChainSnapshot, slot: int, before: Followed) -> Followed:
-    """The position at `slot` after a decision was carried out; one on the side it was on is as old as it was."""
-    side = _side(snapshot.positions.quantities[slot])
-    return before if side == before.side else Followed(side, snapshot.timestamp)
+def opened(snapshot: ChainSnapshot, slot: int, equity: float, before: Followed) -> Followed:
+    """The position at `slot` after a decision was carried out; one on the side it was on has its age and its size.
+
+    `equity`: what it was sized on, USDT.
+    """
+    held = snapshot.positions.quantities[slot]
+    if _side(held) == before.side:
+        return before
+    if not held:
+        return Followed()
+    return Followed(_side(held), snapshot.timestamp, abs(held) * snapshot.market.value[slot] / equity)
+
+
+def closed(snapshot: ChainSnapshot, before: Followed) -> Followed:
+    """The position after a decision has closed it: where the signal itself says so, its side may be entered again."""
+    signal = snapshot.market.signal
+    return Followed() if signal is not None and signal.direction in _ELSE[before.side] else before
 
 
 def renewed(followed: Followed, snapshot: ChainSnapshot, targets: Targets) -> bool:
-    """Whether a book that was closed is asked for another side, or for none: either side may be entered again."""
+    """Whether a signal asks a book that was closed for another side, or for none: either side may be entered again."""
     ((slot, target),) = targets.quantities.items()
     flat = snapshot.positions.quantities[slot] == 0.0
-    return followed.side != 0 and flat and _side(target) != followed.side
+    return followed.side != 0 and flat and snapshot.market.signal is not None and _side(target) != followed.side
 
 
 def _turn(snapshot: ChainSnapshot, targets: Targets, held: int, followed: Followed) -> Intent | None:

@@ -23,7 +23,7 @@ from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
-from basis_pipeline.engine.signal_steering import follow_signal, opened, renewed
+from basis_pipeline.engine.signal_steering import closed, follow_signal, opened, renewed
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
@@ -147,12 +147,14 @@ class StrategyManager:
             self.state = replace(self.state, awaits_funds=decision.action in ENTRIES)
         if decision.awaits_funds or decision.action is Action.SELL_DUST:
             return
+        followed = self.state.followed
         if decision.action is Action.EXIT_FULL:
-            self.state = self._sized(None)
+            self.state = replace(self._sized(None), followed=closed(snapshot, followed))
             return
         self.state = self._sized(snapshot.exposure.equity, decision.exposure)
         if self._strategy.steering is Steering.SIGNAL:
-            self.state = replace(self.state, followed=opened(snapshot, self._priced_slot, self.state.followed))
+            equity = self._view(snapshot).equity
+            self.state = replace(self.state, followed=opened(snapshot, self._priced_slot, equity, followed))
 
     def _sized(self, reference_equity: float | None, exposure: float = 1.0) -> StrategyState:
         """After a sizing, or without a book (None): no refusal stands any more."""
@@ -276,9 +278,9 @@ class StrategyManager:
     ) -> StrategyView:
         """`spare`: share-class units to set free beyond the pending withdrawals."""
         pending = (self._settlements.pending_withdrawal + spare) * snapshot.market.share_price
-        levered, since = self.carry.levered, self.state.followed.since
+        equity, followed = max(0.0, snapshot.exposure.equity - pending), self.state.followed
         return StrategyView(
-            snapshot, max(0.0, snapshot.exposure.equity - pending), pending, margin_multiple, levered, exposure, since
+            snapshot, equity, pending, margin_multiple, self.carry.levered, exposure, followed.since, followed.size
         )
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:

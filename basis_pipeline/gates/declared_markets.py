@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from basis_pipeline.domain.evidence import GateSeverity
-from basis_pipeline.gates import data, directional, risk, signals, yields
+from basis_pipeline.gates import data, directional, fills, risk, signals, yields
 from basis_pipeline.gates.findings import Gate
 
 ERROR, WARN = GateSeverity.ERROR, GateSeverity.WARN
@@ -92,9 +92,9 @@ MARKET_GATES: tuple[Gate, ...] = (
         name="risk_recomputed",
         severity=ERROR,
         title="Risk figures follow from positions and market",
-        protects_from="a margin ratio, a net delta or an equity that the risk monitor got wrong and everybody trusts",
-        computed="sum of values, net delta and lowest margin ratio at closing records, computed again from the "
-        "positions table and the market data",
+        protects_from="a value, a margin ratio, a net delta or an equity that is wrong and that everybody trusts",
+        computed="value of every position, equity, net delta and lowest margin ratio at closing records, computed "
+        "again from the quantities and entry prices in the positions table and the market data",
         threshold="relative gap <= {closing_tolerance:.0e}",
         configured=("closing_tolerance",),
         check=risk.risk_recomputed,
@@ -142,10 +142,22 @@ MARKET_GATES: tuple[Gate, ...] = (
         check=yields.price_profit,
     ),
     Gate(
+        name="fills_at_market",
+        severity=ERROR,
+        title="Fills are prices of the market",
+        protects_from="a trade at a price of the past or the future, a stop at a price its bar never had, slippage "
+        "that pays the book",
+        computed="reference price of every trade against the last price of its step, of every stop against low and "
+        "high of its bar, and the fill against the reference; from the market data",
+        threshold="distance <= {closing_tolerance:.0e} of the price",
+        configured=("closing_tolerance",),
+        check=fills.fills_at_market,
+    ),
+    Gate(
         name="directional_bound",
         severity=ERROR,
         title="A directional book moves with what it holds",
-        protects_from="profit from a position that was not held, or was entered at a price of the past",
+        protects_from="profit from a position that was not held",
         computed="|step P&L before costs and funding| less what was held moved by and how far fills were from the mark",
         threshold="excess <= {closing_tolerance:.0e} of the largest equity",
         configured=("closing_tolerance",),

@@ -20,6 +20,8 @@ class MonthMarket(NamedTuple):
         timestamps: microseconds UTC of the steps of the month, without the row before them.
         price: USDT per unit of the slot's asset.
         mark: USDT per base unit of a perp; `price` for other slots.
+        last: USDT, the venue's own last price that fills refer to.
+        low, high: USDT, extremes of a perp in the bar that ended at the step; `price` for other slots.
         underlying: signed units of the asset per stored unit: sign x index x ratio; 1 for a perp.
         funding: rate settled at the step, 0 where nothing settles; positive: longs pay shorts.
         usd: USD per USDT, one per row.
@@ -28,6 +30,9 @@ class MonthMarket(NamedTuple):
     timestamps: Ints
     price: Floats
     mark: Floats
+    last: Floats
+    low: Floats
+    high: Floats
     underlying: Floats
     funding: Floats
     usd: Floats
@@ -41,6 +46,9 @@ class MonthMarket(NamedTuple):
             timestamps=np.array([row.timestamp for row in snapshots], dtype=np.int64),
             price=np.array([row.price for row in rows]),
             mark=np.array([row.mark for row in rows]),
+            last=np.array([row.last for row in rows]),
+            low=np.array([row.low for row in rows]),
+            high=np.array([row.high for row in rows]),
             underlying=np.array([row.underlying for row in rows]),
             funding=np.array([row.funding or calm for row in rows]),
             usd=np.array([row.usd for row in rows]),

@@ -109,21 +109,25 @@ def _over_all_commits(evidence: MonthEvidence, dimension: str, extreme: Callable
 
 
 def risk_recomputed(evidence: MonthEvidence) -> Finding:
-    """Equity, net delta and margin ratio of every closing record follow from its positions and the market (R92).
+    """Values, equity, net delta and margin ratio of every closing record follow from quantities and the market (R92).
 
-    As fractions: values of positions against equity, |q| x price of what is not the share class against the net
-    delta, both of equity in USD; the lowest margin ratio against (cash + q x (mark - entry)) / (|q| x mark).
+    As fractions: q x sign x index x ratio x price, or the open profit of a perp, against the stated value of a
+    position, their sum against equity, |q| x price of what is not the share class against the net delta, all of equity
+    in USD; the lowest margin ratio against (cash + q x (mark - entry)) / (|q| x mark).
     """
     if not evidence.aligned:
         return OFF_THE_MARKET
     steps = evidence.tables["timesteps"]
     equity = numbers(steps, "equity_usd")
     around = np.maximum(np.abs(equity), EMPTIED * np.maximum.accumulate(np.abs(equity)))
-    values = panel(
+    stated = panel(
         evidence.tables["positions"], "value_usd", "position_key", evidence.universe.keys, evidence.timestamps
     )
+    values = _values(evidence)
+    gross = np.maximum(around, np.abs(values).sum(axis=1))
     found = {
-        "sum of values less equity": relative(values.sum(axis=1) - equity, around),
+        "sum of values less equity": relative(values.sum(axis=1) - equity, gross),
+        "value of a position": relative(np.abs(values - stated).max(axis=1), gross),
         "net delta": relative(
             _net_delta(evidence) - numbers(steps, "net_delta_usd"), np.maximum(around, _gross(evidence))
         ),
@@ -137,6 +141,15 @@ def risk_recomputed(evidence: MonthEvidence) -> Finding:
         message=f"largest gap: {name}, {worst}",
         value=worst.value,
     )
+
+
+def _values(evidence: MonthEvidence) -> Floats:
+    """USD by step and slot."""
+    market = evidence.market
+    values: Floats = evidence.quantities * market.underlying[1:] * market.price[1:]
+    for slot in perps(evidence):
+        values[:, slot] = _open_profit(evidence, slot) * market.price[1:, cash_of(evidence, slot)]
+    return values * market.usd[1:, None]
 
 
 def _exposed(evidence: MonthEvidence) -> Floats:

@@ -7,12 +7,13 @@
 
 What follows is only housekeeping: the months are published in their place, those beyond them are withdrawn, the
 pointer is removed. A process killed in between leaves the pointer, so readers still see the new record whole, and the
-next run of the mode ends the housekeeping before it does anything else.
+next run of the mode ends the housekeeping before it does anything else. Readers look at the pointer before and after
+they read, and read again if it came or went: otherwise they could find months of both records, or only some of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -36,19 +37,30 @@ class Exchange:
 
     def find(self, record: str, partition: str) -> Publication | None:
         """The valid publication of one month of a record."""
-        if not self._is_pending(record):
-            return self._standing.find(partition)
-        found = self._aside.find(partition)
-        return self._placed(found) if found else None
+        while True:
+            pending = self._is_pending(record)
+            found = self._aside.find(partition) if pending else self._standing.find(partition)
+            if pending == self._is_pending(record):
+                return self._placed(found) if found and pending else found
 
     def partitions(self, record: str) -> list[str]:
         """Partitions of the valid months of a record, in order."""
-        store = self._aside if self._is_pending(record) else self._standing
-        return store.partitions(f"{record}/month=")
+        while True:
+            pending = self._is_pending(record)
+            found = (self._aside if pending else self._standing).partitions(f"{record}/month=")
+            if pending == self._is_pending(record):
+                return found
 
-    def publications(self) -> Iterator[Publication]:
-        """All valid publications, in partition order."""
-        aside = [f"{record}/" for record in self._pending()]
+    def publications(self) -> list[Publication]:
+        """All valid publications, in partition order; of every record as it was at one moment."""
+        while True:
+            pending = self._pending()
+            found = list(self._publications(pending))
+            if pending == self._pending():
+                return found
+
+    def _publications(self, pending: Sequence[str]) -> Iterator[Publication]:
+        aside = [f"{record}/" for record in pending]
         places = [(path, self._standing) for path in self._standing.partitions() if not path.startswith(tuple(aside))]
         places += [(path, self._aside) for record in aside for path in self._aside.partitions(record)]
         for partition, store in sorted(places, key=lambda place: place[0]):

@@ -75,7 +75,7 @@ def write_csv(results: ResultsStore, months: Sequence[PublishedMonth], table: st
     columns += [(field.name, _plain(field.type)) for field in SCHEMAS[table]]
     with pa_csv.CSVWriter(out, pa.schema(columns)) as writer:
         for month in months:
-            part = _with_keys(results.publications.read(month.publication, table), month, SCHEMAS[table])
+            part = _with_keys(results.read(month, table), month, SCHEMAS[table])
             # Arrow writes uninitialised memory for a chunk without rows (seen with pyarrow 26.0.1).
             if part.num_rows:
                 writer.write_table(part.combine_chunks())
@@ -109,12 +109,10 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _with_keys(table: pa.Table, month: PublishedMonth, schema: pa.Schema) -> pa.Table:
-    """The hive keys of a month and the columns of today's schema; null where its file has no such column."""
+    """The hive keys of a month before its columns."""
     columns = {key: pa.array([value] * table.num_rows, pa.string()) for key, value in _keys(month).items()}
     for field in schema:
-        there = field.name in table.column_names
-        column = table[field.name] if there else pa.nulls(table.num_rows, field.type)
-        columns[field.name] = column.cast(_plain(field.type))
+        columns[field.name] = table[field.name].cast(_plain(field.type))
     return pa.table(columns)
 
 

@@ -39,7 +39,7 @@ class Overfitting(NamedTuple):
     """Ratios are annual.
 
     Attributes:
-        trials: points with a Sharpe ratio.
+        trials: points with a Sharpe ratio; those that came out alike to the last bit are one.
         best: index of the best among them.
         best_sharpe: its ratio.
         expected_maximum: what the best of so many would be expected to show without any skill.
@@ -56,8 +56,9 @@ class Overfitting(NamedTuple):
 
 
 def overfitting(returns: Sequence[FloatArray]) -> Overfitting | None:
-    """Judge the best of several series of daily returns; None for fewer than two that scatter."""
-    scattering = [index for index, series in enumerate(returns) if len(series) > 2 and float(np.std(series)) > 0.0]
+    """Judge the best of several series of daily returns; None for fewer than two that scatter and differ."""
+    different = {series.tobytes(): index for index, series in reversed(list(enumerate(returns)))}
+    scattering = [index for index in sorted(different.values()) if _scatters(returns[index])]
     if len(scattering) < 2:
         return None
     trials = [returns[index] for index in scattering]
@@ -119,6 +120,10 @@ def _ratios(sums: FloatArray, squares: FloatArray, counts: FloatArray) -> FloatA
     deviation = np.sqrt(np.maximum(squares.sum(axis=0) / count - mean**2, 0.0))
     ratios: FloatArray = np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0.0)
     return ratios
+
+
+def _scatters(returns: FloatArray) -> bool:
+    return len(returns) > 2 and float(np.std(returns)) > 0.0
 
 
 def _sharpe(returns: FloatArray) -> float:

@@ -136,7 +136,7 @@ def _published(
 
 
 def _read(results: ResultsStore, months: Sequence[PublishedMonth], table: str) -> list[pa.Table]:
-    return [results.publications.read(month.publication, table) for month in months]
+    return [results.read(month, table) for month in months]
 
 
 def _joined(parts: Sequence[pa.Table], table: str) -> pa.Table:

@@ -31,6 +31,7 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import parse_month, shift_month
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.results.exchange import Exchange
+from basis_pipeline.results.tables import as_declared
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, PublicationStore
@@ -191,8 +192,12 @@ class ResultsStore:
         return self.get(mode, month, experiment).manifest
 
     def read_month(self, mode: str, month: str, table: str, experiment: str | None = None) -> pa.Table:
-        """One table of a published month; hive keys are not columns of it."""
-        return self.publications.read(self.get(mode, month, experiment).publication, table)
+        """One table of a published month (see `read`); StateError if it is not published."""
+        return self.read(self.get(mode, month, experiment), table)
+
+    def read(self, month: PublishedMonth, table: str) -> pa.Table:
+        """One table of a month with the columns of today (`tables.as_declared`); hive keys are not columns of it."""
+        return as_declared(self.publications.read(month.publication, table), table, month.publication.partition)
 
     def checkpoint(self, mode: str, month: str, experiment: str | None = None) -> EngineState:
         """State after the last step of a published month.
@@ -238,8 +243,8 @@ class ResultsStore:
             raise StorageError(
                 f"manifest of {publication.partition} below {self.base} is of version {publication.version}, which has "
                 "no seal: nobody can tell whether it was changed.",
-                code="STORE-005",
-                remedy="run the mode again with --reopen.",
+                code="STORE-006",
+                remedy=f"delete {self.base} and run `basis run`: nothing of it can be read together with newer months.",
             )
         try:
             return PublishedMonth(publication, msgspec.convert(publication.body, MonthManifest))

@@ -133,7 +133,7 @@ def _figures(plan: SweepPlan, best_first: Sequence[Outcome], judged: Overfitting
     yield Figure("Its max drawdown", percent(found["max_drawdown"]), f"{plain(found['orders'], 0)} orders")
     if judged:
         found_best = f"found: {plain(judged.best_sharpe)}"
-        yield Figure("Points compared", plain(judged.trials, 0), "the more, the better the best one looks")
+        yield Figure("Different points", plain(judged.trials, 0), "the more, the better the best one looks")
         yield Figure("Expected by luck", plain(judged.expected_maximum), f"best Sharpe without skill; {found_best}")
         yield Figure("Deflated Sharpe", percent(judged.deflated, 1), "probability of more than luck")
         worse = DASH if judged.probability is None else percent(judged.probability, 1)
@@ -144,8 +144,8 @@ def _caution(judged: Overfitting | None) -> Html:
     if judged is None:
         return Html("")
     text = (
-        f"The best of {judged.trials} points flatters: it was chosen for these days. Prefer a plateau of the map to a "
-        "peak, and confirm the choice on months that the sweep did not see."
+        f"The best of {judged.trials} different points flatters: it was chosen for these days. Prefer a plateau of the "
+        "map to a peak, and confirm the choice on months that the sweep did not see."
     )
     return tag("p", text, class_="note")
 

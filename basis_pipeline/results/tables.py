@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.records import CATEGORIES
 
 SCHEMA_VERSION = 1
@@ -222,6 +223,24 @@ SCHEMAS: dict[str, pa.Schema] = {
     "metrics": METRICS,
 }
 """All result tables by name, in the order a reader wants them."""
+
+
+def as_declared(content: pa.Table, table: str, partition: str) -> pa.Table:
+    """Rows of `table` as `partition` has them, with NULL in the columns that were added since they were written.
+
+    Raises:
+        StateError: one of these columns has no NULL; figures made from it would be of some months only.
+    """
+    schema, present = SCHEMAS[table], set(content.column_names)
+    added = [field for field in schema if field.name not in present]
+    if required := [field.name for field in added if not field.nullable]:
+        raise StateError(
+            f"{partition} was published by an older version: its table {table} has no {', '.join(required)}.",
+            remedy="run its mode again with --reopen.",
+        )
+    for field in added:
+        content = content.append_column(field, pa.nulls(content.num_rows, field.type))
+    return content.select(schema.names) if added else content
 
 
 def column_docs() -> Iterator[ColumnDoc]:

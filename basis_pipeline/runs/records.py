@@ -106,8 +106,8 @@ def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutco
     """A month of the standing record as the run that published it saw it, of its tables only `timesteps`."""
     results = workspace.results
     published = results.get(mode, month)
-    metrics = results.publications.read(published.publication, "metrics").to_pylist()
-    steps = results.publications.read(published.publication, "timesteps")
+    metrics = results.read(published, "metrics").to_pylist()
+    steps = results.read(published, "timesteps")
     return MonthOutcome(published, tuple(Metric(**row) for row in metrics), {"timesteps": steps})
 
 

@@ -62,6 +62,9 @@ def plan_months(workspace: Workspace, mode: str, months: Sequence[str], *, run_i
 def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     """Months from the first one that is new, or would come out differently today, up to `until` or the end of data.
 
+    What cannot be run (a month is over and lacks data, data of a published month are gone) is due all the same: the
+    run fails and says why, where an empty answer would leave the record behind for ever without anybody knowing.
+
     Raises:
         DataError: there are no data to open with.
     """
@@ -70,16 +73,22 @@ def due_months(workspace: Workspace, mode: str, until: str) -> DueMonths:
     published = workspace.results.months(mode)
     if not published:
         opening = opening_month(wired, workspace.validated)
-        return DueMonths(tuple(months_between(opening, last)), f"{mode} has not been run yet")
+        due = tuple(months_between(opening, last))
+        return DueMonths(
+            due, f"{mode} has not been run yet" if due else f"{mode} opens in {opening}, data end in {last}"
+        )
     if outdated := outdated_months(workspace, wired):
         changed = outdated[0]
         return DueMonths(
-            tuple(months_between(changed, last)), f"data, configuration, engine or predecessor of {changed} changed"
+            tuple(months_between(changed, max(changed, last))),
+            f"data, configuration, engine or predecessor of {changed} changed",
         )
     due = tuple(months_between(shift_month(published[-1], 1), last))
-    if due and workspace.results.manifest(mode, published[-1]).complete:
-        return DueMonths(due, f"{due[0]} is new")
-    return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
+    if not due:
+        return DueMonths((), f"{mode} is published to {published[-1]} and there are no newer data")
+    if not workspace.results.manifest(mode, published[-1]).complete:
+        return DueMonths((published[-1], *due), f"{published[-1]} is over, and its data were not complete")
+    return DueMonths(due, f"{due[0]} is new")
 
 
 def warned_gates(workspace: Workspace, mode: str) -> dict[str, frozenset[str]]:

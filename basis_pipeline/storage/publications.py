@@ -144,7 +144,7 @@ class PublicationStore:
         if not found.intact:
             raise StorageError(
                 f"manifest {path} was changed since it was published: its seal is broken.",
-                code="STORE-005",
+                code="STORE-006",
                 remedy="put the original back, or delete it and re-run its month.",
             )
         return found

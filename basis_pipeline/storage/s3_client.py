@@ -119,7 +119,7 @@ def translated_errors(what: str) -> Iterator[None]:
 
 
 def _failed(message: str, remedy: str) -> StorageError:
-    return StorageError(message, code="STORE-006", remedy=remedy)
+    return StorageError(message, code="STORE-007", remedy=remedy)
 
 
 def _no_keys(what: str) -> StorageError:

@@ -144,7 +144,7 @@ def _require_conditions(bucket: Bucket, key: str) -> None:
     bucket.delete(key)
     raise StorageError(
         f"the store of s3://{bucket.name} ignores conditional writes (If-None-Match): nothing keeps two writers apart.",
-        code="STORE-006",
+        code="STORE-007",
         remedy="use a version of it that honours them.",
     )
 

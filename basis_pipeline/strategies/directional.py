@@ -1,9 +1,10 @@
 """Follow a model's signal with one perp: long, short or flat (domain G9, G10).
 
 With equity E, size limit m and price P a linear position is m E / P base units, an inverse one m E USD contracts. The
-side follows the signal; its stop-loss and take-profit are fixed at entry, stop_sd and profit_sd standard deviations of
-the predicted return away, the standard deviation held between a floor and a cap. A position is closed by the first of
-stop-loss, take-profit, a signal to be flat or on the other side, and the longest time to hold it.
+side follows the signal. What is fixed at entry: the size as a fraction of equity, which is kept where money flows in or
+out; and stop-loss and take-profit, stop_sd and profit_sd standard deviations of the predicted return away, the standard
+deviation held between a floor and a cap. A position is closed by the first of stop-loss, take-profit, a signal to be
+flat or on the other side, and the longest time to hold it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
             return Targets({self.perp_slot: 0.0}, {}, {}, _words(signal))
         sd = self._clipped(signal)
         distances = BracketDistances(self.stop_loss_sd * sd, self.take_profit_sd * sd)
-        quantity = side * round_down(self._size(view, sd), self.rules.lot)
+        size = view.held_size if side == _side_of(held) else self._size(sd)
+        quantity = side * round_down(self._units(size, view), self.rules.lot)
         return Targets({self.perp_slot: quantity}, {}, {}, _words(signal), {self.perp_slot: distances})
 
     def flat(self, view: StrategyView) -> Targets:
@@ -86,9 +88,13 @@ class Directional(msgspec.Struct, frozen=True, kw_only=True):
         expected = (2.0 * signal.confidence - 1.0) * self.take_profit_sd * self._clipped(signal)
         return expected > self.minimum_edge * round_trip
 
-    def _size(self, view: StrategyView, sd: float) -> float:
-        size = self.max_position_size if self.target_sd is None else min(self.max_position_size, self.target_sd / sd)
-        return size / view.margin_multiple * view.equity / view.snapshot.market.value[self.perp_slot]
+    def _size(self, sd: float) -> float:
+        """Notional / equity of a new position."""
+        return self.max_position_size if self.target_sd is None else self.target_sd / sd
+
+    def _units(self, size: float, view: StrategyView) -> float:
+        largest = min(size, self.max_position_size) / view.margin_multiple
+        return largest * view.equity / view.snapshot.market.value[self.perp_slot]
 
     def _clipped(self, signal: Signal | None) -> float:
         return min(max(signal.sd if signal else 0.0, self.sd_floor), self.sd_cap)

@@ -25,7 +25,7 @@ def test_a_sweep_is_ranked_its_losses_are_told_and_it_is_not_run_twice(basis: Sh
     first = basis("sweep", "--mode", "btc_basis", *GRID, "--name", "sizes", "--workers", "1")
     assert "3 points, 2 to run" in first.stderr
     assert "point 3 of btc_basis is failed" in first.stderr
-    assert "without skill so many would be expected" in first.stderr
+    assert "without skill so many would be expected to show" in first.stderr
     assert [line.split("│")[3].strip() for line in first.stdout.splitlines() if line.startswith("│")] != []
     again = basis("sweep", "--mode", "btc_basis", *GRID, "--name", "sizes", "--workers", "1")
     assert "3 points, 0 to run" in again.stderr

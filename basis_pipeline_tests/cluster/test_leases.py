@@ -186,7 +186,7 @@ def test_a_store_that_cannot_keep_two_writers_apart_is_refused(monkeypatch: pyte
         threading.Thread(target=server.serve_forever, daemon=True).start()
         connect(monkeypatch, {"AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{server.server_port}"})
         with (
-            pytest.raises(StorageError, match=r"STORE-006.*ignores conditional writes"),
+            pytest.raises(StorageError, match=r"STORE-007.*ignores conditional writes"),
             exclusive_lock(FOLDER / "careless.lock", purpose="a backtest"),
         ):
             pytest.fail("a lock that locks nothing")

@@ -113,7 +113,7 @@ def test_what_is_wrong_with_the_store_is_one_message_without_a_secret(
     remote: Shell, raw: Path, command: tuple[str, ...], change: dict[str, str], said: str
 ) -> None:
     failed = remote(*command, code=1, **({"BASIS_RAW_DIR": str(raw)} | change))
-    assert failed.stderr.count("[STORE-006]") == 1
+    assert failed.stderr.count("[STORE-007]") == 1
     assert said in failed.stderr
     assert "Remedy: " in failed.stderr
     assert SECRET not in failed.stderr

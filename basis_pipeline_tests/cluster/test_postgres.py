@@ -13,7 +13,7 @@ import yaml
 
 from basis_pipeline_tests.cluster.conftest import REPOSITORY, Shell
 from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, eventually, free_ports
-from basis_pipeline_tests.definitions.test_ui import PATIENCE_SECONDS, Server, answers
+from basis_pipeline_tests.definitions.ui_server import PATIENCE_SECONDS, Server, answers
 
 psycopg2 = pytest.importorskip("psycopg2", reason="the extra `cluster` is not installed")
 pytest.importorskip("dagster_postgres", reason="the extra `cluster` is not installed")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
@@ -16,6 +16,7 @@ from dagster._core.loader import LoadingContextForTest
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.gates.registry import GATES
 from basis_pipeline.market_data.sample import generate
+from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.modes import describe_modes
@@ -134,10 +135,13 @@ def test_months_from_before_a_gate_was_added_are_reported_without_it(
 ) -> None:
     """What an upgrade finds: the manifests know one gate less than the registry."""
     watched.publish("btc_basis", "2024-01", "2024-01")
-    file = next((watched.workspace.results.base / "_manifests").rglob("month=2024-01.json"))
-    manifest = json.loads(file.read_text(encoding="utf-8"))
-    manifest["body"]["gates"] = [gate for gate in manifest["body"]["gates"] if gate["gate"] != "carry_bound"]
-    file.write_text(json.dumps(manifest), encoding="utf-8")
+    results = watched.workspace.results
+    month = results.get("btc_basis", "2024-01")
+    older = tuple(gate for gate in month.manifest.gates if gate.gate != "carry_bound")
+    assert len(older) == len(GATES) - 1
+    tables = {table: results.read(month, table) for table in SCHEMAS}
+    manifest = msgspec.structs.replace(month.manifest, gates=older)
+    results.publish_month(manifest, tables, results.checkpoint("btc_basis", "2024-01"))
     assert watched.tick() == "reported btc_basis 2024-01 to 2024-01"
     storage = watched.deployment.instance.event_log_storage
     for gate in GATES:

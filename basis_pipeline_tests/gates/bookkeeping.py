@@ -74,7 +74,9 @@ class Book:
         opened = self.timestamp - (len(self.quotes) - 1) * HOUR == month_start(self.opening_month)
         columns = np.array([*self.quotes[:1], *self.quotes] if opened else self.quotes)
         stamps = self.timestamp + np.arange(2 - len(columns), 1) * HOUR
-        return MonthMarket(stamps, *np.moveaxis(columns, 2, 0), usd=np.full(len(columns), USD))
+        price, mark, underlying, funding = np.moveaxis(columns, 2, 0)
+        usd = np.full(len(columns), USD)
+        return MonthMarket(stamps, price, mark, mark, 0.999 * mark, 1.001 * mark, underlying, funding, usd)
 
     def state(self) -> EngineState:
         entries = {PERP: self.entry}
@@ -117,11 +119,12 @@ class Book:
         """What the strategy does at this step."""
         raise NotImplementedError
 
-    def change(self, key: str, amount: float, source: str) -> None:
+    def change(self, key: str, amount: float, source: str, price: float | None = None) -> None:
+        """`price`: of a fill, which is its reference too: nothing slips in these books."""
         self.quantities[key] += amount
         self.rows["deltas"].append(
             {"sequence": self.sequence + 1, "timestamp": self.timestamp, "position_key": key, "delta_amount": amount,
-             "source": source, "fee": 0.0, "operation_id": self.operation_id}
+             "source": source, "fee": 0.0, "operation_id": self.operation_id, "price": price, "reference_price": price}
         )  # fmt: skip
 
     def order(self, key: str, quantity: float) -> None:

@@ -62,7 +62,7 @@ class BasisBook(Book):
         spot, _ = self.prices(self.timestamp)
         fee = abs(quantity) * spot * self.FEE
         self.parts[Category.TRANSACTION_COSTS] -= fee
-        self.change(COIN, quantity, "trade")
+        self.change(COIN, quantity, "trade", spot)
         self.change(CASH, -quantity * spot - fee, "trade")
         self.order(COIN, abs(quantity))
 
@@ -72,7 +72,7 @@ class BasisBook(Book):
         fee = abs(quantity) * mark * self.FEE
         self.entry = mark if quantity > 0.0 else self.entry
         self.parts[Category.TRANSACTION_COSTS] -= fee
-        self.change(PERP, -quantity, "trade")
+        self.change(PERP, -quantity, "trade", mark)
         self.change(CASH, -quantity * (self.entry - mark) * (quantity < 0.0) - fee, "trade")
         self.order(PERP, abs(quantity))
 

@@ -7,6 +7,7 @@ from basis_pipeline_tests.gates.gallery_books import attribution_exhibits, capit
 from basis_pipeline_tests.gates.gallery_chain import chain_exhibits, continuity_exhibits, order_exhibits
 from basis_pipeline_tests.gates.gallery_markets import (
     data_exhibits,
+    fill_exhibits,
     funding_exhibits,
     profit_exhibits,
     risk_exhibits,
@@ -25,6 +26,7 @@ GALLERY: tuple[Exhibit, ...] = (
     *data_exhibits(),
     *yield_exhibits(),
     *funding_exhibits(),
+    *fill_exhibits(),
     *profit_exhibits(),
     *signal_exhibits(),
 )

@@ -11,6 +11,7 @@ import numpy as np
 
 from basis_pipeline.domain.records import Category
 from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
+from basis_pipeline_tests.gates.bookkeeping import PERP
 from basis_pipeline_tests.gates.books import IdleBook, LateBook, LendingBook, MintedOneToOne, OvervaluedStack
 from basis_pipeline_tests.gates.defects import (
     Defect,
@@ -66,6 +67,10 @@ def risk_exhibits() -> list[Exhibit]:
         timestep("risk_recomputed", "another margin ratio", min_margin_ratio=0.5),
         timestep("risk_recomputed", "no margin ratio", min_margin_ratio=None),
         Exhibit("risk_recomputed", "mark of another venue", "opening", _in_market(mark=1.0001)),
+        Exhibit("risk_recomputed", "price of another day", "opening", _in_market(price=1.0001), "sum of values"),
+        Exhibit(
+            "risk_recomputed", "a value moved", "opening", in_table("positions", _moved_value), "value of a position"
+        ),
     ]
 
 
@@ -80,6 +85,47 @@ def data_exhibits() -> list[Exhibit]:
         Exhibit("proxied_funding", "one estimate", "opening", in_series(1, proxied=1)),
         Exhibit("slippage_stated", "an order too large", "opening", in_table("events", _oversized)),
     ]
+
+
+def _moved_value(rows: list[Row]) -> list[Row]:
+    """One USD of the first position of an hour stated at the second: their sum is right."""
+    return add(1201, value_usd=-1.0)(add(1200, value_usd=1.0)(rows))
+
+
+def fill_exhibits() -> list[Exhibit]:
+    gate = "fills_at_market"
+
+    def trade(label: str, month: str, **factors: float) -> Exhibit:
+        """A book's perp trades with columns multiplied."""
+        return Exhibit(gate, label, month, in_table("deltas", _filled(**factors)))
+
+    return [
+        trade("reference of another moment", "opening", reference_price=1.0001, price=1.0001),
+        trade("slippage that pays", "opening", price=1.0001),
+        trade("reference not a number", "directional", reference_price=float("nan")),
+        Exhibit(gate, "last price of another venue", "opening", _in_market(last=0.9999)),
+        Exhibit(gate, "last price of another venue, spot", "following", _in_market(last=0.9999)),
+        Exhibit(
+            gate,
+            "a stop outside its bar",
+            "directional",
+            in_table("deltas", lambda rows: _filled(reference_price=0.998, price=0.998)(_stopped(rows))),
+        ),
+    ]
+
+
+def _stopped(rows: list[Row]) -> list[Row]:
+    return where(is_("position_key", PERP), source="stop_loss")(rows)
+
+
+def _filled(**factors: float) -> Edit:
+    def edit(rows: list[Row]) -> list[Row]:
+        return [
+            row | {name: row[name] * factor for name, factor in factors.items()} if row["position_key"] == PERP else row
+            for row in rows
+        ]
+
+    return edit
 
 
 def _oversized(rows: list[Row]) -> list[Row]:

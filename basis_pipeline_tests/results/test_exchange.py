@@ -10,7 +10,7 @@ import pytest
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.results import exchange
 from basis_pipeline.results.catalog import query
-from basis_pipeline.results.store import ResultsStore, month_digest
+from basis_pipeline.results.store import ResultsStore, month_digest, record_path
 from basis_pipeline.storage import publications
 from basis_pipeline_tests.results.conftest import MONTHS, book_months, manifest
 from basis_pipeline_tests.results.synthetic import BasisBook
@@ -90,6 +90,46 @@ def test_an_exchange_that_is_killed_has_happened_or_has_not(
     prepared.settle(MODE)
     assert digests(prepared) == (before if number == 1 else after)
     assert not list((prepared.base / "_exchanges").rglob("*.json"))
+
+
+@pytest.mark.parametrize("moment", ["exchanged", "settled"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_who_reads_during_an_exchange_finds_one_record_whole(
+    moment: str, nth: int, prepared: ResultsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pointer comes, or goes with everything aside, just before the nth manifest is read."""
+    record = record_path(MODE)
+    wanted = digests(prepared.replacement)
+    if moment == "settled":
+        prepared._records.exchange(record)
+    find, calls = publications.PublicationStore.find, list[str]()
+
+    def interrupted(store: publications.PublicationStore, partition: str) -> publications.Publication | None:
+        calls.append(partition)
+        if len(calls) == nth:
+            monkeypatch.undo()
+            prepared._records.exchange(record) if moment == "exchanged" else prepared.settle(MODE)
+        return find(store, partition)
+
+    monkeypatch.setattr(publications.PublicationStore, "find", interrupted)
+    assert {month.manifest.month: month_digest(month) for month in prepared.all_months()} == wanted
+    assert len(calls) == nth, "it was interrupted where it was meant to be"
+    assert prepared.months(MODE) == list(LATER)
+
+
+def test_a_month_looked_up_while_its_record_is_settled_is_found(
+    prepared: ResultsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared._records.exchange(record_path(MODE))
+    wanted, find = prepared.get(MODE, LATER[-1]).generation, publications.PublicationStore.find
+
+    def interrupted(store: publications.PublicationStore, partition: str) -> publications.Publication | None:
+        monkeypatch.undo()
+        prepared.settle(MODE)
+        return find(store, partition)
+
+    monkeypatch.setattr(publications.PublicationStore, "find", interrupted)
+    assert prepared.get(MODE, LATER[-1]).generation == wanted
 
 
 def test_an_exchange_leaves_nothing_of_the_old_record_and_nothing_aside(

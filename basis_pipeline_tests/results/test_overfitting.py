@@ -65,3 +65,12 @@ def test_without_scatter_or_company_there_is_nothing_to_judge() -> None:
 def test_points_over_different_days_are_ranked_but_not_cross_validated() -> None:
     uneven = [*noise(2, trials=3, days=360), *noise(3, trials=3, days=200)]
     assert overfitting(uneven).probability is None
+
+
+def test_points_that_came_out_alike_are_one_trial() -> None:
+    """A key without effect must not look like more trials, nor like a plateau."""
+    trials = noise(7, trials=6)
+    alike = [series for series in trials for _ in range(3)]
+    found, plain = overfitting(alike), overfitting(trials)
+    assert found._replace(best=0) == plain._replace(best=0)
+    assert found.best == 3 * plain.best

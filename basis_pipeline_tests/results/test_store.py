@@ -12,8 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, StorageError
+from basis_pipeline.results.metrics import compute_metrics
 from basis_pipeline.results.store import CHECKPOINT, ResultsStore, month_digest
+from basis_pipeline.results.tables import ORDERS
 from basis_pipeline_tests.results.conftest import MONTHS, book_months, manifest
 from basis_pipeline_tests.results.synthetic import BasisBook
 
@@ -53,6 +55,36 @@ def test_what_was_published_is_read_back(store: ResultsStore, basis_months: list
     found = store.manifest("btc_basis", month)
     assert msgspec.structs.replace(found, published_at="") == manifest(month)
     assert found.published_at
+
+
+def test_columns_that_came_later_are_null_where_a_month_was_published_before(
+    tmp_path: Path, basis_months: list
+) -> None:
+    month, tables, state = basis_months[0]
+    results = ResultsStore(tmp_path)
+    results.publish_month(manifest(month), tables | {"orders": tables["orders"].drop_columns(["notional"])}, state)
+    orders = results.read_month("btc_basis", month, "orders")
+    assert orders.column_names == ORDERS.names
+    assert orders["notional"].null_count == orders.num_rows == tables["orders"].num_rows > 0
+    assert orders["fee"].equals(tables["orders"]["fee"])
+    figures = {metric.metric: metric.value for metric in compute_metrics(tables | {"orders": orders}, opening=True)}
+    assert figures["turnover"] is None
+    assert figures["orders"] == orders.num_rows
+
+
+def test_a_month_published_before_a_column_that_is_never_null_is_refused(tmp_path: Path, basis_months: list) -> None:
+    month, tables, state = basis_months[0]
+    results = ResultsStore(tmp_path)
+    results.publish_month(manifest(month), tables | {"orders": tables["orders"].drop_columns(["fee"])}, state)
+    with pytest.raises(StateError, match=r"mode=btc_basis/month=2024-01 .* its table orders has no fee.*--reopen"):
+        results.read_month("btc_basis", month, "orders")
+
+
+def test_a_month_of_a_version_without_seals_is_refused_with_what_to_do(store: ResultsStore) -> None:
+    path = store.base / "_manifests/mode=btc_basis/month=2024-02.json"
+    path.write_text(path.read_text().replace('"version": 2', '"version": 1'))
+    with pytest.raises(StorageError, match=r"STORE-006.*month=2024-02 .*version 1.*delete .* and run `basis run`"):
+        list(store.all_months())
 
 
 def test_the_same_run_published_twice_has_the_same_digest_and_leaves_the_same_files(store: ResultsStore) -> None:

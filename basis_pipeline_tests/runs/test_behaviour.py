@@ -13,12 +13,12 @@ from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 
-PINNED_BEHAVIOUR = "1"
+PINNED_BEHAVIOUR = "2"
 PINNED = {
-    ("btc_basis", "2024-03"): "3ec56c749b626e87",
+    ("btc_basis", "2024-03"): "c168dd94f10ce11d",
     ("pure_lending_eth", "2024-03"): "3b1457ecebc5ab99",
     ("eth_leveraged", "2024-06"): "3c7f29124dc18f36",
-    ("usdt_eth_staking_hedged_simple", "2024-06"): "fe7c517060833846",
+    ("usdt_eth_staking_hedged_simple", "2024-06"): "d3800613abde93af",
 }
 REMEDY = """
 If market data became others (the synthetic sample, a rule of ingestion), put the new digest here.

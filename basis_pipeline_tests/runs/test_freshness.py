@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import basis_pipeline
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.market_data.dataset_types import SeriesKey
+from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs import freshness
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
@@ -40,6 +42,23 @@ def outdated(workspace: Workspace) -> list[str]:
 def test_what_has_just_been_run_is_current(workspace: Workspace) -> None:
     assert outdated(workspace) == []
     assert due_months(workspace, MODE, "2024-03").months == ()
+
+
+def test_a_month_that_is_over_without_being_complete_is_due_with_the_next(workspace: Workspace) -> None:
+    """Its run fails for want of data and is told; were nothing due, the record would stay behind in silence."""
+    results = workspace.results
+    tables = {table: results.read_month(MODE, "2024-03", table) for table in SCHEMAS}
+    open_ended = msgspec.structs.replace(results.manifest(MODE, "2024-03"), complete=False)
+    results.publish_month(open_ended, tables, results.checkpoint(MODE, "2024-03"))
+    assert due_months(workspace, MODE, "2024-03").months == ()
+    assert due_months(workspace, MODE, "2024-04").months == ("2024-03", "2024-04")
+
+
+def test_data_that_end_before_a_mode_opens_are_called_so(workspace: Workspace) -> None:
+    file = workspace.config.path / "modes" / "eth_basis.yaml"
+    file.write_text(file.read_text() + "\nopening_month: 2024-05\n")
+    due = due_months(workspace, "eth_basis", "2024-03")
+    assert (due.months, due.reason) == ((), "eth_basis opens in 2024-05, data end in 2024-03")
 
 
 def test_a_changed_configuration_makes_every_month_stale_everywhere(workspace: Workspace) -> None:

@@ -80,7 +80,7 @@ def test_nothing_is_refused_of_what_is_as_it_was_published(consumer: str, worksp
 def test_a_manifest_whose_verdicts_were_changed_is_refused(consumer: str, workspace: Workspace) -> None:
     manifest = workspace.results.base / "_manifests" / f"mode={MODE}" / "month=2024-02.json"
     edited(manifest, '"status": "passed"', '"status": "failed"')
-    with pytest.raises(StorageError, match=r"STORE-005.*month=2024-02\.json was changed.*re-run its month"):
+    with pytest.raises(StorageError, match=r"STORE-006.*month=2024-02\.json was changed.*re-run its month"):
         CONSUMERS[consumer](workspace)
 
 

@@ -172,6 +172,19 @@ def test_a_stop_is_not_undone_by_the_signal_that_led_to_it() -> None:
     assert len(turned.orders_at(2)) == 1, "the other side is another signal"
 
 
+@pytest.mark.parametrize("otherwise", [FLAT, ("short", 0.9, 0.01, 0.3)], ids=["flat", "short, drifted"])
+def test_what_a_signal_has_closed_the_next_signal_may_enter_again(otherwise: tuple[Any, ...]) -> None:
+    run = follow(LONG, otherwise, LONG)
+    assert [len(run.orders_at(step)) for step in range(3)] == [1, 1, 1]
+
+
+def test_silence_does_not_undo_a_stop() -> None:
+    """A step without a signal has said nothing else: the side that was stopped stays spent."""
+    stopped = bar(50_000, 48_900, 50_000, 49_000, signal=LONG)
+    run = Run(free(), [ENTRY, stopped, *[at(stopped, low={}, signal=signal) for signal in (None, LONG)]]).go()
+    assert [len(run.orders_at(step)) for step in range(4)] == [1, 0, 0, 0]
+
+
 @pytest.mark.parametrize("mode", [LINEAR_MODE, INVERSE_MODE])
 def test_a_position_is_held_no_longer_than_it_may(mode: str) -> None:
     """Entered at step 0 and closed three bars later; the same signal does not enter it again, nor does a stale one."""
@@ -287,6 +300,26 @@ def test_a_deposit_enlarges_and_a_withdrawal_reduces_the_position() -> None:
         assert str(run.orders[-1].action) == action
         assert run.pnl.flow == amount
         assert closes(run.go()) == [("stop_loss", 49_000.0)]
+
+
+@pytest.mark.parametrize("now", [LONG, HOLD, None, ("long", 0.9, 0.001)], ids=["long", "hold", "none", "calmer"])
+@pytest.mark.parametrize(("amount", "quantity"), [(50_000.0, 1.2), (-50_000.0, 0.4), (-95_000.0, 0.04)])
+def test_a_flow_changes_a_position_in_proportion_whatever_is_predicted_today(
+    amount: float, quantity: float, now: tuple[str, float, float] | None
+) -> None:
+    """0.4 x 100,000 / 50,000 = 0.8 BTC at entry, and 0.4 of what there is after it, at any volatility now."""
+    mode = frictionless(LINEAR_MODE, FULL | {"strategy.target_sd": 0.004, "flows": flowing(amount)})
+    run = Run(mode, [ENTRY, *[at(ENTRY, signal=now)] * 3]).go()
+    assert run.quantity(PERP) == pytest.approx(quantity, rel=1e-12)
+    assert run.equity == pytest.approx(100_000.0 + amount, rel=1e-12)
+
+
+def test_a_side_taken_while_money_is_on_its_way_out_is_sized_on_what_stays() -> None:
+    """90,000 leave at once, 5,000 after the flip; the new side is 0.4 of the 5,000 that stay and is not cut again."""
+    mode = frictionless(LINEAR_MODE, FULL | {"strategy.target_sd": 0.004, "flows": flowing(-95_000.0)})
+    run = Run(mode, [ENTRY, *[at(ENTRY, signal=SHORT)] * 3]).go()
+    assert run.quantity(PERP) == pytest.approx(-0.04, rel=1e-12)
+    assert len(run.orders) == 2
 
 
 def test_a_withdrawal_never_takes_the_margin_of_an_open_position() -> None:

@@ -140,7 +140,7 @@ def test_a_manifest_that_was_changed_is_refused(store: PublicationStore, before:
     text = path.read_text()
     assert before in text
     path.write_text(text.replace(before, after))
-    with pytest.raises(StorageError, match=r"STORE-005.*2024-01\.json was changed.*delete it and re-run"):
+    with pytest.raises(StorageError, match=r"STORE-006.*2024-01\.json was changed.*delete it and re-run"):
         store.find(PARTITION)
 
 

@@ -53,7 +53,7 @@
     }
     const share = high > low ? (value - low) / (high - low) : 0.5;
     const good = map.smaller[state.metric] ? 1 - share : share;
-    made.style.background = `rgb(var(--gain-soft) / ${(0.04 + 0.5 * good).toFixed(3)})`;
+    made.style.background = `color-mix(in srgb, var(--gain) ${(4 + 50 * good).toFixed(1)}%, transparent)`;
     made.textContent = shownAs(map.forms[state.metric], value);
     if (point.number === map.best) made.classList.add("best");
     return made;
