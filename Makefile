@@ -7,7 +7,7 @@ ifdef RAW
 export BASIS_RAW_DIR := $(abspath $(RAW))
 endif
 
-.PHONY: run test dev lint types check test-slow test-chain bench stress live-faults live-week cookbook clean help
+.PHONY: run test dev lint types check test-slow test-chain test-cluster bench stress live-faults live-week cookbook clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,16 +16,19 @@ run: .venv/.ready ## sample data (or RAW=folder) -> validated data -> all modes 
 	$(BIN)/basis run
 
 test: .venv/.ready-dev ## the default test suite
-	$(BIN)/pytest -n 2 -m "not slow and not chain" basis_pipeline_tests
+	$(BIN)/pytest -n 2 -m "not slow and not chain and not cluster" basis_pipeline_tests
 
 test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
-	$(BIN)/pytest -m "slow and not chain" basis_pipeline_tests
+	$(BIN)/pytest -m "slow and not chain and not cluster" basis_pipeline_tests
 
 test-chain: .venv/.ready-dev .chain/.ready ## on-chain venues against Aave, Uniswap and Morpho on a local chain; needs npm
 	$(BIN)/pytest -m chain basis_pipeline_tests/chain
 
-dev: .venv/.ready ## Dagster UI on loopback; DATA=folder picks the data root, PORT=number the port
-	$(BIN)/basis dev $(if $(PORT),--port $(PORT))
+test-cluster: .venv/.ready-services ## tests against an object store, PostgreSQL and Ray, all on loopback
+	$(BIN)/pytest -n 2 --dist loadfile -m cluster basis_pipeline_tests/cluster
+
+dev: .venv/.ready$(if $(PROFILE),-cluster) ## Dagster UI on loopback; DATA= picks the data root, PORT= the port, PROFILE=cluster PostgreSQL
+	$(BIN)/basis dev $(if $(PORT),--port $(PORT)) $(if $(PROFILE),--profile $(PROFILE))
 
 check: lint types ## everything static
 lint: .venv/.ready-dev
@@ -52,6 +55,14 @@ bench: .venv/.ready-dev ## engine speed as a ratio to a plain loop
 	  { echo "npm is missing: install Node.js 20 or newer, for example apt-get install npm"; exit 1; }
 	@mkdir -p .chain && cp $^ .chain/
 	npm ci --prefix .chain --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venv/.ready-cluster: .venv/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[cluster]'
+	@touch $@
+
+.venv/.ready-services: .venv/.ready-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev,cluster,services]'
 	@touch $@
 
 stress: .venv/.ready-dev ## run all modes through the stress months and write docs/stress.md

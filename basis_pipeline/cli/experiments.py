@@ -15,6 +15,7 @@ from basis_pipeline.config.sweeps import Keep, SweepFile, parse_grid
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.compare import compare as run_compare
 from basis_pipeline.runs.sweep import collect, plan_sweep, run_here, unfinished
+from basis_pipeline.runs.sweep_ray import run_on_ray
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 
@@ -45,6 +46,7 @@ def compare(workspace: Workspace, experiments: Sequence[str], mode: str | None) 
 @click.option("--rank-by", default=None, help="Metric that orders the table; default: the file's, else sharpe.")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Rows of the table.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; default: one per core.")
+@click.option("--ray", "on_ray", is_flag=True, help="Run the points on Ray: the cluster of RAY_ADDRESS, or here.")
 @pass_workspace
 def sweep(  # noqa: PLR0917 - one parameter per option of the command
     workspace: Workspace,
@@ -58,6 +60,7 @@ def sweep(  # noqa: PLR0917 - one parameter per option of the command
     rank_by: str | None,
     top: int,
     workers: int | None,
+    on_ray: bool,
 ) -> None:
     """Run the points of a sweep side by side and rank them.
 
@@ -67,6 +70,8 @@ def sweep(  # noqa: PLR0917 - one parameter per option of the command
     typed: dict[str, object] = {
         "modes": list(modes), "grid": dict(parse_grid(pairs)), "from": first, "to": last, "keep": keep, "sweep": name
     }  # fmt: skip
+    if on_ray and workers:
+        raise ConfigError("--workers is of this machine; Ray runs as many points at a time as its cluster has cores.")
     asked = {key: value for key, value in typed.items() if value}
     wanted = _of_file(workspace, file, asked) if file else _typed(asked)
     if rank_by:
@@ -75,7 +80,10 @@ def sweep(  # noqa: PLR0917 - one parameter per option of the command
     waiting = len(unfinished(workspace, plan))
     say(f"sweep {plan.name}: {len(plan.points)} points, {waiting} to run (standing records stay as they are)")
     with progress(plan.name) as bar:
-        run_here(workspace, plan, workers=workers or os.cpu_count() or 1, progress=bar)
+        if on_ray:
+            run_on_ray(workspace, plan, progress=bar)
+        else:
+            run_here(workspace, plan, workers=workers or os.cpu_count() or 1, progress=bar)
     report = collect(workspace, plan)
     screens.sweep(report, top)
     say(f"page: {report.page}")

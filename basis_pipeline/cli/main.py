@@ -175,7 +175,7 @@ def run(workspace: Workspace, reopen: bool) -> None:
     screens.summaries(outcome.summaries)
     for mode, error in outcome.failures.items():
         screens.complain(f"{mode}: {error}")
-    screens.next_steps(workspace.root.path, outcome.overview)
+    screens.next_steps(str(workspace.root.path), str(outcome.overview))
     if outcome.failures or outcome.ingestion.errors:
         raise SystemExit(1)
 

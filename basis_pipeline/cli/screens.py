@@ -96,8 +96,8 @@ def ingestion(report: IngestReport, readers: Readers, *, verbose: bool) -> None:
     for series in report.series:
         if gone := series.withdrawn:
             say(
-                f"withdrawn: {series.key} {gone[0]} to {gone[-1]} ({len(gone)} months): the files they came from are gone. "
-                f"{_read_by(series.key, readers)}"
+                f"withdrawn: {series.key} {gone[0]} to {gone[-1]} ({len(gone)} months): the files they came from are "
+                f"gone. {_read_by(series.key, readers)}"
             )
     # A broken file and the series it breaks tell of the same finding.
     found = dict.fromkeys(report.findings())
@@ -256,7 +256,7 @@ def answer(found: pa.Table, kind: Format, output: Path | None) -> None:
     say(f"wrote {found.num_rows:,} rows to {output}")
 
 
-def next_steps(root: Path, overview: Path) -> None:
+def next_steps(root: str, overview: str) -> None:
     """What to open after `make run`."""
     say(f"\noverview  {overview}")
     say(f'SQL       BASIS_DATA_DIR={root} .venv/bin/basis query "{_EXAMPLE}"')

@@ -17,10 +17,11 @@ pass_workspace = click.make_pass_decorator(Workspace)
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="Default 3000, or a free one where that is taken.")
+@click.option("--profile", help="A folder of <configuration>/profiles: where the instance keeps its runs.")
 @pass_workspace
-def dev(workspace: Workspace, port: int | None) -> None:
+def dev(workspace: Workspace, port: int | None, profile: str | None) -> None:
     """Serve the Dagster UI of the data root on loopback until Ctrl-C."""
-    server = prepare_ui(workspace, port)
+    server = prepare_ui(workspace, port, profile)
     for mode, error in wire_modes(workspace.config)[1].items():
         screens.warn(f"{mode} cannot run: {error}")
     screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports_url}, Ctrl-C stops it")

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.storage.locations import Location, location_of
 
 VARIABLES = {
-    "BASIS_DATA_DIR": "data root: one folder for one source of data (default data/sample)",
+    "BASIS_DATA_DIR": "data root: a folder, or s3://bucket/prefix, for one source of data (default data/sample)",
     "BASIS_RAW_DIR": "folder of vendor files to ingest (default <data root>/raw)",
     "BASIS_CONFIG_DIR": "folder with venues/, share_classes/, modes/ and data/ (default configs)",
     "BASIS_RPC_URL": "Ethereum endpoint of `basis download`; it may hold a key and is never shown",
+    "BASIS_POSTGRES_URL": "database of the Dagster instance with --profile cluster: postgresql+psycopg2://...",
     "BASIS_ENVIRONMENT": "dev, staging or prod; picks venue clients of live sessions, backtests have none",
     "BASIS_EXECUTION_MODE": "backtest, or live, which only `basis live` accepts",
     "BASIS_REPORTS_URL": "where `basis serve` answers, for links in the UI; `basis dev` sets it (default none)",
@@ -31,7 +33,7 @@ _CHOICES = {
 class Environment:
     """Where things are, and what kind of session this is."""
 
-    data_dir: Path
+    data_dir: Location
     raw_dir: Path | None
     config_dir: Path
     environment: str = "dev"
@@ -53,7 +55,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
             raise ConfigError(f"{key}={given[key]!r} is not one of {', '.join(choices)}.")
     raw = given.get("BASIS_RAW_DIR")
     return Environment(
-        data_dir=Path(given.get("BASIS_DATA_DIR", "data/sample")),
+        data_dir=location_of(given.get("BASIS_DATA_DIR", "data/sample")),
         raw_dir=Path(raw) if raw else None,
         config_dir=Path(given.get("BASIS_CONFIG_DIR", "configs")),
         environment=given.get("BASIS_ENVIRONMENT", "dev"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
@@ -18,6 +17,7 @@ from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.records import RecordSummary
 from basis_pipeline.runs.reports import address
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 Metadata = dict[str, dg.MetadataValue]
 
@@ -47,7 +47,7 @@ _FIGURES = (
 )
 
 
-def page_link(workspace: Workspace, page: Path) -> dg.MetadataValue:
+def page_link(workspace: Workspace, page: Location) -> dg.MetadataValue:
     """A link that opens the page where a server shows it, else its path."""
     url = address(workspace, page)
     return dg.MetadataValue.url(url) if url else dg.MetadataValue.path(str(page))

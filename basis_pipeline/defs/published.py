@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 import dagster as dg
 
@@ -30,6 +29,7 @@ from basis_pipeline.runs.freshness import versions_today
 from basis_pipeline.runs.records import published_outcome
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
+from basis_pipeline.storage.locations import Location, written_at
 
 EVERY_SECONDS = 30
 MONTHS_PER_TICK = 120
@@ -89,7 +89,7 @@ class _Record:
         """Digest of all that is reported: what is published, what a run would read today, which pages there are."""
         generations = [f"{month.manifest.month}={month.generation}" for month in self.months]
         page = self.workspace.results.report_path(self.mode)
-        written = str(page.stat().st_mtime_ns) if page.exists() else ""
+        written = str(written_at(page)) if page.exists() else ""
         return text_digest(*generations, *versions_today(self.workspace, self.wired).values(), written)
 
     def report(self, at_most: int) -> list[str]:
@@ -152,16 +152,16 @@ def _report_shared(instance: dg.DagsterInstance, workspace: Workspace) -> None:
             _report_file(instance, asset, label, path)
 
 
-def _report_file(instance: dg.DagsterInstance, asset: str, label: str, path: Path) -> None:
+def _report_file(instance: dg.DagsterInstance, asset: str, label: str, path: Location) -> None:
     metadata = {label: dg.MetadataValue.path(str(path))}
     instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
 
 
-def _is_news(instance: dg.DagsterInstance, asset: str, path: Path, months: Sequence[PublishedMonth]) -> bool:
+def _is_news(instance: dg.DagsterInstance, asset: str, path: Location, months: Sequence[PublishedMonth]) -> bool:
     """Whether the file is newer than all of `months`, and than what the instance knows of it."""
     if not months or not path.exists():
         return False
-    written = path.stat().st_mtime
+    written = written_at(path)
     if written < max(datetime.fromisoformat(month.manifest.published_at).timestamp() for month in months):
         return False
     known = instance.get_latest_materialization_event(dg.AssetKey(asset))

@@ -79,7 +79,7 @@ def catalogue_asset(modes: Sequence[str]) -> dg.AssetsDefinition:
             file = rebuild_catalogue(workspace.open().results)
         return dg.MaterializeResult(
             metadata={
-                "file": dg.MetadataValue.path(str(file)),
+                "file": dg.MetadataValue.path(str(file or "none: results are in a bucket")),
                 "try": dg.MetadataValue.md('```\nbasis query "from months"\n```'),
             }
         )

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import location_of
 
 
 class WorkspaceResource(dg.ConfigurableResource[Workspace]):
@@ -29,4 +30,4 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
 
     def open(self) -> Workspace:
         raw = Path(self.raw_dir) if self.raw_dir else None
-        return Workspace(Path(self.data_dir), Path(self.config_dir), raw, self.reports_url)
+        return Workspace(location_of(self.data_dir), Path(self.config_dir), raw, self.reports_url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -11,6 +10,7 @@ from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.storage.files import put_bytes, storage_errors
+from basis_pipeline.storage.locations import Location
 
 _NAME = "_blocked.json"
 
@@ -26,7 +26,7 @@ class BlockedSeries(msgspec.Struct, frozen=True):
         return f"{self.key}: its last ingestion was blocked, what was published before is used: {reasons}"
 
 
-def load_blocked(validated: Path) -> tuple[BlockedSeries, ...]:
+def load_blocked(validated: Location) -> tuple[BlockedSeries, ...]:
     """What the last ingestion blocked; empty if nothing.
 
     Raises:
@@ -42,7 +42,7 @@ def load_blocked(validated: Path) -> tuple[BlockedSeries, ...]:
         raise StorageError(f"{path} is not readable: {error}.", code="STORE-003", remedy=remedy) from error
 
 
-def save_blocked(validated: Path, blocked: Sequence[BlockedSeries]) -> None:
+def save_blocked(validated: Location, blocked: Sequence[BlockedSeries]) -> None:
     """Replace the record; without blocked series there is none."""
     path = validated / _NAME
     if blocked:

@@ -19,6 +19,7 @@ from basis_pipeline.market_data.scanning import Progress, Scan, report, scan
 from basis_pipeline.market_data.sources.layout import Recognition
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline.storage.digests import text_digest
+from basis_pipeline.storage.locations import Location
 
 _UNUSABLE = Finding(
     "ERROR",
@@ -33,7 +34,7 @@ _ELSEWHERE = ("sample", "frame")
 class Ingestion:
     """One pass over a raw folder into one validated store. Use once."""
 
-    def __init__(self, raw: Path, validated: Path, corrections: Corrections, progress: Progress) -> None:
+    def __init__(self, raw: Path, validated: Location, corrections: Corrections, progress: Progress) -> None:
         self._progress = progress
         self._validated = validated
         self._store, self._records = ValidatedStore(validated), Records(validated)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -21,6 +20,7 @@ from basis_pipeline.market_data.series import Action, Series, months_of
 from basis_pipeline.market_data.validated import QUARANTINE, ValidatedStore, month_path, series_path
 from basis_pipeline.storage.digests import table_digest
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import Publication
 
 _Counts = dict[tuple[Action, str], Counter[str]]
@@ -62,11 +62,14 @@ class Outcome(msgspec.Struct, frozen=True):
 class Records:
     """Series records below `validated/_ingest`."""
 
-    def __init__(self, validated: Path) -> None:
+    def __init__(self, validated: Location) -> None:
         self._folder = validated / "_ingest"
 
     def find(self, key: SeriesKey) -> SeriesRecord | None:
-        return _load(self._path(key)) if self._path(key).is_file() else None
+        try:
+            return _load(self._path(key))
+        except FileNotFoundError:
+            return None
 
     def put(self, record: SeriesRecord) -> None:
         put_bytes(self._path(record.key), msgspec.json.format(msgspec.json.encode(record), indent=1))
@@ -76,14 +79,13 @@ class Records:
 
     def all_keys(self) -> list[SeriesKey]:
         """Every series that has a record."""
-        found = sorted(self._folder.rglob("*.json")) if self._folder.is_dir() else []
-        return [_load(path).key for path in found]
+        return sorted(_load(path).key for path in self._folder.rglob("*.json"))
 
-    def _path(self, key: SeriesKey) -> Path:
+    def _path(self, key: SeriesKey) -> Location:
         return self._folder / key.dataset / f"{series_path(key.venue, key.symbol)}.json"
 
 
-def _load(path: Path) -> SeriesRecord:
+def _load(path: Location) -> SeriesRecord:
     try:
         return msgspec.json.decode(path.read_bytes(), type=SeriesRecord)
     except msgspec.DecodeError as error:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow as pa
 from basis_pipeline.domain.errors import DataError, StorageError
 from basis_pipeline.domain.timeline import iso, month_of, months_between
 from basis_pipeline.market_data.manifests import Coverage, MonthBody, merge_coverage
+from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import Publication, PublicationStore
 
 TIMESTAMP = "timestamp"
@@ -35,13 +35,13 @@ class SeriesMonths(NamedTuple):
 class ValidatedStore:
     """Validated series below one folder (`DataRoot.validated`)."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Location) -> None:
         self.base = base
 
     def datasets(self) -> list[str]:
         """Names of the datasets that have anything published."""
         root = self.base / "_manifests"
-        return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        return sorted(path.name for path in root.glob("*") if path.is_dir())
 
     def series(self, dataset: str) -> list[SeriesMonths]:
         """All series of a dataset, ordered by venue and symbol."""

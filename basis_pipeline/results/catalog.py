@@ -34,6 +34,7 @@ from basis_pipeline.results.catalog_hints import Published, explain
 from basis_pipeline.results.catalog_views import create_views, dataset_source, parquet_source, store_table
 from basis_pipeline.results.store import PublishedMonth, ResultsStore
 from basis_pipeline.storage.files import storage_errors
+from basis_pipeline.storage.locations import Location
 
 CATALOGUE = "catalogue.duckdb"
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
@@ -51,7 +52,8 @@ _PATIENCE = 60.0
 def connect(results: ResultsStore) -> duckdb.DuckDBPyConnection:
     """An in-memory connection with the views; an empty store gives the same views without rows."""
     connection = duckdb.connect(":memory:", config=OFFLINE)
-    create_views(connection, results.base, _verified(results), parquet_source)
+    source = parquet_source if isinstance(results.base, Path) else dataset_source
+    create_views(connection, results.base, _verified(results), source)
     return connection
 
 
@@ -96,8 +98,14 @@ def query(
     )
 
 
-def rebuild_catalogue(results: ResultsStore) -> Path:
-    """Write `catalogue.duckdb` with the views of this moment in one step; whoever has the old file open keeps it."""
+def rebuild_catalogue(results: ResultsStore) -> Path | None:
+    """Write `catalogue.duckdb` with the views of this moment in one step; whoever has the old file open keeps it.
+
+    Results in a bucket have no such file (None): DuckDB opens what is there only with an extension that it downloads.
+    `query` and `connect` answer there as everywhere.
+    """
+    if not isinstance(results.base, Path):
+        return None
     target = results.base / CATALOGUE
     with storage_errors(target):
         results.base.mkdir(parents=True, exist_ok=True)
@@ -145,7 +153,7 @@ def _require_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
 
 
-def _gone(base: Path, months: Iterable[PublishedMonth]) -> list[PublishedMonth]:
+def _gone(base: Location, months: Iterable[PublishedMonth]) -> list[PublishedMonth]:
     """Months of which a file is no longer there."""
     return [month for month in months if any(not (base / file.path).exists() for file in month.publication.files)]
 

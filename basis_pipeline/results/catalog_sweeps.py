@@ -6,19 +6,19 @@ Their tables are small, so they are copied, not viewed: whoever opens the catalo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
 from basis_pipeline.results.sweep_store import SWEEPS, SweepStore, sweep_name
 from basis_pipeline.results.sweep_tables import SWEEP_TABLES
 from basis_pipeline.results.tables import ColumnDoc
+from basis_pipeline.storage.locations import Location
 
 _PREFIX = "sweep_"
 SWEEP_DESCRIPTIONS = {f"{_PREFIX}{name}": table.description for name, table in SWEEP_TABLES.items()}
 
 
-def sweep_tables(results: Path) -> Iterator[tuple[str, pa.Table]]:
+def sweep_tables(results: Location) -> Iterator[tuple[str, pa.Table]]:
     """Name and content of every table of the catalogue that is about sweeps; without sweeps they have no rows."""
     store = SweepStore(results / SWEEPS)
     published = store.sweeps()

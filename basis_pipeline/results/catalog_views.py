@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
@@ -15,6 +14,7 @@ from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, SUMMARIES, co
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs, sweep_tables
 from basis_pipeline.results.store import STANDING, PublishedMonth
 from basis_pipeline.results.tables import SCHEMAS, ColumnDoc, column_docs
+from basis_pipeline.storage.locations import Location, arrow_files
 
 KEYS = {"main": ("mode", "month"), "experiments": ("experiment", "mode", "month")}
 """Hive keys by schema; they are the first columns of its views."""
@@ -46,7 +46,7 @@ class Source(NamedTuple):
     schema: str
     table: str
     keys: tuple[str, ...]
-    files: list[Path]
+    files: list[Location]
 
 
 Reader = Callable[[duckdb.DuckDBPyConnection, Source], str]
@@ -64,10 +64,12 @@ def parquet_source(_: duckdb.DuckDBPyConnection, source: Source) -> str:
 def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
     """Arrow opens the files, so that DuckDB needs no access to any."""
     hive = pa.schema([(key, pa.string()) for key in source.keys])
+    filesystem, paths = arrow_files(source.files)
     dataset = ds.dataset(
-        [str(path) for path in source.files],
+        paths,
         schema=pa.schema([*hive, *SCHEMAS[source.table]]),
         format="parquet",
+        filesystem=filesystem,
         partitioning=ds.partitioning(hive, flavor="hive"),
     )
     name = f"{source.schema}_{source.table}_files"
@@ -76,7 +78,7 @@ def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, base: Path, months: Sequence[PublishedMonth], reader: Reader
+    connection: duckdb.DuckDBPyConnection, base: Location, months: Sequence[PublishedMonth], reader: Reader
 ) -> None:
     """Create all views and macros over the files of `months`, which lie below `base`."""
     connection.execute("CREATE SCHEMA experiments")
@@ -131,9 +133,9 @@ def _sql_type(kind: pa.DataType) -> str:
     return {pa.timestamp("us"): "TIMESTAMP", pa.float64(): "DOUBLE", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}[kind]
 
 
-def _literal(path: Path) -> str:
+def _literal(path: Location) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _files(base: Path, table: str, months: Iterable[PublishedMonth]) -> list[Path]:
+def _files(base: Location, table: str, months: Iterable[PublishedMonth]) -> list[Location]:
     return [base / file.path for month in months for file in month.publication.files if file.table == table]

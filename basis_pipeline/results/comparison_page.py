@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from os.path import relpath
-from pathlib import Path
 
 import numpy as np
 
@@ -39,11 +37,12 @@ from basis_pipeline.results.report_text import (
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location, relative_link
 
 _LONGEST_NAME = 100
 
 
-def comparison_path(results: ResultsStore, comparison: Comparison) -> Path:
+def comparison_path(results: ResultsStore, comparison: Comparison) -> Location:
     """Where the page of a comparison is written; the same records, the same page."""
     name = "-".join((comparison.mode, *comparison.names))
     if len(name) > _LONGEST_NAME:
@@ -51,7 +50,7 @@ def comparison_path(results: ResultsStore, comparison: Comparison) -> Path:
     return results.base / "reports" / "comparisons" / f"{name}.html"
 
 
-def write_comparison(results: ResultsStore, comparison: Comparison) -> Path:
+def write_comparison(results: ResultsStore, comparison: Comparison) -> Location:
     """Write the page and return its path.
 
     Raises:
@@ -61,7 +60,7 @@ def write_comparison(results: ResultsStore, comparison: Comparison) -> Path:
     panels = [_growth(comparison), _drawdown(comparison)]
     page = Page(
         heading=f"{comparison.mode}: {' against '.join(comparison.names)}",
-        overview=relpath(results.overview_path, path.parent),
+        overview=relative_link(results.overview_path, path.parent),
         facts=list(_facts(comparison)),
         sections=list(_sections(comparison, panels)),
         panels=panels,

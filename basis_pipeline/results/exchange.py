@@ -14,11 +14,11 @@ they read, and read again if it came or went: otherwise they could find months o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 
 from basis_pipeline.storage.files import put_bytes, storage_errors
+from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import Publication, PublicationStore
 
 
@@ -107,13 +107,11 @@ class Exchange:
         return msgspec.structs.replace(found, files=files)
 
     def _is_pending(self, record: str) -> bool:
-        return self._pointer(record).exists()
+        return self._pointer(record).is_file()
 
     def _pending(self) -> list[str]:
-        if not self._pointers.is_dir():
-            return []
-        found = self._pointers.rglob("*.json")
-        return sorted(path.relative_to(self._pointers).as_posix().removesuffix(".json") for path in found)
+        within = len(f"{self._pointers}/")
+        return sorted(str(path)[within:].removesuffix(".json") for path in self._pointers.rglob("*.json"))
 
-    def _pointer(self, record: str) -> Path:
+    def _pointer(self, record: str) -> Location:
         return self._pointers / f"{record}.json"

@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.results.store import PublishedMonth, ResultsStore, record_path
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location
 
 README = "README.md"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -25,12 +25,12 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 def export_csv(
     results: ResultsStore,
     mode: str,
-    out: Path,
+    out: Location,
     months: Sequence[str] | None = None,
     experiment: str | None = None,
     *,
     zipped: bool = False,
-) -> Path:
+) -> Location:
     """Write `<out>/<record>/<table>.csv` and README.md, or all of it as `<out>/<record>.zip`; return that path.
 
     `<record>` ends with the range where `months` are not all of it. Columns begin with the hive keys `mode` and `month`

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from string import Template
 
 import msgspec
@@ -12,6 +11,7 @@ from basis_pipeline.results.report import asset, card, style
 from basis_pipeline.results.report_text import Html, html, joined, table, tag
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
+from basis_pipeline.storage.locations import Location
 
 PAGES, EXPORTS = "/pages/", "/export/"
 PAGE_FOLDERS = ("reports", "rejected/reports")
@@ -61,9 +61,9 @@ def _offers(results: ResultsStore, store: ResultsStore, kind: str) -> Iterator[O
             )
 
 
-def page_address(results: ResultsStore, page: Path) -> str:
+def page_address(results: ResultsStore, page: Location) -> str:
     """Where the server shows a page that lies below the results."""
-    return PAGES + page.relative_to(results.base).as_posix()
+    return PAGES + str(page).removeprefix(f"{results.base}/")
 
 
 def pages(results: ResultsStore) -> list[str]:
@@ -72,7 +72,7 @@ def pages(results: ResultsStore) -> list[str]:
     return sorted(page_address(results, page) for page in found)
 
 
-def listing(results: ResultsStore, root: Path) -> str:
+def listing(results: ResultsStore, root: Location) -> str:
     """The front page of the server."""
     rows = [_row(offer) for offer in offers(results)]
     head, kinds = ("Record", "Kind", "Months", "Page", "Archive", "Tables as CSV"), "kkkkkt"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from os.path import relpath
-from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
@@ -22,6 +20,7 @@ from basis_pipeline.results.report_record import Origin, Summary, load_summary
 from basis_pipeline.results.report_text import Html, html, joined, percent, plain, table, tag, toned
 from basis_pipeline.results.store import ResultsStore, broken_months
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location, relative_link
 
 Stale = Mapping[str, Sequence[str]]
 """Months by mode that would come out differently today."""
@@ -48,7 +47,7 @@ class _Listed(NamedTuple):
     state: str
 
 
-def write_overview(results: ResultsStore, stale: Stale | None = None, origin: Origin = Origin()) -> Path:  # noqa: B008
+def write_overview(results: ResultsStore, stale: Stale | None = None, origin: Origin = Origin()) -> Location:  # noqa: B008
     """Write `reports/index.html`; an empty store gives a page that says so. Without `stale` nothing is said of it.
 
     Raises:
@@ -184,7 +183,7 @@ def _link(results: ResultsStore, summary: Summary) -> Html:
     report = results.report_path(summary.mode, summary.experiment)
     if not report.exists():
         return Html(html(summary.title))
-    return tag("a", summary.title, href=relpath(report, results.overview_path.parent))
+    return tag("a", summary.title, href=relative_link(report, results.overview_path.parent))
 
 
 def _block(title: str, content: Html) -> Html:

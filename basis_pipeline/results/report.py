@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from os.path import relpath
-from pathlib import Path
 from string import Template
 
 import msgspec
@@ -24,6 +22,7 @@ from basis_pipeline.results.report_record import Origin, Record, load_record
 from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location, relative_link
 
 _ASSETS = files("basis_pipeline.results") / "assets"
 _RISK_PANELS = ("delta", "margin_ratio", "health_factor", "loan_to_value", "funding_apr", "predicted_sd", "model_drift")
@@ -35,7 +34,7 @@ def write_report(
     months: Sequence[str] | None = None,
     experiment: str | None = None,
     origin: Origin = Origin(),  # noqa: B008 - frozen
-) -> Path:
+) -> Location:
     """Write the page of one record, or of some of its months, and return its path (`ResultsStore.report_path`).
 
     Months that a gate rejected get the same page from `write_report(results.rejected, ...)`.
@@ -47,7 +46,7 @@ def write_report(
     record = load_record(results, mode, months, experiment, origin)
     whole = months is None or len(record.months) == len(results.months(mode, experiment))
     path = results.report_path(mode, experiment, None if whole else (record.first, record.latest.month))
-    put_bytes(path, render(record, relpath(results.overview_path, path.parent)).encode())
+    put_bytes(path, render(record, relative_link(results.overview_path, path.parent)).encode())
     return path
 
 

@@ -20,7 +20,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,6 +33,7 @@ from basis_pipeline.domain.timings import Timings
 from basis_pipeline.results.exchange import Exchange
 from basis_pipeline.results.tables import as_declared
 from basis_pipeline.storage.digests import text_digest
+from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, PublicationStore
 
 CHECKPOINT = "checkpoint"
@@ -101,7 +101,7 @@ class ResultsStore:
     `overview_path` is the first page of all reports, which rejected months share with the record.
     """
 
-    def __init__(self, base: Path, overview_path: Path | None = None) -> None:
+    def __init__(self, base: Location, overview_path: Location | None = None) -> None:
         self.base = base
         self.overview_path = overview_path or base / "reports" / "index.html"
         self.publications = PublicationStore(base)
@@ -217,7 +217,7 @@ class ResultsStore:
         """Every published month of every record: standing records and experiments, in partition order."""
         return (self._described(found) for found in self._records.publications())
 
-    def report_path(self, mode: str, experiment: str | None = None, span: tuple[str, str] | None = None) -> Path:
+    def report_path(self, mode: str, experiment: str | None = None, span: tuple[str, str] | None = None) -> Location:
         """Where the HTML report of a record is written, or of its months from `span[0]` to `span[1]` only."""
         folder = self.base / "reports"
         if experiment:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from os.path import relpath
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -31,6 +29,7 @@ from basis_pipeline.results.sweep_ranking import (
 )
 from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location, relative_link
 
 MOST_ROWS, MOST_CURVES = 1_000, 8
 
@@ -56,14 +55,14 @@ class _Map(msgspec.Struct, frozen=True):
     best: int
 
 
-def sweep_page_path(results: ResultsStore, sweep: str) -> Path:
+def sweep_page_path(results: ResultsStore, sweep: str) -> Location:
     """Where the page of a sweep is written."""
     return results.base / "reports" / "sweeps" / f"{sweep}.html"
 
 
 def write_sweep_page(
     results: ResultsStore, plan: SweepPlan, outcomes: Sequence[Outcome], equity: Mapping[int, pa.Table]
-) -> Path:
+) -> Location:
     """Write the page and return its path; `equity` is `daily_equity` by number of the points that are done.
 
     Raises:
@@ -73,7 +72,7 @@ def write_sweep_page(
     best_first, judged = ranked(outcomes, plan.rank_by), luck(outcomes, equity)
     page = Page(
         heading=f"Sweep {plan.name}",
-        overview=relpath(results.overview_path, path.parent),
+        overview=relative_link(results.overview_path, path.parent),
         facts=list(_facts(plan, outcomes)),
         sections=list(_sections(plan, outcomes, best_first, judged, equity)),
         panels=_panels(best_first, equity),

@@ -14,7 +14,6 @@ was killed half-way is not there at all; one that is there is never run again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ import pyarrow as pa
 
 from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.results.sweep_types import PointResult, SweepPoint
+from basis_pipeline.storage.locations import Location
 from basis_pipeline.storage.publications import Publication, PublicationStore
 
 SWEEPS = "sweeps"
@@ -33,7 +33,7 @@ EQUITY = "equity"
 class SweepStore:
     """Reads and publishes finished points, and the tables of whole sweeps."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Location) -> None:
         self.base = base
         self._publications = PublicationStore(base)
 

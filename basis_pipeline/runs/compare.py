@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from basis_pipeline.domain.errors import ConfigError
@@ -17,6 +16,7 @@ from basis_pipeline.results.comparison import (
 )
 from basis_pipeline.results.comparison_page import write_comparison, written
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 __all__ = ["ComparisonReport", "compare", "compare_with_standing", "written"]
 
@@ -27,7 +27,7 @@ class ComparisonReport(NamedTuple):
     comparison: Comparison
     figures: list[FigureRow]
     differences: list[Difference]
-    page: Path
+    page: Location
 
 
 def compare(workspace: Workspace, experiments: Sequence[str], mode: str | None = None) -> ComparisonReport:

@@ -223,7 +223,8 @@ def plan_live(
 
 
 def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
-    return workspace.root.path / "live" / environment / f"{mode}.sqlite"
+    """SQLite needs a folder of this machine, also where the root is a bucket."""
+    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _carried(wired: WiredMode) -> tuple[str, ...]:

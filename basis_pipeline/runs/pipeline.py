@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
@@ -14,6 +13,7 @@ from basis_pipeline.runs.reports import write_overview, write_rejected_report, w
 from basis_pipeline.runs.sample_data import has_sample, make_sample_data
 from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 Progress = Callable[[str, int, int], None]
 
@@ -25,7 +25,7 @@ class PipelineReport:
     ingestion: IngestReport
     summaries: tuple[RecordSummary, ...]
     failures: dict[str, BasisError]
-    overview: Path
+    overview: Location
 
 
 def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:

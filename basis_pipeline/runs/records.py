@@ -22,6 +22,7 @@ from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 __all__ = [
     "GateDescription",
@@ -132,7 +133,7 @@ def export(
     zipped: bool = False,
     experiment: str | None = None,
     months: Sequence[str] | None = None,
-) -> Path:
+) -> Location:
     """Write every table of a record, or of some of its months, as CSV; return the folder or the zip."""
     check_names(workspace, mode, experiment)
     folder = out or workspace.root.results / "exports"

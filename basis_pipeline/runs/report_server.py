@@ -22,7 +22,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -35,6 +35,7 @@ from basis_pipeline.results.store import PublishedMonth, ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location, is_below
 
 DEFAULT_PORT = 3080
 
@@ -190,13 +191,13 @@ def find(workspace: Workspace, target: str) -> _Answer:
     raise _nothing()
 
 
-def _page(base: Path, name: str) -> Path:
+def _page(base: Location, name: str) -> Location:
     """The HTML file `name` below `base`, if it really lies in a folder of pages."""
-    if "\0" in name or ".." in Path(name).parts:
+    if "\0" in name or ".." in PurePosixPath(name).parts:
         raise _nothing()
     page = (base / name).resolve()
     folders = ((base / folder).resolve() for folder in PAGE_FOLDERS)
-    if page.suffix != ".html" or not any(page.is_relative_to(folder) for folder in folders) or not page.is_file():
+    if not page.name.endswith(".html") or not any(is_below(page, folder) for folder in folders) or not page.is_file():
         raise _nothing()
     return page
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.timeline import parse_month
 from basis_pipeline.results import overview
@@ -13,6 +11,7 @@ from basis_pipeline.results.report import write_report
 from basis_pipeline.results.report_record import Origin
 from basis_pipeline.runs.records import check_names, stale
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import Location
 
 
 def write_reports(
@@ -22,7 +21,7 @@ def write_reports(
     *,
     first: str | None = None,
     last: str | None = None,
-) -> Path:
+) -> Location:
     """Write the page (see `write_page`), the overview of all modes, and the catalogue file; return the page."""
     page = write_page(workspace, mode, experiment, first=first, last=last)
     write_overview(workspace)
@@ -37,7 +36,7 @@ def write_page(
     *,
     first: str | None = None,
     last: str | None = None,
-) -> Path:
+) -> Location:
     """Write the page of a record, or of its months from `first` to `last` (inclusive) beside it; return its path.
 
     Raises:
@@ -50,19 +49,19 @@ def write_page(
     return write_report(workspace.results, mode, months, experiment, origin)
 
 
-def write_rejected_report(workspace: Workspace, mode: str, experiment: str | None = None) -> Path:
+def write_rejected_report(workspace: Workspace, mode: str, experiment: str | None = None) -> Location:
     """The same page for the months that a gate rejected."""
     return write_report(workspace.results.rejected, mode, None, experiment, _origin(workspace, None))
 
 
-def write_overview(workspace: Workspace) -> Path:
+def write_overview(workspace: Workspace) -> Location:
     """Write the page of all modes; return its path."""
     results = workspace.results
     outdated = {mode: stale(workspace, mode) for mode in results.modes()}
     return overview.write_overview(results, outdated, _origin(workspace, None))
 
 
-def address(workspace: Workspace, page: Path) -> str | None:
+def address(workspace: Workspace, page: Location) -> str | None:
     """Where a browser finds a page, if a server shows pages (`basis serve`, `basis dev`)."""
     return f"{workspace.reports_url}{page_address(workspace.results, page)}" if workspace.reports_url else None
 

@@ -12,6 +12,7 @@ from basis_pipeline.domain.errors import ConfigError, StorageError
 from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, Progress, file_names, generate
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock, put_bytes, storage_errors
+from basis_pipeline.storage.locations import Location
 
 _RECORD = "sample.json"
 
@@ -67,13 +68,13 @@ def make_sample_data(
         progress: called after every file with its name, the number done and the total.
 
     Raises:
-        ConfigError: the root holds data of another source, or a sample that is not to be replaced, or an argument is
-            out of range.
+        ConfigError: the root is no folder, or holds data of another source, or a sample that is not to be replaced,
+            or an argument is out of range.
         StorageError: the folder cannot be written, or an ingestion of this root is running.
     """
     names = file_names(first_month=first_month, months=months, seed=seed, assets=assets, stress=stress)
     asked = SampleRecord(first_month, months, seed, tuple(assets), VERSION, tuple(names), stress=tuple(sorted(stress)))
-    raw = root.path / "raw"
+    raw = root.own_raw
     root.claim("sample", raw)
     with exclusive_lock(root.path / "ingest.lock", purpose="ingestion or sample generation"):
         found = _read(root.path / _RECORD)
@@ -118,11 +119,11 @@ def _text(argument: object) -> str:
     return " ".join(map(str, argument)) or "none" if isinstance(argument, tuple) else str(argument)
 
 
-def _put(path: Path, record: SampleRecord) -> None:
+def _put(path: Location, record: SampleRecord) -> None:
     put_bytes(path, msgspec.json.format(msgspec.json.encode(record), indent=1))
 
 
-def _read(path: Path) -> SampleRecord | None:
+def _read(path: Location) -> SampleRecord | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=SampleRecord)
     except FileNotFoundError:

@@ -11,9 +11,8 @@ Nothing but published points passes from the first half to the second, so the po
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -22,17 +21,21 @@ from basis_pipeline.results.overfitting import Overfitting
 from basis_pipeline.results.sweep_page import write_sweep_page
 from basis_pipeline.results.sweep_ranking import Ranking, luck, ranked, ranking
 from basis_pipeline.results.sweep_tables import equity_table, metrics_table, parameters_table, points_table
-from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan
+from basis_pipeline.results.sweep_types import Outcome, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.sweep_plan import finished, plan_sweep, unfinished
 from basis_pipeline.runs.sweep_points import run_point
 from basis_pipeline.runs.sweep_workers import one_after_another, side_by_side
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
+from basis_pipeline.storage.locations import Location
 
-__all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "unfinished"]
+__all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "run_with", "unfinished"]
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and the total."""
+
+Engine = Callable[[Sequence[SweepPoint]], Iterator[SweepPoint]]
+"""Runs points wherever it likes and yields each one when it is published."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class SweepReport:
     plan: SweepPlan
     outcomes: tuple[Outcome, ...]
     luck: Overfitting | None
-    page: Path
+    page: Location
 
     @property
     def done(self) -> list[Outcome]:
@@ -75,15 +78,26 @@ def run_here(workspace: Workspace, plan: SweepPlan, *, workers: int, progress: P
         StateError: a worker ended unexpectedly, or data changed since the plan was made.
         StorageError: a point cannot be written, or the sweep is already running.
     """
+
+    def engine(todo: Sequence[SweepPoint]) -> Iterator[SweepPoint]:
+        count = min(workers, len(todo))
+        if count <= 1:
+            return one_after_another(workspace, plan.name, todo)
+        return side_by_side(workspace, plan.name, todo, count)
+
+    run_with(engine, workspace, plan, progress)
+
+
+def run_with(engine: Engine, workspace: Workspace, plan: SweepPlan, progress: ProgressCallback | None = None) -> None:
+    """Have `engine` run the points that are not finished.
+
+    Raises:
+        StorageError: the sweep is already running.
+    """
     lock = workspace.root.path / "locks" / f"sweep.{plan.name}.lock"
     with exclusive_lock(lock, purpose=f"sweep {plan.name}"):
         todo, total = unfinished(workspace, plan), len(plan.runnable)
-        count = min(workers, len(todo))
-        if count <= 1:
-            running = one_after_another(workspace, plan.name, todo)
-        else:
-            running = side_by_side(workspace, plan.name, todo, count)
-        for done, point in enumerate(running, start=total - len(todo) + 1):
+        for done, point in enumerate(engine(todo), start=total - len(todo) + 1):
             if progress:
                 progress(f"{plan.name}: point {point.number} of {point.mode}", done, total)
 

@@ -13,16 +13,17 @@ import yaml
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable, uninterrupted
+from basis_pipeline.runs.profiles import SETTINGS, instance_settings
 from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
 from basis_pipeline.runs.report_server import open_report_server, serving
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location
 
 DEFAULT_PORT = 3000
-SETTINGS, LOCATIONS = Path("dagster.yaml"), Path("workspace.yaml")
-"""Read from the working directory, which is the project's."""
+LOCATIONS = Path("workspace.yaml")
+"""Read from the working directory, which is the project's, as the settings are."""
 
-_STORAGE = ("storage", "local_artifact_storage", "compute_logs")
 _PATIENCE_SECONDS = 20.0
 
 
@@ -68,7 +69,7 @@ class UiServer:
     def _environment(self) -> dict[str, str]:
         """Absolute paths: run processes need not start in this directory."""
         workspace = self.workspace
-        paths: dict[str, Path] = {
+        paths: dict[str, Location] = {
             "DAGSTER_HOME": self.home,
             "BASIS_DATA_DIR": workspace.root.path,
             "BASIS_CONFIG_DIR": workspace.config.path,
@@ -78,22 +79,22 @@ class UiServer:
         return {**os.environ, **absolute, "BASIS_REPORTS_URL": self.reports_url, "BASIS_UI_URL": self.url}
 
 
-def prepare_ui(workspace: Workspace, port: int | None = None) -> UiServer:
+def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | None = None) -> UiServer:
     """Write the instance file of the data root and find a port: `port`, else 3000 or, where that is taken, a free one.
 
-    The settings are those of `dagster.yaml` without its storage, which is the instance's own folder.
+    The settings are those of `dagster.yaml` without its storage, which is the instance's own folder unless `profile`
+    names another.
 
     Raises:
-        ConfigError: `port` is taken or the working directory is not the project's.
+        ConfigError: `port` is taken, the working directory is not the project's, or the profile cannot be used.
         StorageError: the data root is not writable.
     """
     for file in (SETTINGS, LOCATIONS):
         if not file.is_file():
             raise ConfigError(f"there is no {file} in {Path.cwd()}.", remedy="run this in the folder that holds it.")
     home = workspace.root.dagster.resolve()
-    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
-    own = {key: value for key, value in settings.items() if key not in _STORAGE}
-    put_bytes(home / SETTINGS.name, f"# written by `basis dev`\n{yaml.safe_dump(own, sort_keys=False)}".encode())
+    settings = yaml.safe_dump(instance_settings(workspace.config.path, profile), sort_keys=False)
+    put_bytes(home / SETTINGS.name, f"# written by `basis dev`\n{settings}".encode())
     return UiServer(workspace, home, free_port(port, DEFAULT_PORT), free_port(None, REPORTS_PORT))
 
 

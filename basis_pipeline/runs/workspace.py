@@ -14,6 +14,7 @@ from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.sweep_store import SWEEPS, SweepStore
 from basis_pipeline.storage.data_root import DataRoot
+from basis_pipeline.storage.locations import Location, location_of
 
 __all__ = ["VARIABLES", "SystemClock", "Workspace", "WorkspaceAddress"]
 
@@ -24,7 +25,9 @@ class Workspace:
     `reports_url` is where a server shows the pages (see runs.report_server); empty where there is none.
     """
 
-    def __init__(self, data_dir: Path, config_dir: Path, raw_dir: Path | None = None, reports_url: str = "") -> None:
+    def __init__(
+        self, data_dir: Location, config_dir: Path, raw_dir: Path | None = None, reports_url: str = ""
+    ) -> None:
         self.root = DataRoot(data_dir)
         self.config = ConfigFolder(config_dir)
         self.raw_dir = raw_dir
@@ -65,7 +68,7 @@ class WorkspaceAddress(NamedTuple):
         return cls(str(workspace.root.path.resolve()), str(workspace.config.path.resolve()))
 
     def open(self) -> Workspace:
-        return Workspace(Path(self.data_dir), Path(self.config_dir))
+        return Workspace(location_of(self.data_dir), Path(self.config_dir))
 
 
 class SystemClock:

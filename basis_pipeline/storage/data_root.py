@@ -7,6 +7,9 @@
     <root>/validated/      Parquet by dataset
     <root>/results/        Parquet by result table, reports, checkpoints, the DuckDB catalogue
     <root>/dagster/        the Dagster instance
+
+A root in a bucket (`s3://bucket/prefix`) has root.json, validated/ and results/ there. Vendor files are read from a
+folder in any case, and the Dagster instance needs one: data/s3/<bucket>/<prefix>/dagster in the working directory.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import msgspec
 
 from basis_pipeline.domain.errors import ConfigError, StorageError
 from basis_pipeline.storage.files import put_bytes
+from basis_pipeline.storage.locations import Location
+from basis_pipeline.storage.s3_path import S3Path
 
 RootKind = Literal["sample", "vendor"]
 
@@ -32,11 +37,12 @@ class RootInfo(msgspec.Struct, frozen=True):
 class DataRoot:
     """Paths below one root, and the guard that two sources are never mixed in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         self.path = path
         self.validated = path / "validated"
         self.results = path / "results"
-        self.dagster = path / "dagster"
+        self.dagster = _local(path) / "dagster"
+        self.live = _local(path) / "live"
 
     @property
     def info(self) -> RootInfo | None:
@@ -53,7 +59,17 @@ class DataRoot:
     def raw(self) -> Path:
         """The folder that raw files are read from."""
         info = self.info
-        return self.path / "raw" if info is None or info.source == "raw" else Path(info.source)
+        return self.own_raw if info is None or info.source == "raw" else Path(info.source)
+
+    @property
+    def own_raw(self) -> Path:
+        """The folder for raw files inside this root; ConfigError where the root is no folder."""
+        if isinstance(self.path, Path):
+            return self.path / "raw"
+        raise ConfigError(
+            f"data root {self.path} has no folder of raw files: vendor files are read from this machine.",
+            remedy="name their folder with BASIS_RAW_DIR or --raw.",
+        )
 
     def claim(self, kind: RootKind, raw: Path) -> RootInfo:
         """Tie this root to `raw`, or confirm that it already is.
@@ -61,8 +77,8 @@ class DataRoot:
         Raises:
             ConfigError: the root belongs to another source; both are named.
         """
-        own = self.path / "raw"
-        source = "raw" if raw.resolve() == own.resolve() else str(raw.resolve())
+        own = (self.path / "raw").resolve()
+        source = "raw" if raw.resolve() == own else str(raw.resolve())
         info = self.info
         if info is None:
             info = RootInfo(kind, source, datetime.now(UTC).isoformat(timespec="seconds"))
@@ -74,3 +90,8 @@ class DataRoot:
                 remedy="set BASIS_DATA_DIR to another folder, or delete this one.",
             )
         return info
+
+
+def _local(path: Location) -> Path:
+    """The folder of this machine for what cannot be in a bucket."""
+    return Path("data", "s3", path.bucket, path.key) if isinstance(path, S3Path) else path

@@ -1,4 +1,4 @@
-"""Atomic file puts and exclusive locks, with errors a person can act on."""
+"""Atomic puts and exclusive locks, in a folder or in a bucket, with errors a person can act on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from basis_pipeline.domain.errors import StorageError
+from basis_pipeline.storage.locations import Location
+from basis_pipeline.storage.s3_bucket import Bucket
+from basis_pipeline.storage.s3_lease import lease
+from basis_pipeline.storage.s3_path import S3Path
 
 _REMEDIES = {
     errno.ENOSPC: "free disk space, then run the same command again; earlier results are untouched.",
@@ -23,7 +27,7 @@ _REMEDIES = {
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Location) -> Iterator[None]:
     """Turn an OSError while writing `path` into a StorageError that names the path and the remedy."""
     try:
         yield
@@ -32,8 +36,18 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}.", remedy=remedy) from error
 
 
-def put_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part (fsync + rename)."""
+def put_bytes(path: Location, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    In a folder that takes fsync and rename, in a bucket it is what one request does.
+    """
+    if isinstance(path, S3Path):
+        path.write_bytes(content)
+    else:
+        _put_file(path, content)
+
+
+def _put_file(path: Path, content: bytes) -> None:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -50,13 +64,21 @@ def put_bytes(path: Path, content: bytes) -> None:
             raise
 
 
-@contextmanager
-def exclusive_lock(path: Path, *, purpose: str, wait: bool = False) -> Iterator[None]:
-    """Hold an advisory lock on `path` while the block runs; released by the kernel even after SIGKILL.
+def exclusive_lock(path: Location, *, purpose: str, wait: bool = False) -> AbstractContextManager[None]:
+    """Hold a lock on `path` while the block runs.
+
+    In a folder the kernel releases it, even after SIGKILL; in a bucket the lease of a killed process runs out.
 
     Raises:
         StorageError: another process holds it and `wait` is false.
     """
+    if isinstance(path, S3Path):
+        return lease(Bucket(path.bucket), path.key, purpose=purpose, wait=wait)
+    return _file_lock(path, purpose=purpose, wait=wait)
+
+
+@contextmanager
+def _file_lock(path: Path, *, purpose: str, wait: bool) -> Iterator[None]:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

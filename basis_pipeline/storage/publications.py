@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,6 +28,7 @@ import pyarrow.parquet as pq
 from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.storage.digests import table_digest, text_digest
 from basis_pipeline.storage.files import put_bytes, storage_errors
+from basis_pipeline.storage.locations import Location
 
 MANIFEST_VERSION = 2
 """2 has a seal and checksums; manifests of version 1 have neither."""
@@ -89,7 +89,7 @@ class PublicationStore:
     Stores that share a base keep their manifests in folders of their own (`manifests`, relative to the base).
     """
 
-    def __init__(self, base: Path, manifests: str = "_manifests") -> None:
+    def __init__(self, base: Location, manifests: str = "_manifests") -> None:
         self.base = base
         self._manifests = base / manifests
 
@@ -151,11 +151,11 @@ class PublicationStore:
 
     def partitions(self, prefix: str = "") -> list[str]:
         """Published partitions whose path starts with `prefix`, in order; reads no manifest."""
-        root = self._manifests
-        folder = root / prefix.rpartition("/")[0]
-        paths = sorted(folder.rglob("*.json")) if folder.is_dir() else []
-        partitions = (path.relative_to(root).as_posix().removesuffix(".json") for path in paths)
-        return [partition for partition in partitions if partition.startswith(prefix)]
+        folder = self._manifests / prefix.rpartition("/")[0]
+        within = len(f"{self._manifests}/")
+        partitions = (str(path)[within:].removesuffix(".json") for path in folder.rglob("*.json"))
+        found = (partition for partition in partitions if partition.startswith(prefix))
+        return sorted(found, key=lambda partition: partition.split("/"))
 
     def publications(self, prefix: str = "") -> Iterator[Publication]:
         """All publications whose partition path starts with `prefix`, in partition order."""
@@ -210,7 +210,7 @@ class PublicationStore:
             self._manifest_path(partition).unlink()
             self._delete_superseded(found, keep=set())
 
-    def _manifest_path(self, partition: str) -> Path:
+    def _manifest_path(self, partition: str) -> Location:
         return self._manifests / f"{partition}.json"
 
     def _delete_leftovers(self, publication: Publication) -> None:
