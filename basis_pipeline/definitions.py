@@ -23,7 +23,7 @@ from basis_pipeline.defs.jobs import (
     signals_job,
 )
 from basis_pipeline.defs.market_data import market_data
-from basis_pipeline.defs.notices import notify_failures, notify_warnings
+from basis_pipeline.defs.notices import Jobs, notify_failures, notify_warnings
 from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.defs.provenance import inputs_asset
 from basis_pipeline.defs.published import published_months
@@ -78,15 +78,14 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[
-            published_months(names),
-            ingested_market_data(models),
-            notify_failures(nightly),
-            notify_warnings(nightly),
-        ],
+        sensors=[published_months(names), ingested_market_data(models), *_notices(nightly)],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )
+
+
+def _notices(nightly: Jobs) -> list[dg.SensorDefinition]:
+    return [notify_failures(nightly), notify_warnings(nightly)]
 
 
 def _downloads(workspace: Workspace) -> bool:
