@@ -149,9 +149,9 @@ class LiveCex:
             raise OrderError(f"{order.operation} at {self.name} has no side.")
         if self._read_only:
             raise OrderError(
-                f"read only: {order.side} {quantity:.10g} {listing.symbol} at {self.name} was not sent.",
+                f"read only: {order.side} {quantity:.10g} {listing.symbol} at {self.name} was not sent; "
+                "BASIS_LIVE_TRADING__READ_ONLY=false trades.",
                 code="EXEC-015",
-                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
             )
         client_id = self._journal.next_id(order.operation_id)
         return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
