@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from basis_pipeline.domain.orders import Action, Operation, Order
+from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, ExecutionMode, Tolerance
 from basis_pipeline.domain.timeline import SECOND
@@ -143,6 +143,7 @@ def order(operation: Operation, venue: str, slots: tuple[str, str], quantity: fl
     return Order(
         venue=venue, operation=operation, slot=universe.slot(slots[0]), counter_slot=universe.slot(slots[1]),
         quantity=quantity, action=Action.ENTRY_FULL, operation_id=number,
+        side=Side.SELL if operation is Operation.SWAP else None,
     )  # fmt: skip
 
 
