@@ -13,6 +13,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.backtests import backtest_asset, broken_mode
 from basis_pipeline.defs.downloads import downloads
 from basis_pipeline.defs.experiment import experiment_jobs
+from basis_pipeline.defs.ingested import ingested_market_data
 from basis_pipeline.defs.jobs import (
     MARKET_DATA,
     SIGNALS,
@@ -32,6 +33,7 @@ from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly, sig
 from basis_pipeline.defs.signals import modes_signals, signals_asset
 from basis_pipeline.defs.sweep import sweep_jobs
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.runs.download import is_configured
 from basis_pipeline.runs.modes import last_data_month, wire_modes
 from basis_pipeline.runs.workspace import Workspace
 
@@ -46,8 +48,10 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     """
     wired, broken = wire_modes(workspace.config)
     names, models = workspace.config.modes(), workspace.config.signal_models()
-    months = monthly(wired, last_data_month(workspace, wired), f"{datetime.now(UTC):%Y-%m}")
-    ingestion, training = market_data_job(), [signals_job(models)] if models else []
+    downloading = _downloads(workspace)
+    data_end = None if downloading else last_data_month(workspace, wired)
+    months = monthly(wired, data_end, f"{datetime.now(UTC):%Y-%m}")
+    ingestion, training = market_data_job(downloading=downloading), [signals_job(models)] if models else []
     jobs = {name: mode_job(name) for name in names}
     nightly = [ingestion, *training, *jobs.values()]
     times = workspace.config.optional("nightly.yaml", NightlyFile)
@@ -74,10 +78,23 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[published_months(names), notify_failures(nightly), notify_warnings(nightly)],
+        sensors=[
+            published_months(names),
+            ingested_market_data(models),
+            notify_failures(nightly),
+            notify_warnings(nightly),
+        ],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )
+
+
+def _downloads(workspace: Workspace) -> bool:
+    """Whether nights begin with downloads; where the file that says so is wrong they do, and fail with the reason."""
+    try:
+        return is_configured(workspace)
+    except ConfigError:
+        return True
 
 
 def _described(workspace: Workspace, model: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import click
@@ -15,8 +15,10 @@ from basis_pipeline.domain.errors import ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import journal_path, plan_live
+from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.live_status import status_json
+from basis_pipeline.runs.loopback import free_port
 from basis_pipeline.runs.workspace import Workspace
 
 SYSTEM_FAILURE = 3
@@ -34,6 +36,7 @@ SYSTEM_FAILURE = 3
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
 @click.option("--status", is_flag=True, help="Print where the session stands as JSON, from its journal, and exit.")
+@click.option("--status-port", type=click.IntRange(1, 65535), help="Serve a status page and JSON here, on loopback.")
 @click.pass_obj
 def live_command(  # noqa: PLR0917 - one parameter per option of the command
     workspace: Workspace,
@@ -44,6 +47,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
+    status_port: int | None,
 ) -> None:
     """Run MODE on real venues until stopped. Log lines (JSON) go to standard error.
 
@@ -60,7 +64,10 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     screens.say(
         f"{mode} in {plan.environment}, {kind}, journal {plan.journal_path}" + (f", until {iso(end)}" if end else "")
     )
-    with _signals() as stop:
+    with _signals() as stop, ExitStack() as served:
+        if status_port:
+            port = free_port(status_port, status_port)
+            screens.say(f"status {served.enter_context(status_server(plan.journal_path, port))}")
         try:
             plan.run(acknowledged=acknowledge, interval=interval, until=end, begun=stop.append)
         except SystemFailure as failure:

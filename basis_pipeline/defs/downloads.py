@@ -1,6 +1,9 @@
-"""Downloads: vendor files from where they are published, before ingestion. Off unless downloads.yaml enables them."""
+"""Downloads: vendor files from where they are published, before ingestion. Off unless downloads.yaml enables them.
 
-from collections.abc import Iterator
+What could not be had fails a check and not the run: one vendor that is down keeps no other's data from being ingested.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -10,6 +13,8 @@ from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.runs.download import DownloadReport, Outcome, Selection, download, is_configured
 
 DOWNLOADS = "downloads"
+EVERYTHING_FETCHED = "everything_fetched"
+_OFF = "nothing is downloaded: `enabled` is false in configs/downloads.yaml, or the data root holds the sample"
 _SHOWN = 500
 _COLUMNS = ("source", "series", "month", "status", "rows", "steps missing", "file", "problem")
 
@@ -30,7 +35,14 @@ class DownloadConfig(dg.Config):
     kinds={"csv"},
     owners=["team:market-data"],
     pool="market_data",
-    output_required=False,
+    check_specs=[
+        dg.AssetCheckSpec(
+            EVERYTHING_FETCHED,
+            asset=DOWNLOADS,
+            description="Every month that is due could be had, or its vendor does not have it. What failed is tried "
+            "again the next time; ingestion goes on with what is there.",
+        )
+    ],
     description="""Vendor files of exchanges (archives and APIs) and of Ethereum, one per series and month.
 
 * a complete month is never fetched again; the open one goes on where it ended
@@ -41,11 +53,12 @@ class DownloadConfig(dg.Config):
 def downloads(
     context: dg.AssetExecutionContext, config: DownloadConfig, workspace: WorkspaceResource
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Fetch what is due; fail at the end if some of it could not be had."""
+    """Fetch what is due; the check says what could not be had."""
     opened = workspace.open()
     with refusals():
         if not is_configured(opened):
-            context.log.warning("nothing is downloaded: `enabled` is false in downloads.yaml, or the root is a sample")
+            context.log.warning(_OFF)
+            yield dg.MaterializeResult(metadata={"months": _OFF}, check_results=[_everything_fetched(())])
             return
         report = download(
             opened,
@@ -54,13 +67,16 @@ def downloads(
             last=config.last_month or None,
             note=lambda outcome: _log(context, outcome),
         )
-    metadata = _metadata(report)
-    if report.failed:
-        problem = (
-            f"{len(report.failed)} of {len(report.outcomes)} months could not be had; first: {report.failed[0].error}"
-        )
-        raise dg.Failure(problem, metadata, allow_retries=False)
-    yield dg.MaterializeResult(metadata=metadata)
+    yield dg.MaterializeResult(metadata=_metadata(report), check_results=[_everything_fetched(report.failed)])
+
+
+def _everything_fetched(failed: Sequence[Outcome]) -> dg.AssetCheckResult:
+    first = f"; first: {failed[0].target}: {failed[0].error}" if failed else ""
+    return dg.AssetCheckResult(
+        passed=not failed,
+        check_name=EVERYTHING_FETCHED,
+        description=f"{len(failed)} months could not be had{first}" if failed else "nothing that is due is left",
+    )
 
 
 def _log(context: dg.AssetExecutionContext, outcome: Outcome) -> None:

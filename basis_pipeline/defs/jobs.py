@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -24,12 +24,26 @@ _MAX_SECONDS = {"dagster/max_runtime": "14400"}
 """A run whose process and code server were both lost would count as running, and block its mode, for ever."""
 
 
-def market_data_job() -> UnresolvedAssetJobDefinition:
+_WRITING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def is_being_written(instance: dg.DagsterInstance, jobs: Container[str], assets: Iterable[str]) -> bool:
+    """Whether a run of one of `jobs`, or of one of `assets` alone, is about to report them itself."""
+    keys = {dg.AssetKey(asset) for asset in assets}
+    runs = instance.get_runs(dg.RunsFilter(statuses=_WRITING))
+    return any(run.job_name in jobs or keys & (run.asset_selection or frozenset()) for run in runs)
+
+
+def market_data_job(*, downloading: bool) -> UnresolvedAssetJobDefinition:
+    """`downloading`: fetch vendor files first, in the same run."""
+    ingestion = dg.AssetSelection.assets(market_data)
     return dg.define_asset_job(
         MARKET_DATA,
-        selection=dg.AssetSelection.assets(market_data),
+        selection=dg.AssetSelection.assets(DOWNLOADS) | ingestion if downloading else ingestion,
         tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion", **_MAX_SECONDS},
-        description="Ingest what changed in the vendor files.",
+        description="Fetch vendor files that are due, then ingest what changed in them."
+        if downloading
+        else "Ingest what changed in the vendor files.",
     )
 
 
@@ -37,7 +51,7 @@ def download_job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         "download",
         selection=dg.AssetSelection.assets(DOWNLOADS),
-        tags={EXCLUSIVE: "market_data", "basis/kind": "ingestion"},
+        tags={EXCLUSIVE: MARKET_DATA, "basis/kind": "ingestion", **_MAX_SECONDS},
         description="Fetch what is due from exchanges, archives and the chain; off unless downloads.yaml enables it.",
     )
 

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
 )
 
 from basis_pipeline.defs.failures import CODE, GATE, MONTH, REMEDY
-from basis_pipeline.defs.jobs import EXCLUSIVE, NEW_WARNINGS
+from basis_pipeline.defs.jobs import EXCLUSIVE, MARKET_DATA, NEW_WARNINGS
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.runs.notifications import Notice, notify, run_url
 from basis_pipeline.runs.standing import parse_warnings
@@ -98,7 +98,7 @@ def _newly_warned(workspace: Workspace, run: dg.DagsterRun) -> Iterator[Notice]:
 
 def _newly_unreliable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Notice]:
     """Checks of datasets that fail in this run and did not in the one before."""
-    if run.job_name != "market_data":
+    if run.job_name != MARKET_DATA:
         return
     failed = [check for check in _evaluations(instance, run.run_id) if not check.passed]
     for check in failed:

@@ -22,7 +22,8 @@ def monthly(modes: Iterable[WiredMode], data_end: str | None, today: str) -> dg.
     """Months from the first any mode may open in to the current one, which is still open (`end_offset=1`).
 
     Where the data ended more than two months before `today` (a sample, a purchased history) the partitions end with
-    them: later months could only ever be missing. Months that come afterwards take a reload of the definitions.
+    them: later months could only ever be missing. Months that come afterwards take a reload of the definitions. None is
+    for data that are downloaded or not there yet: they follow the calendar.
     """
     first = min([FIRST_MONTH, *(mode.file.opening_month for mode in modes if mode.file.opening_month)])
     if data_end is None or data_end < first or data_end >= shift_month(today, -_MONTHS_BEHIND):

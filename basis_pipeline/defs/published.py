@@ -3,7 +3,7 @@
 The record is the manifests below `results/`; `basis run` and `basis backtest` write it as runs of Dagster do. The
 sensor is the only writer beside those runs: it ticks in the daemon, compares, and reports months, gates and pages that
 the instance does not know, each once. It also observes the inputs of every month, which is what makes months stale in
-the UI (see `provenance`).
+the UI (see `provenance`). Market data are told of by `ingested_market_data`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import dagster as dg
 
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.defs.gates import gate_results
-from basis_pipeline.defs.jobs import months_job_name
+from basis_pipeline.defs.jobs import is_being_written, months_job_name
 from basis_pipeline.defs.metadata import Metadata, month_metadata
 from basis_pipeline.defs.provenance import content_version, observe_inputs, provenance
 from basis_pipeline.defs.reports import report_name
@@ -36,7 +36,6 @@ MONTHS_PER_TICK = 120
 """A tick has to end within a minute; what is left is reported by the next ones."""
 
 _GENERATION = "generation"
-_WRITING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def published_metadata(outcome: MonthOutcome) -> Metadata:
@@ -58,7 +57,7 @@ def published_months(modes: Sequence[str]) -> dg.SensorDefinition:
         opened, known = workspace.open(), json.loads(context.cursor or "{}")
         told, left = list[str](), MONTHS_PER_TICK
         for mode in modes:
-            if left <= 0 or _is_written(context.instance, mode):
+            if left <= 0 or is_being_written(context.instance, (months_job_name(mode),), (mode,)):
                 continue
             try:
                 record = _Record(context.instance, opened, mode)
@@ -76,14 +75,6 @@ def published_months(modes: Sequence[str]) -> dg.SensorDefinition:
         return dg.SkipReason(f"reported {', '.join(told)}" if told else "everything that is published is known")
 
     return reports_published
-
-
-def _is_written(instance: dg.DagsterInstance, mode: str) -> bool:
-    """Whether a run of Dagster is about to report months of `mode` itself."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_WRITING))
-    return any(
-        run.job_name == months_job_name(mode) or dg.AssetKey(mode) in (run.asset_selection or ()) for run in runs
-    )
 
 
 class _Record:

@@ -8,7 +8,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.evidence import Estimate
-from basis_pipeline.runs.signals import CANDLES, SignalMonth, train_signals, warm_up
+from basis_pipeline.runs.signals import CANDLES, SignalMonth, signals_version, train_signals, warm_up
 
 
 def signals_name(model: str) -> str:
@@ -34,13 +34,14 @@ def signals_asset(model: str, description: str) -> dg.AssetsDefinition:
             months, learnt = train_signals(opened, model), warm_up(opened, model)
         shown = sum(month.evidence.skill is not None and month.evidence.skill.shown for month in months)
         return dg.MaterializeResult(
+            data_version=dg.DataVersion(signals_version(opened, model)),
             metadata={
                 "months": len(months),
                 "warm-up, without a prediction": f"{learnt[0]} to {learnt[-1]}",
                 "months trained now": sum(month.trained for month in months),
                 "months with skill": shown,
                 "out of sample": dg.MetadataValue.table([_row(month) for month in months]),
-            }
+            },
         )
 
     return signals

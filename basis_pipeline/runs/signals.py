@@ -115,6 +115,12 @@ def warm_up(workspace: Workspace, model: str) -> tuple[str, ...]:
     return workspace.validated.months(CANDLES, file.venue, file.symbol)[: file.warm_up_months]
 
 
+def signals_version(workspace: Workspace, model: str) -> str:
+    """Digest of every published month of the signals of `model`, equal for equal content; empty if there is none."""
+    found = list(workspace.validated.publications(ML_SIGNALS).publications(f"venue={model}/"))
+    return text_digest(*(f"{month.partition}={month.generation}" for month in found)) if found else ""
+
+
 def outdated_signals(workspace: Workspace, model: str) -> list[str]:
     """Published months whose model file or candles are others today than when they were trained."""
     file, store = workspace.config.signal_model(model), workspace.validated

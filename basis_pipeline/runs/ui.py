@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable
+from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable, uninterrupted
 from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
 from basis_pipeline.runs.report_server import open_report_server, serving
 from basis_pipeline.runs.workspace import Workspace
@@ -47,17 +47,17 @@ class UiServer:
         """Serve until Ctrl-C, SIGTERM, or the server's own end; return its exit code, 0 if it was asked to stop."""
         # In a session of its own: a Ctrl-C at the terminal reaches this process only, which passes it on once.
         # In the instance's folder: Dagster warns of a dagster.yaml in the working directory that it does not use.
-        with (
-            stoppable(),
-            serving(open_report_server(self.workspace, self.reports_port)),
-            subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made here
-                self._command(), cwd=self.home, env=self._environment(), start_new_session=True
-            ) as server,
-        ):
+        with stoppable(), serving(open_report_server(self.workspace, self.reports_port)):
+            server = None
             try:
+                with uninterrupted():
+                    server = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made here
+                        self._command(), cwd=self.home, env=self._environment(), start_new_session=True
+                    )
                 return server.wait()
             except KeyboardInterrupt:
-                _stop(server)
+                if server:
+                    _stop(server)
                 return 0
 
     def _command(self) -> list[str]:

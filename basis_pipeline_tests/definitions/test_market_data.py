@@ -9,8 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline.market_data.sample import generate
+from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS, Deployment, checks
 
@@ -92,3 +94,62 @@ def test_a_second_source_of_data_is_refused(ingesting: Deployment, tmp_path: Pat
     assert not result.success
     (failed,) = [event for event in result.all_events if event.is_step_failure]
     assert "cannot take" in failed.step_failure_data.user_failure_data.description
+
+
+KNOWN = "everything that is ingested is known"
+
+
+def tick(deployment: Deployment) -> str:
+    definitions = deployment.definitions
+    with dg.build_sensor_context(
+        instance=deployment.instance,
+        definitions=definitions,
+        resources={"workspace": WorkspaceResource.of(deployment.workspace)},
+    ) as context:
+        return definitions.resolve_sensor_def("ingested_market_data").evaluate_tick(context).skip_message or ""
+
+
+def reported(deployment: Deployment, asset: str) -> dg.AssetMaterialization:
+    event = deployment.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization
+
+
+def test_what_was_ingested_without_dagster_is_reported_once_with_its_rows(ingesting: Deployment) -> None:
+    workspace = ingesting.workspace
+    ingest(workspace.root, workspace.raw, config_dir=CONFIGS)
+    assert set(tick(ingesting).removeprefix("reported ").split(", ")) == SAMPLED
+    metadata = reported(ingesting, "funding_rates").metadata
+    rows = {(row.data["venue"], row.data["symbol"]): row.data for row in metadata["by series"].records}
+    assert rows["bybit", "BTCUSDT"]["rows"] == 31 * 3 - 1, "the first settlement is stamped where the month begins"
+    assert rows["bybit", "BTCUSDT"]["last month"] == "2024-01"
+    assert metadata["dagster/row_count"].value == sum(row["rows"] for row in rows.values())
+    assert reported(ingesting, "raw_files").metadata["folder"].value == str(workspace.raw)
+    assert tick(ingesting) == KNOWN
+
+
+def test_only_datasets_that_changed_are_reported_again(ingesting: Deployment) -> None:
+    workspace = ingesting.workspace
+    ingest(workspace.root, workspace.raw, config_dir=CONFIGS)
+    tick(ingesting)
+    (file,) = workspace.raw.rglob("bybit_BTCUSDT_funding_8h.csv")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    stamp, _rate, *rest = lines[5].split(",")
+    lines[5] = ",".join([stamp, "0.000123", *rest])
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ingest(workspace.root, workspace.raw, config_dir=CONFIGS)
+    assert tick(ingesting) == "reported funding_rates"
+
+
+def test_what_dagster_ingested_is_not_reported_again(ingesting: Deployment) -> None:
+    assert ingesting.run("market_data").success
+    assert tick(ingesting) == KNOWN
+
+
+def test_nothing_is_reported_while_a_run_writes_it(ingesting: Deployment) -> None:
+    workspace = ingesting.workspace
+    ingest(workspace.root, workspace.raw, config_dir=CONFIGS)
+    job = ingesting.definitions.resolve_job_def("market_data")
+    ingesting.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert tick(ingesting) == "a run of Dagster writes market data and reports them itself"

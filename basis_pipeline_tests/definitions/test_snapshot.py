@@ -120,6 +120,7 @@ def test_checks(definitions: dg.Definitions) -> None:
     for key in definitions.resolve_asset_graph().asset_check_keys:
         names[key.asset_key.to_user_string()].add(key.name)
     assert names == {
+        "downloads": {"everything_fetched"},
         "raw_files": {"every_file_read"},
         **{dataset: {"ingested", "reliable"} for dataset in DATASETS},
         **{mode: {gate.name for gate in GATES} for mode in MODES},
@@ -148,6 +149,7 @@ def test_definitions_load_without_data_and_without_a_warning(tmp_path: Path) -> 
 def test_sensors_run_by_themselves(definitions: dg.Definitions) -> None:
     assert {sensor.name for sensor in definitions.sensors or []} == {
         "published_months",
+        "ingested_market_data",
         "notify_failures",
         "notify_warnings",
     }

@@ -22,10 +22,10 @@ _SUPERVISOR = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before a session that failed is started again; the last one repeats."""
 _HEAD = """# What a live session does when things go wrong
 
-Made by `make live-faults`: the real engine, journal and client library against fake exchanges, each fault made to happen
-while `btc_basis` takes its positions (100,000 USDT), while a session holds them, or between two sessions. A session
-that fails is started again, as by a supervisor; one that holds positions is watched for three minutes, the fault comes
-in the second. Lost: USDT by which book and venue differ in the end. Doubled: intents that were executed twice.
+Made by `make live-faults`: the real engine, journal and client library against fake exchanges, each fault made to
+happen while `btc_basis` takes its positions (100,000 USDT), while a session holds them, or between two sessions. A
+session that fails is started again, as by a supervisor; one that holds positions is watched for three minutes, the
+fault comes in the second. Lost: USDT by which book and venue differ in the end. Doubled: intents that were executed twice.
 Recovered: market time until the book is complete, equal to the venue, and a tick was saved; 60 s (or 180 s) where
 nothing goes wrong.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -130,9 +132,16 @@ def test_read_only_records_what_it_would_have_sent(there: Drill) -> None:
 
 @pytest.mark.slow
 def test_status_is_read_from_the_journal_while_the_session_runs(there: Drill) -> None:
-    process = there.start()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = there.start("--status-port", str(port))
     wait_for(lambda: len(there.books.orders) == 2, process)
     time.sleep(1.0)
+    with urlopen(f"http://127.0.0.1:{port}/status.json") as served:
+        assert json.load(served)["record"] == "btc_basis@staging"
+    with urlopen(f"http://127.0.0.1:{port}/") as served:
+        assert "binance:Perp:BTCUSDT" in served.read().decode()
     command = [sys.executable, "-m", "basis_pipeline", "live", "btc_basis", "--status"]
     answer = subprocess.run(command, env=there.environment(), capture_output=True, text=True, check=True)
     process.send_signal(signal.SIGTERM)

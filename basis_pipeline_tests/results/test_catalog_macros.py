@@ -198,7 +198,7 @@ def test_parameters_stand_for_values_and_never_for_sql(compared: ResultsStore) -
         ("from attribution", "attribution is a macro: from attribution(of_mode, "),
         ("from atribution('btc_basis')", "did you mean attribution?"),
         ("select equity from timesteps", "equity is a column of equity, daily_returns."),
-        ("select equity_usdd from timesteps", "did you mean equity_usd, a column of timesteps, equity?"),
+        ("select equity_usdd from timesteps", "did you mean equity_usd, a column of timesteps, sweep_equity, equity?"),
         ("from equity()", "call it as equity(of_mode, first := NULL, last := NULL, experiment := NULL)."),
         ("from equity('btc_bais')", "'btc_bais' is no published mode or experiment; did you mean 'btc_basis'?"),
         ("from zzz", "`from tables` and `from macros` list what there is."),

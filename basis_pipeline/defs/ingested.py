@@ -1,0 +1,100 @@
+"""Market data that were ingested, and signals that were trained, without Dagster: reported as materializations.
+
+What the disk does not tell (rows dropped, findings, verdicts of checks) is told by Dagster's own runs only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
+
+from basis_pipeline.defs.jobs import MARKET_DATA, SIGNALS, is_being_written
+from basis_pipeline.defs.market_data import RAW_FILES
+from basis_pipeline.defs.metadata import Metadata
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.defs.signals import signals_name
+from basis_pipeline.market_data.datasets import DATASETS
+from basis_pipeline.runs.signals import signals_version
+from basis_pipeline.runs.standing import dataset_version
+from basis_pipeline.runs.workspace import Workspace
+
+EVERY_SECONDS = 30
+
+
+def ingested_market_data(models: Sequence[str]) -> dg.SensorDefinition:
+    """The sensor over the market data and the signals of `models`."""
+    signals = {signals_name(model): model for model in models}
+
+    @dg.sensor(
+        name="ingested_market_data",
+        minimum_interval_seconds=EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reports market data that were ingested, and signals that were trained, without Dagster (`basis "
+        "run`, `basis ingest`, `basis signals`). Checks of data are evaluated by the job `market_data` only.",
+    )
+    def reports_ingested(context: dg.SensorEvaluationContext, workspace: WorkspaceResource) -> dg.SkipReason:
+        if is_being_written(context.instance, (MARKET_DATA, SIGNALS), (*DATASETS, *signals)):
+            return dg.SkipReason("a run of Dagster writes market data and reports them itself")
+        told = _report_news(context.instance, workspace.open(), signals)
+        return dg.SkipReason(f"reported {', '.join(told)}" if told else "everything that is ingested is known")
+
+    return reports_ingested
+
+
+def _report_news(instance: dg.DagsterInstance, workspace: Workspace, signals: Mapping[str, str]) -> list[str]:
+    """Assets of which the instance did not know the content; `signals` are models by asset."""
+    published = [name for name in workspace.validated.datasets() if name in DATASETS]
+    versions = {name: dataset_version(workspace, name) for name in published}
+    trained = {asset: signals_version(workspace, model) for asset, model in signals.items()}
+    news = _unknown(instance, versions)
+    for name in news:
+        _report(instance, name, _dataset(workspace, name), versions[name])
+    if news and instance.get_latest_materialization_event(dg.AssetKey(RAW_FILES)) is None:
+        _report(instance, RAW_FILES, {"folder": dg.MetadataValue.path(str(workspace.raw))})
+    for asset in (told := _unknown(instance, {asset: version for asset, version in trained.items() if version})):
+        _report(instance, asset, {}, trained[asset])
+    return [*news, *told]
+
+
+def _unknown(instance: dg.DagsterInstance, versions: Mapping[str, str]) -> list[str]:
+    """Assets whose latest materialization is of another version, or that have none."""
+    return [name for name, version in versions.items() if _known_version(instance, name) != version]
+
+
+def _known_version(instance: dg.DagsterInstance, asset: str) -> str | None:
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    materialization = event.asset_materialization if event else None
+    return (materialization.tags or {}).get(DATA_VERSION_TAG) if materialization else None
+
+
+def _report(instance: dg.DagsterInstance, asset: str, metadata: Metadata, version: str | None = None) -> None:
+    tags = {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"} if version else None
+    instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata, tags=tags))
+
+
+def _dataset(workspace: Workspace, dataset: str) -> Metadata:
+    rows = Counter[tuple[str, str]]()
+    for found in workspace.validated.publications(dataset).publications():
+        venue, symbol, _month = (part.partition("=")[2] for part in found.partition.split("/"))
+        rows[venue, symbol] += found.file(dataset).rows
+    series = [
+        dg.TableRecord(
+            {
+                "venue": venue,
+                "symbol": symbol,
+                "rows": rows[venue, symbol],
+                "first month": months[0],
+                "last month": months[-1],
+            }
+        )
+        for venue, symbol, months in workspace.validated.series(dataset)
+    ]
+    return {
+        "dagster/row_count": dg.MetadataValue.int(rows.total()),
+        "series": dg.MetadataValue.int(len(series)),
+        "by series": dg.MetadataValue.table(series),
+        "ingested": dg.MetadataValue.md("without Dagster; `basis ingest --verbose` lists what was found"),
+    }
