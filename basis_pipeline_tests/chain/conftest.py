@@ -36,6 +36,7 @@ def deployed() -> Iterator[Market]:
 def market(deployed: Market) -> Iterator[Market]:
     kept = deployed.node.snapshot()
     yield deployed
+    deployed.node.chain.ask("anvil_dropAllTransactions")
     deployed.node.chain.ask("evm_setAutomine", True)
     deployed.node.revert(kept)
 
