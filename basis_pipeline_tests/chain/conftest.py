@@ -35,6 +35,7 @@ def deployed() -> Iterator[Market]:
 @pytest.fixture
 def market(deployed: Market) -> Iterator[Market]:
     kept = deployed.node.snapshot()
+    deployed.sent_before = deployed.node.chain.nonce(owner())
     yield deployed
     deployed.node.chain.ask("anvil_dropAllTransactions")
     deployed.node.chain.ask("evm_setAutomine", True)
