@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from basis_pipeline.domain.orders import Action, Operation, Order
+from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, ExecutionMode
 from basis_pipeline.domain.timeline import SECOND
@@ -101,8 +101,8 @@ class Bench:
         return found
 
     def transactions(self) -> int:
-        """How many transactions of the wallet are on the chain."""
-        return self.node.chain.nonce(owner())
+        """How many transactions of the wallet this test has brought onto the chain."""
+        return self.node.chain.nonce(owner()) - self.market.sent_before
 
 
 def owner() -> str:
@@ -144,6 +144,7 @@ def order(operation: Operation, venue: str, slots: tuple[str, str], quantity: fl
     return Order(
         venue=venue, operation=operation, slot=universe.slot(slots[0]), counter_slot=universe.slot(slots[1]),
         quantity=quantity, action=Action.ENTRY_FULL, operation_id=number,
+        side=Side.SELL if operation is Operation.SWAP else None,
     )  # fmt: skip
 
 

@@ -35,7 +35,9 @@ def deployed() -> Iterator[Market]:
 @pytest.fixture
 def market(deployed: Market) -> Iterator[Market]:
     kept = deployed.node.snapshot()
+    deployed.sent_before = deployed.node.chain.nonce(owner())
     yield deployed
+    deployed.node.chain.ask("anvil_dropAllTransactions")
     deployed.node.chain.ask("evm_setAutomine", True)
     deployed.node.revert(kept)
 

@@ -37,6 +37,7 @@ class Market:
 
     def __init__(self, node: Node, owner: str) -> None:
         self.node, self.owner = node, owner
+        self.sent_before = 0
         doubles = compiled(HERE / "doubles/Doubles.sol")["contracts"]
         self.weth = node.deploy(artifact(AAVE + "dependencies/weth/WETH9.sol/WETH9.json")["bytecode"])
         self.weeth = node.deploy(doubles["WeETHDouble"], ("uint256",), round(WEETH_RATE * ETHER))

@@ -69,7 +69,7 @@ def test_an_order_is_one_transaction_found_by_the_hash_that_was_journalled(there
     assert [entry.kind for entry in there.entries(Kind.INTENT, Kind.SENT, Kind.FACTS)] == [
         Kind.INTENT, Kind.SENT, Kind.FACTS
     ]  # fmt: skip
-    assert there.entries(Kind.SENT)[0].payload.decode() == f"0:{facts(there)[0].reference}"
+    assert there.entries(Kind.SENT)[0].payload.decode() == f"{there.market.sent_before}:{facts(there)[0].reference}"
 
 
 @pytest.mark.parametrize("phase", ["before", "after"])
@@ -153,7 +153,7 @@ def test_a_nonce_used_by_somebody_else_ends_the_order(lossy: tuple[Bench, ProxyS
     there, provider = lossy
     provider.swallowed["eth_sendRawTransaction"] = "0x" + "00" * 32
     elsewhere = Payload(owner(), b"", 1, 21_000)
-    _, raw = Signer(KEY, CHAIN_ID).sign(elsewhere, 0, Fees(10**12, 10**9))
+    _, raw = Signer(KEY, CHAIN_ID).sign(elsewhere, there.node.chain.nonce(owner()), Fees(10**12, 10**9))
     used: list[bytes] = []
 
     def the_same_key_sends_from_another_machine() -> None:
@@ -252,7 +252,9 @@ def test_a_transaction_that_reverts_in_its_block_costs_its_gas_and_nothing_else(
 
 def test_nothing_is_sent_while_something_else_of_the_account_waits(there: Bench) -> None:
     there.node.chain.ask("evm_setAutomine", False)
-    _, raw = Signer(KEY, CHAIN_ID).sign(Payload(owner(), b"", 1, 21_000), 0, Fees(10**12, 10**9))
+    _, raw = Signer(KEY, CHAIN_ID).sign(
+        Payload(owner(), b"", 1, 21_000), there.node.chain.nonce(owner()), Fees(10**12, 10**9)
+    )
     there.node.chain.send(raw)
     answer = execute(there)
     assert "on its way" in answer.error_message

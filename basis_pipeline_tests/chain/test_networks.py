@@ -59,7 +59,7 @@ def test_neither_key_nor_url_is_ever_shown(market: Market) -> None:
     with pytest.raises(ConfigError) as refused:
         Signer(KEY[:-2] + "zz", CHAIN_ID)
     assert KEY[2:40] not in str(refused.value)
-    assert refused.value.__cause__ is None and refused.value.__suppress_context__
+    assert refused.value.__context__ is None
     with proxied(market.node) as (url, skin):
         skin.lost.append(("eth_chainId", "before"))
         with pytest.raises(VenueSilence) as silent:

@@ -6,6 +6,7 @@ sending the same bytes again cannot double anything, and a cancellation at the s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain as chained
 from itertools import repeat
@@ -32,6 +33,8 @@ SURELY_INDEXED = 5
 """Blocks after which a node knows a receipt if there is one: a missing one is evidence only then."""
 TRANSFER_GAS = 21_000
 CREATION_GAS = 1_500_000
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Private keys are below it (secp256k1)."""
 NO_ADDRESS = ""
 """The receiver of a transaction that creates a contract."""
 WEI = 1e-18
@@ -71,12 +74,9 @@ class Signer:
     """A private key that signs and is never shown."""
 
     def __init__(self, key: str, chain_id: int) -> None:
-        try:
-            self._account: LocalAccount = EthAccount.from_key(key)
-        except ValueError:  # without its cause: whatever the library says of a bad key may quote it
-            raise ConfigError(
-                "the private key of the wallet is not 32 bytes in hexadecimal.", code="CHAIN-002"
-            ) from None
+        if not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", key) or not 0 < int(key, 16) < CURVE_ORDER:
+            raise ConfigError("the private key of the wallet is not 32 bytes in hexadecimal.", code="CHAIN-002")
+        self._account: LocalAccount = EthAccount.from_key(key)
         self.address = str(self._account.address)
         self._chain_id = chain_id
 
