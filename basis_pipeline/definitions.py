@@ -49,8 +49,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     wired, broken = wire_modes(workspace.config)
     names, models = workspace.config.modes(), workspace.config.signal_models()
     downloading = _downloads(workspace)
-    data_end = None if downloading else last_data_month(workspace, wired)
-    months = monthly(wired, data_end, f"{datetime.now(UTC):%Y-%m}")
+    months = _months(workspace, wired, downloading=downloading)
     ingestion, training = market_data_job(downloading=downloading), [signals_job(models)] if models else []
     jobs = {name: mode_job(name) for name in names}
     nightly = [ingestion, *training, *jobs.values()]
@@ -78,10 +77,15 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[published_months(names), ingested_market_data(models), *notices(nightly)],
+        sensors=[*_reporting(names, models), *notices(nightly)],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )
+
+
+def _months(workspace: Workspace, wired: Sequence[WiredMode], *, downloading: bool) -> dg.MonthlyPartitionsDefinition:
+    data_end = None if downloading else last_data_month(workspace, wired)
+    return monthly(wired, data_end, f"{datetime.now(UTC):%Y-%m}")
 
 
 def _downloads(workspace: Workspace) -> bool:
@@ -90,6 +94,11 @@ def _downloads(workspace: Workspace) -> bool:
         return is_configured(workspace)
     except ConfigError:
         return True
+
+
+def _reporting(modes: Sequence[str], models: Sequence[str]) -> list[dg.SensorDefinition]:
+    """What tells the instance of things that were made without it."""
+    return [published_months(modes), ingested_market_data(models)]
 
 
 def _described(workspace: Workspace, model: str) -> str:

@@ -95,10 +95,8 @@ def ingestion(report: IngestReport, readers: Readers, *, verbose: bool) -> None:
     say("files: " + ", ".join(f"{count} {status}" for status, count in states.items()))
     for series in report.series:
         if gone := series.withdrawn:
-            say(
-                f"withdrawn: {series.key} {gone[0]} to {gone[-1]} ({len(gone)} months): the files they came from are "
-                f"gone. {_read_by(series.key, readers)}"
-            )
+            months = f"{gone[0]} to {gone[-1]} ({len(gone)} months)"
+            say(f"withdrawn: {series.key} {months}: their files are gone. {_read_by(series.key, readers)}")
     # A broken file and the series it breaks tell of the same finding.
     found = dict.fromkeys(report.findings())
     for key, finding in sorted(found, key=lambda pair: _WORST_FIRST.index(pair[1].severity)):

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from basis_pipeline.results.catalog import query, rebuild_catalogue
+from basis_pipeline.results.catalog import rebuild_catalogue
 from basis_pipeline.results.store import ResultsStore
+from basis_pipeline.runs.records import query
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.docs.pages import ROOT, Fence
 
 COPIED = ("basis_pipeline", "basis_pipeline_tests", "benchmarks", "configs", "deploy", "docs")
@@ -37,7 +39,7 @@ class Checkout:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(fence.text + "\n", encoding="utf-8")
         elif fence.language == "sql":
-            answer = query(ResultsStore(self.folder / "data" / "sample" / "results"), fence.text)
+            answer = query(Workspace(self.folder / "data" / "sample", self.folder / "configs"), fence.text)
             assert answer.num_rows > 0, f"{fence}: the query has no row"
         elif fence.language == "console":
             for command, expected in sessions(fence.text):
