@@ -23,7 +23,7 @@ from basis_pipeline.defs.jobs import (
     signals_job,
 )
 from basis_pipeline.defs.market_data import market_data
-from basis_pipeline.defs.notices import notify_failures, notify_warnings
+from basis_pipeline.defs.notices import Jobs, notify_failures, notify_warnings
 from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.defs.provenance import inputs_asset
 from basis_pipeline.defs.published import published_months
@@ -78,12 +78,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[
-            published_months(names),
-            ingested_market_data(models),
-            notify_failures(nightly),
-            notify_warnings(nightly),
-        ],
+        sensors=_sensors(names, models, nightly),
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )
@@ -103,6 +98,16 @@ def _described(workspace: Workspace, model: str) -> str:
         return workspace.config.signal_model(model).description
     except ConfigError as error:
         return f"**This model cannot be trained: its file is wrong.**\n\n{error}"
+
+
+def _sensors(modes: Sequence[str], models: Sequence[str], nightly: Jobs) -> list[dg.SensorDefinition]:
+    """What keeps the instance true to what is on disk, and who tells of nights."""
+    return [
+        published_months(modes),
+        ingested_market_data(models),
+        notify_failures(nightly),
+        notify_warnings(nightly),
+    ]
 
 
 def _backtests(
