@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from basis_pipeline_tests.cluster.conftest import Shell
+from basis_pipeline.runs.report_server import find
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.locations import location_of, written_at
+from basis_pipeline_tests.cluster.conftest import REPOSITORY, Shell
 from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore
 
 FIGURES = "select month, generation, total_return, data_version, gates_passed from months order by month"
@@ -53,6 +57,32 @@ def test_pages_and_exports_are_written_to_the_bucket_or_to_a_folder(
     there = Path(local("export", "btc_basis").stdout.strip())
     assert {file.name for file in here.iterdir()} == {file.name for file in there.iterdir()}
     assert (here / "timesteps.csv").read_bytes() == (there / "timesteps.csv").read_bytes()
+
+
+def test_pages_and_exports_are_served_from_the_bucket_and_nothing_else_of_it(remote: Shell, connected: None) -> None:
+    page = remote("report", "btc_basis").stdout.strip()
+    workspace = Workspace(location_of(remote.root), REPOSITORY / "configs")
+    (offer,) = json.loads(find(workspace, "/index.json").body.read())
+    assert offer["months"] == ["2024-01", "2024-02"]
+    assert offer["page"] == "/pages/reports/btc_basis.html"
+    assert find(workspace, offer["page"]).body.read() == location_of(page).read_bytes()
+    months = remote("query", "--csv", "select count(*) from metrics").stdout.split()
+    assert len(find(workspace, offer["tables"]["metrics"]).body.read().splitlines()) == 1 + int(months[1])
+    for target in (
+        "/pages/root.json",
+        "/pages/reports/../../root.json",
+        "/pages/_manifests/mode=btc_basis/month=2024-01.json",
+    ):
+        with pytest.raises(Exception, match="There is nothing here"):
+            find(workspace, target)
+
+
+def test_a_page_is_as_old_as_the_store_says(remote: Shell, connected: None) -> None:
+    before = time.time()
+    page = location_of(remote("report", "btc_basis").stdout.strip())
+    assert before - 2 < written_at(page) < time.time() + 2
+    with pytest.raises(FileNotFoundError):
+        written_at(page.with_name("nothing.html"))
 
 
 def test_a_killed_run_leaves_the_record_whole_and_its_lock_to_the_next(store: ObjectStore, raw: Path) -> None:
