@@ -54,7 +54,7 @@ def test_a_wrong_option_is_a_configuration_error(here: Site) -> None:
 
 
 def test_every_command_of_the_guide_works(here: Site) -> None:
-    blocks = re.findall(r"^```\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), flags=re.M | re.S)
+    blocks = re.findall(r"^```sh\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), flags=re.M | re.S)
     commands = [line for block in blocks for line in block.splitlines() if line.startswith("basis ")]
     assert len(commands) == 6
     for command in commands:

@@ -59,22 +59,28 @@ def test_pages_and_exports_are_written_to_the_bucket_or_to_a_folder(
     assert (here / "timesteps.csv").read_bytes() == (there / "timesteps.csv").read_bytes()
 
 
+def served(workspace: Workspace, target: str) -> bytes:
+    with find(workspace, target).body as body:
+        body.seek(0)
+        return body.read()
+
+
 def test_pages_and_exports_are_served_from_the_bucket_and_nothing_else_of_it(remote: Shell, connected: None) -> None:
     page = remote("report", "btc_basis").stdout.strip()
     workspace = Workspace(location_of(remote.root), REPOSITORY / "configs")
-    (offer,) = json.loads(find(workspace, "/index.json").body.read())
+    (offer,) = json.loads(served(workspace, "/index.json"))
     assert offer["months"] == ["2024-01", "2024-02"]
     assert offer["page"] == "/pages/reports/btc_basis.html"
-    assert find(workspace, offer["page"]).body.read() == location_of(page).read_bytes()
+    assert served(workspace, offer["page"]) == location_of(page).read_bytes()
     months = remote("query", "--csv", "select count(*) from metrics").stdout.split()
-    assert len(find(workspace, offer["tables"]["metrics"]).body.read().splitlines()) == 1 + int(months[1])
+    assert len(served(workspace, offer["tables"]["metrics"]).splitlines()) == 1 + int(months[1])
     for target in (
         "/pages/root.json",
         "/pages/reports/../../root.json",
         "/pages/_manifests/mode=btc_basis/month=2024-01.json",
     ):
         with pytest.raises(Exception, match="There is nothing here"):
-            find(workspace, target)
+            served(workspace, target)
 
 
 def test_a_page_is_as_old_as_the_store_says(remote: Shell, connected: None) -> None:
