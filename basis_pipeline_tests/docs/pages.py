@@ -16,10 +16,10 @@ PAGES = [ROOT / "README.md", ROOT / "docs" / "README.md", *GUIDES]
 REASONS = {
     "it installs the environment": 3,
     "it serves until stopped": 4,
-    "it needs the network": 3,
+    "it needs the network": 4,
     "it needs vendor files": 3,
     "it needs a cluster": 4,
-    "it needs credentials": 2,
+    "it needs credentials": 3,
     "it waits for the clock": 2,
 }
 """Why a fence may not be executed, and how many fences of all pages may plead it."""

@@ -89,7 +89,7 @@ def check(world: World, order: Order, before: Positions) -> HandshakeStatus:
     """What must hold of every group, whether it was carried out or not."""
     handshake = world.executor.execute(order, before, world.market)
     result, universe = after(handshake, before), world.settings.universe
-    check_conservation(handshake, before, result, world.market, universe)
+    check_conservation(handshake, before, result, world.market, world.settings)
     gas = GAS_UNITS * GWEI * 1e-9
     if handshake.status is HandshakeStatus.ROLLED_BACK:
         (burnt,) = handshake.deltas

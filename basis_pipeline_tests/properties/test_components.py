@@ -49,7 +49,7 @@ def test_the_run_that_is_tampered_with_is_eventful_and_sound() -> None:
     assert len(filled) == len(run.orders) > 25
     assert {order.tag for order in run.orders} == {"", "roll"}
     for handshake, before, market in filled:
-        check_conservation(handshake, before, apply(handshake, before, run), market, run.settings.universe)
+        check_conservation(handshake, before, apply(handshake, before, run), market, run.settings)
 
 
 @PATIENT
@@ -73,7 +73,7 @@ def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.Da
     else:
         tampered = replace(handshake, **{what: getattr(handshake, what) + by})
     with pytest.raises((AccountingError, PositionError)):
-        check_conservation(tampered, before, apply(tampered, before, run), market, universe)
+        check_conservation(tampered, before, apply(tampered, before, run), market, run.settings)
 
 
 @PATIENT
