@@ -19,7 +19,7 @@ test: .venv/.ready-dev ## the default test suite
 	$(BIN)/pytest -n 2 -m "not slow and not chain and not cluster" basis_pipeline_tests
 
 test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
-	$(BIN)/pytest -m "slow and not chain and not cluster" basis_pipeline_tests
+	$(BIN)/pytest -n 2 --dist loadfile -m "slow and not chain and not cluster" basis_pipeline_tests
 
 test-chain: .venv/.ready-dev .chain/.ready ## on-chain venues against Aave, Uniswap and Morpho on a local chain; needs npm
 	$(BIN)/pytest -m chain basis_pipeline_tests/chain
