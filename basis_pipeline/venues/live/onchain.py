@@ -28,7 +28,7 @@ from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
 
 OPERATIONS = {
-    "wallet": frozenset({Operation.TRANSFER, Operation.WRAP}),
+    "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
     "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
     "staking": frozenset({Operation.STAKE}),
     "dex": frozenset({Operation.SWAP}),
@@ -73,7 +73,7 @@ class OnChainAccount:
         _check(chain, deployment, settings, signer.address)
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
-        self._ledger = booking_chain.ledger(settings, deployment, signer.address)
+        self._ledger = booking_chain.ledger(settings, deployment)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
@@ -101,7 +101,11 @@ class OnChainAccount:
         return self._sender.resolve(left)
 
     def holding(self, instrument: Instrument) -> float:
-        """Stored units of a position: tokens, scaled balances at Aave; ETH of the owner and WETH are one."""
+        """Stored units of a position: tokens, scaled balances at Aave, all of the executor.
+
+        ETH of the owner, who pays the gas, is in the book as well, and one with WETH where a mode does not tell them
+        apart. Other tokens of the owner are not: no order can reach them.
+        """
         lending, executor, owner = self._deployment.lending, self._deployment.executor, self._sender.address
         kind, token = instrument.position_type, instrument.token
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:
@@ -113,8 +117,7 @@ class OnChainAccount:
             if self._settings.universe.find("wallet:BaseToken:WETH") is None:
                 units += self._units(self._deployment.weth, "balanceOf(address)", executor)
         elif token == "WETH" or token in self._deployment.tokens:
-            address = self._deployment.token(token).address
-            units = sum(self._units(address, "balanceOf(address)", holder) for holder in (executor, owner))
+            units = self._units(self._deployment.token(token).address, "balanceOf(address)", executor)
         else:
             return 0.0
         return float(units) / 10.0 ** self._deployment.token(token).decimals
@@ -128,7 +131,7 @@ class OnChainAccount:
         if lending is not None:
             emode = self._chain.read(lending.pool, "getUserEMode(address)", ("uint256",), executor)
         weth = self._units(self._deployment.weth, "balanceOf(address)", executor)
-        return Account(weth, emode, self._chain.head().timestamp // SECOND)
+        return Account(self._sender.address, weth, emode, self._chain.head().timestamp // SECOND)
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)

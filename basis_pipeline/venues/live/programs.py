@@ -32,8 +32,9 @@ SWAP_WINDOW = 300
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What a program is made for: WETH of the executor (wei), e-mode category it is in, time of the last block (s)."""
+    """What a program is made for: whose executor it is, its WETH (wei), its e-mode category, the last block's time."""
 
+    owner: str
     weth: int
     emode: int
     time: int
@@ -88,6 +89,7 @@ class _Writer:
             Operation.REPAY: self._repay,
             Operation.SWAP: self._swap,
             Operation.WRAP: self._wrap,
+            Operation.UNWRAP: self._unwrap,
             Operation.TRANSFER: self._transfer,
         }
         if step.operation not in writers:
@@ -200,6 +202,14 @@ class _Writer:
         amount = wei(step.quantity)
         self._calls.append(Call(self._deployment.weth, call_data("deposit()"), amount))
         self._wrapped += amount
+
+    def _unwrap(self, step: Order) -> None:
+        """To the owner, who pays the gas; all but the noise of a float means all there is."""
+        amount = wei(step.quantity)
+        if abs(amount - self._account.weth) <= amount * WHOLE:
+            amount = self._account.weth
+        unwrap = Call(self._deployment.weth, call_data("withdraw(uint256)", amount))
+        self._calls += [unwrap, Call(self._account.owner, b"", amount)]
 
     def _transfer(self, step: Order) -> None:
         """To the deposit address of a venue, which the deployment lists: no order can name another one."""
