@@ -30,7 +30,8 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_session import LiveSession, LiveVenue, SessionParts
+from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
+from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.venues.live.cex import LiveCex

@@ -16,7 +16,8 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_session import LiveSession, SessionParts
+from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
 from basis_pipeline.venues.live.patience import PatientExchange

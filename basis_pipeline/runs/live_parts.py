@@ -1,0 +1,67 @@
+"""What a live session is made of, and what it asks of each part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from basis_pipeline.domain.intents import Facts, OpenIntent
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, Order
+from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.live_journal.journal import Action, LiveJournal
+
+
+class LiveClock(Clock, Protocol):
+    """Also knows what time it is."""
+
+    def wall(self) -> int:
+        """Microseconds UTC."""
+
+    def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        """Wait between ticks, no longer than until `stopped`."""
+
+
+class LiveVenue(Venue, Protocol):
+    """A venue whose orders can be found again."""
+
+    def resolve(self, open_intent: OpenIntent) -> Facts | None: ...
+
+    def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
+        """What facts that were found later amount to."""
+
+
+class SessionParts(msgspec.Struct, frozen=True):
+    """What a session is made of.
+
+    Attributes:
+        settings: wired for live: its tolerance is what real venues round.
+        venues: by name; those that hold nothing and trade nothing may be simulated.
+        drift: fraction of equity up to which a difference found at the start is adjusted without asking.
+        interval: seconds between ticks.
+        stop_loss: drawdown at which trading ends for good, as a fraction.
+        heartbeat: seconds without a completed tick after which the session fails.
+        log: told everything that goes into the journal as an action.
+    """
+
+    settings: EngineSettings
+    strategy: Strategy
+    venues: Mapping[str, LiveVenue]
+    feed: MarketFeed
+    journal: LiveJournal
+    clock: LiveClock
+    interval: float = 60.0
+    drift: float = 1e-3
+    stop_loss: float = 1.0
+    heartbeat: float = 300.0
+    log: Callable[[Action], None] | None = None
+
+    def note(self, component: str, what: str, detail: str = "", seconds: float | None = None) -> None:
+        """Write an action into the journal and tell the log."""
+        action = Action(component, what, detail, seconds)
+        self.journal.action(action)
+        if self.log is not None:
+            self.log(action)

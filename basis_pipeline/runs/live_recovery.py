@@ -1,0 +1,164 @@
+"""What a start of a live session does: bring the book to where the venues are, or refuse (domain I5).
+
+A start, first or after any kind of end, is always the same::
+
+    last state -> ask for the fate of open intents -> refresh -> book what the state does not contain
+               -> compare with the venues -> adjust a small difference on the record, refuse to trade on a large one
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
+from basis_pipeline.domain.intents import OpenIntent
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.records import Positions
+from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.timeline import iso
+from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
+from basis_pipeline.runs.live_parts import SessionParts
+
+COMPARE_DELAYS = (1.0, 2.0, 4.0)
+"""Seconds between comparisons at a start: a venue may be late with a balance."""
+
+
+class LiveRecovery:
+    """From the journal and the venues to an engine that may tick.
+
+    Args:
+        seed: state of a backtest to go on from, where the journal has none yet.
+        acknowledged: an operator has looked at a large difference and takes the venues' word for it.
+    """
+
+    def __init__(self, parts: SessionParts, *, seed: EngineState | None, acknowledged: bool) -> None:
+        self._parts = parts
+        self._seed, self._acknowledged = seed, acknowledged
+
+    def run(self) -> EventDrivenStrategyEngine:
+        """The engine with the book of the venues, its state saved.
+
+        Raises:
+            SystemFailure: a venue is silent, or the fate of an order is not known.
+            StateError: LIVE-001 the venues hold something else than the book, LIVE-002 a new record over open perps.
+        """
+        journal, state = self._parts.journal, self._parts.journal.last_state() or self._seed
+        self._parts.note(
+            "session", "starting", f"from the state of {iso(state.timestamp)}" if state else "a new record"
+        )
+        for left in journal.open_intents():
+            self._resolve(left)
+        try:
+            engine = self._engine(state)
+            timestamp = self._parts.clock.wall()
+            market = self._parts.feed.at(timestamp)
+        except (DataGapError, VenueSilence) as error:
+            raise SystemFailure(f"a session cannot start: {error}") from error
+        with FailingSafely():
+            engine.position_update_handler.refresh(timestamp, market)
+            self._adopt(engine, timestamp, market, state)
+            self._compare(engine, timestamp, market)
+        engine.event_logger.close_step()
+        engine.current_timestamp = timestamp
+        journal.save_state(engine.state())
+        return engine
+
+    def _engine(self, state: EngineState | None) -> EventDrivenStrategyEngine:
+        parts = self._parts
+        opening = None if state else self._held()
+        config = EngineConfig(parts.settings, parts.strategy, tuple(parts.venues.values()), opening)
+        engine = EventDrivenStrategyEngine(
+            config,
+            parts.settings.execution_mode,
+            parts.feed,
+            parts.settings.initial_capital,
+            parts.settings.share_class,
+            state=state,
+            clock=parts.clock,
+        )
+        # Operations of an interrupted tick are in the journal and in no state: their ids are taken.
+        operations = engine.strategy_manager.operations
+        operations.last = max(operations.last, parts.journal.last_operation)
+        return engine
+
+    def _held(self) -> dict[int, float]:
+        """What the venues hold before a record begins; it must be free of perps, whose history nobody knows."""
+        universe = self._parts.settings.universe
+        zeros = (0.0,) * len(universe)
+        held: dict[int, float] = {}
+        for venue in self._parts.venues.values():
+            held.update(venue.positions(Positions(zeros, zeros)))
+        if open_perps := [universe.keys[slot] for slot in universe.slots_of(PositionType.PERP) if held.get(slot)]:
+            raise StateError(
+                f"a new record cannot begin with open perps: {', '.join(open_perps)}.",
+                code="LIVE-002",
+                remedy="close them at the venue, or seed the session with the state they belong to.",
+            )
+        return {slot: quantity for slot, quantity in held.items() if quantity}
+
+    def _resolve(self, left: OpenIntent) -> None:
+        facts = self._parts.venues[left.intent.order.venue].resolve(left)
+        if facts is None:
+            raise SystemFailure(f"the fate of intent {left.intent.intent_id} at {left.intent.order.venue} is not known")
+        self._parts.note("recovery", f"intent {left.intent.intent_id} was {facts.fate}", facts.error_message)
+
+    def _adopt(
+        self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot, state: EngineState | None
+    ) -> None:
+        """Book every order that the venues have executed and the state does not contain."""
+        for settled in self._parts.journal.settled_after(state.operation_id if state else 0):
+            order = settled.intent.order
+            answer = self._parts.venues[order.venue].booked(order, settled.facts, market)
+            if answer.deltas:
+                engine.position_update_handler.adopt(timestamp, market, order, answer)
+                self._parts.note("recovery", f"booked operation {order.operation_id}", settled.facts.reference)
+
+    def _compare(self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot) -> None:
+        result = engine.position_update_handler.reconcile(market)
+        for delay in COMPARE_DELAYS:
+            if result.success:
+                return
+            self._parts.clock.sleep(delay)
+            result = engine.position_update_handler.reconcile(market)
+        if result.success:
+            return
+        if result.silence:
+            raise SystemFailure(f"a venue cannot be compared: {result.silence}")
+        universe, snapshot = self._parts.settings.universe, engine.position_update_handler.snapshot
+        equity = snapshot.exposure.equity if snapshot else 0.0
+        gaps = [(universe.slot(m.position_key), m.real - m.simulated) for m in result.mismatches]
+        worth = sum(abs(gap * market.value[slot]) for slot, gap in gaps)
+        if worth > self._parts.drift * equity and not self._acknowledged:
+            raise StateError(
+                f"{result.detail} (worth {worth:,.2f} USDT, the book {equity:,.2f}).",
+                code="LIVE-001",
+                remedy="find out why; then start with --acknowledge to take the venues' word for it.",
+            )
+        deltas = tuple(_adjustment(slot, gap, market, universe) for slot, gap in gaps)
+        engine.position_update_handler.adjust(timestamp, market, deltas)
+        self._parts.note(
+            "recovery", "adjusted to the venues" + (" by an operator" if self._acknowledged else ""), result.detail
+        )
+
+
+def _adjustment(slot: int, gap: float, market: MarketSnapshot, universe: Universe) -> PositionDelta:
+    """What is missing or too much, at today's price: a perp is taken over at its mark, so that only tokens are P&L."""
+    if universe.instruments[slot].position_type is PositionType.PERP:
+        mark = market.mark[slot]
+        return PositionDelta(slot, gap, DeltaSource.TRADE, price=mark, reference_price=mark)
+    return PositionDelta(slot, gap, DeltaSource.ADJUSTMENT)
+
+
+class FailingSafely:
+    """Whatever goes wrong with the book ends the process with a reason (R39); only what a caller knows passes."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, DataGapError | StateError):
+            raise SystemFailure(f"{type(error).__name__}: {error}") from error
