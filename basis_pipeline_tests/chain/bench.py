@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
+from basis_pipeline.domain.protocols import Strategy
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, ExecutionMode
 from basis_pipeline.domain.timeline import SECOND
@@ -90,11 +91,11 @@ class Bench:
         kept = {"clock": self.clock, "mode": self.mode, "deployment": self.deployment}
         return bench(self.market, self.path, **(kept | changes))
 
-    def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
-        process = self.again(database=database)
-        parts = SessionParts(
-            self.settings, self.mode.strategy, process.venues, process.feed, process.journal, self.clock
-        )
+    def session(
+        self, *, database: type[JournalDatabase] = JournalDatabase, strategy: Strategy | None = None, **options: Any
+    ) -> LiveSession:
+        process, strategy = self.again(database=database), strategy or self.mode.strategy
+        parts = SessionParts(self.settings, strategy, process.venues, process.feed, process.journal, self.clock)
         return LiveSession(parts, **options)
 
     def held(self) -> Positions:

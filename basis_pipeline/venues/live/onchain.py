@@ -84,7 +84,7 @@ class OnChainAccount:
         intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
         try:
             self._check_size(order, market)
-            made = program(order, positions, market, self._account(), self._terms)
+            made = program(order, positions, market, self._account_for(order), self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
             self._check_allowed(order)
             facts = self._sender.send(intent, payload)
@@ -125,13 +125,18 @@ class OnChainAccount:
     def _units(self, contract: str, function: str, holder: str) -> int:
         return int(self._chain.read(contract, function, ("uint256",), holder))
 
-    def _account(self) -> Account:
-        lending, executor = self._deployment.lending, self._deployment.executor
+    def _account_for(self, order: Order) -> Account:
+        lending, executor, instruments = self._deployment.lending, self._deployment.executor, self._settings.universe
         emode = 0
         if lending is not None:
             emode = self._chain.read(lending.pool, "getUserEMode(address)", ("uint256",), executor)
-        weth = self._units(self._deployment.weth, "balanceOf(address)", executor)
-        return Account(self._sender.address, weth, emode, self._chain.head().timestamp // SECOND)
+        used = {instruments.instruments[step.slot].token for step in order.steps or (order,)}
+        contracts = {token: self._deployment.token(token).address for token in used & self._deployment.tokens.keys()}
+        units = {
+            token: self._units(contract, "balanceOf(address)", executor)
+            for token, contract in (contracts | {"WETH": self._deployment.weth}).items()
+        }
+        return Account(self._sender.address, units, emode, self._chain.head().timestamp // SECOND)
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)
