@@ -54,6 +54,7 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         reserve_fraction=settings.reserve_fraction,
         gas_reserve=mode.gas_reserve,
         long_slots=(*long_slots[1:], *coming),
+        tank_slot=None if stack else universe.find(GAS_KEY),
     )
     return book if stack is None else HedgedStaking(book, stack, settings.gas_tank)
 
