@@ -41,6 +41,7 @@ class Receipt(msgspec.Struct, frozen=True):
     """A transaction that is in a block.
 
     Attributes:
+        to: whom it was sent to, lower case; empty for one that creates a contract.
         value: wei sent with it.
         gas: wei paid for gas, whether it succeeded or not.
     """
@@ -51,6 +52,7 @@ class Receipt(msgspec.Struct, frozen=True):
     value: int
     gas: int
     logs: tuple[Log, ...]
+    to: str = ""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -160,6 +162,7 @@ class Chain:
                 Log(log["address"].lower(), tuple(t.lower() for t in log["topics"]), _bytes(log["data"]))
                 for log in found["logs"]
             ),
+            to=(sent["to"] or "").lower(),
         )
 
     def created(self, transaction: str) -> str | None:

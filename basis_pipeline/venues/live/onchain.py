@@ -12,7 +12,7 @@ import msgspec
 
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError
-from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
 from basis_pipeline.domain.position_keys import Instrument, PositionType
@@ -22,10 +22,13 @@ from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live import booking_chain
 from basis_pipeline.venues.live.booking import refused, unknown
+from basis_pipeline.venues.live.calls import wei
 from basis_pipeline.venues.live.chain import Chain, Receipt
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
+from basis_pipeline.venues.live.transit import Transit
+from basis_pipeline.venues.live.wallet_end import confirmed_block
 
 OPERATIONS = {
     "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
@@ -41,12 +44,14 @@ class Limits(msgspec.Struct, frozen=True):
     """What no order may exceed, whatever the strategy says.
 
     Attributes:
-        max_notional: USDT.
+        max_notional: USDT, of orders.
+        max_transfer: USDT, of transfers to exchanges.
         slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
         read_only: orders are played through on the node and never sent.
     """
 
     max_notional: float
+    max_transfer: float = 0.0
     slippage: float = 0.005
     read_only: bool = False
 
@@ -69,10 +74,12 @@ class OnChainAccount:
         clock: Clock,
         limits: Limits,
         deadline: float = 120.0,
+        transit: Transit | None = None,
     ) -> None:
         _check(chain, deployment, settings, signer.address)
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
+        self._transit = transit
         self._ledger = booking_chain.ledger(settings, deployment)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
@@ -81,8 +88,11 @@ class OnChainAccount:
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
-        intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
         try:
+            order = self._whole_units(order) if order.operation is Operation.TRANSFER else order
+            intent = Intent(
+                intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order
+            )
             self._check_size(order, market)
             made = program(order, positions, market, self._account_for(order), self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
@@ -92,16 +102,32 @@ class OnChainAccount:
             return refused(order, market, error)
         if facts is None:
             return unknown(order, market.timestamp, f"no block had it within {2 * self._deadline:g} s.")
+        self._watch(intent, facts)
         return self.booked(order, facts, market)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
         return booking_chain.handshake(order, facts, market, self._settings)
 
     def resolve(self, left: OpenIntent) -> Facts | None:
-        return self._sender.resolve(left)
+        facts = self._sender.resolve(left)
+        if facts is not None:
+            self._watch(left.intent, facts)
+        return facts
 
-    def holding(self, instrument: Instrument) -> float:
-        """Stored units of a position: tokens, scaled balances at Aave, all of the executor.
+    def settle(self, venue: str, positions: Positions) -> tuple[PositionDelta, ...]:
+        """Transfers that have ended at `venue` of this account."""
+        return self._transit.settle(venue, positions) if self._transit else ()
+
+    def unbooked(self, venue: str) -> Mapping[int, float]:
+        """What has reached `venue` and is still in transit for the book."""
+        return self._transit.unbooked(venue) if self._transit else {}
+
+    def confirmed_block(self) -> int:
+        """The newest block that is final; what is held is read there, so that nothing counts before it is."""
+        return confirmed_block(self._chain, self._deployment)
+
+    def holding(self, instrument: Instrument, block: int) -> float:
+        """Stored units of a position at `block`: tokens, scaled balances at Aave, all of the executor.
 
         ETH of the owner, who pays the gas, is in the book as well, and one with WETH where a mode does not tell them
         apart. Other tokens of the owner are not: no order can reach them.
@@ -111,19 +137,19 @@ class OnChainAccount:
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:
             reserve = lending.reserves[token]
             address = reserve.a_token if kind is PositionType.A_TOKEN else reserve.debt_token
-            units = self._units(address, "scaledBalanceOf(address)", executor)
+            units = self._units(address, "scaledBalanceOf(address)", executor, block)
         elif token == "ETH":
-            units = self._chain.balance(owner) + self._chain.balance(executor)
+            units = self._chain.balance(owner, block) + self._chain.balance(executor, block)
             if self._settings.universe.find("wallet:BaseToken:WETH") is None:
-                units += self._units(self._deployment.weth, "balanceOf(address)", executor)
+                units += self._units(self._deployment.weth, "balanceOf(address)", executor, block)
         elif token == "WETH" or token in self._deployment.tokens:
-            units = self._units(self._deployment.token(token).address, "balanceOf(address)", executor)
+            units = self._units(self._deployment.token(token).address, "balanceOf(address)", executor, block)
         else:
             return 0.0
         return float(units) / 10.0 ** self._deployment.token(token).decimals
 
-    def _units(self, contract: str, function: str, holder: str) -> int:
-        return int(self._chain.read(contract, function, ("uint256",), holder))
+    def _units(self, contract: str, function: str, holder: str, block: int | None = None) -> int:
+        return int(self._chain.read(contract, function, ("uint256",), holder, block=block))
 
     def _account_for(self, order: Order) -> Account:
         lending, executor, instruments = self._deployment.lending, self._deployment.executor, self._settings.universe
@@ -136,7 +162,31 @@ class OnChainAccount:
             token: self._units(contract, "balanceOf(address)", executor)
             for token, contract in (contracts | {"WETH": self._deployment.weth}).items()
         }
-        return Account(self._sender.address, units, emode, self._chain.head().timestamp // SECOND)
+        time, destination = self._chain.head().timestamp // SECOND, self._destination(order)
+        return Account(self._sender.address, units, emode, time, destination)
+
+    def _destination(self, order: Order) -> str:
+        if order.operation is not Operation.TRANSFER:
+            return ""
+        if self._transit is None:
+            raise OrderError(
+                "this session moves no funds out of the wallet.",
+                code="TRANSFER-006",
+                remedy="list deposit addresses in configs/live.yaml, or place the funds by hand.",
+            )
+        return self._transit.destination(order).address
+
+    def _whole_units(self, order: Order) -> Order:
+        """What the token's contract can move of a quantity: what leaves is what is awaited."""
+        token = self._settings.universe.instruments[order.slot].token
+        if token != booking_chain.GAS_TOKEN and token not in self._deployment.tokens:
+            raise OrderError(f"the deployment has no contract of {token}.", remedy="add it to `tokens` of the deployment.")
+        decimals = self._deployment.token(token).decimals
+        return msgspec.structs.replace(order, quantity=wei(order.quantity, decimals) / 10**decimals)
+
+    def _watch(self, intent: Intent, facts: Facts) -> None:
+        if self._transit is not None:
+            self._transit.sent(SettledIntent(intent, facts))
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)
@@ -151,19 +201,22 @@ class OnChainAccount:
 
     def _check_size(self, order: Order, market: MarketSnapshot) -> None:
         notional = order.quantity * market.price[order.slot]
-        if notional > self._limits.max_notional:
+        kind, switch, most = "order", "MAX_TRADE_SIZE_USD", self._limits.max_notional
+        if order.operation is Operation.TRANSFER:
+            kind, switch, most = "transfer", "MAX_TRANSFER_SIZE_USD", self._limits.max_transfer
+        if notional > most:
             raise OrderError(
-                f"{notional:.2f} USDT of {self._settings.universe.keys[order.slot]} is above the largest order "
-                f"allowed, {self._limits.max_notional:.2f}.",
+                f"{notional:.2f} USDT of {self._settings.universe.keys[order.slot]} is above the largest {kind} "
+                f"allowed, {most:.2f}.",
                 code="EXEC-014",
-                remedy="raise BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD if this size is meant.",
+                remedy=f"raise BASIS_LIVE_TRADING__{switch} if this size is meant.",
             )
 
 
 class LiveOnChain:
     """One venue of the configuration on the account."""
 
-    settles: frozenset[SettlementKind] = frozenset()
+    settles = frozenset({SettlementKind.ARRIVAL})
 
     def __init__(self, name: str, kind: str, account: OnChainAccount, settings: EngineSettings) -> None:
         self.name = name
@@ -182,10 +235,12 @@ class LiveOnChain:
         return self._account.booked(order, facts, market)
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
-        return {slot: self._account.holding(instrument) for slot, instrument in self._slots}
+        arrived, block = self._account.unbooked(self.name), self._account.confirmed_block()
+        return {slot: self._account.holding(i, block) - arrived.get(slot, 0.0) for slot, i in self._slots}
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        return ()
+        """Transfers that have ended here and no saved state contains yet."""
+        return self._account.settle(self.name, positions)
 
 
 def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:
