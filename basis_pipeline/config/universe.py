@@ -58,10 +58,13 @@ class Venues:
         quote = line.quote if parsed.position_type is PositionType.PERP else ""
         return Instrument(parsed, token, line.asset or token, quote, line.ratio)
 
-    def universe(self, keys: Iterable[str], *, redeems: bool) -> Universe:
-        """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH."""
+    def universe(self, keys: Iterable[str], *, redeems: bool, late: bool = False) -> Universe:
+        """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH.
+
+        Transfers are `late` where they take time whatever the venue files say, as real ones do.
+        """
         instruments = [self.instrument(key) for key in keys]
-        late = any(file.transfer_latency_bars for file in self.files.values())
+        late = late or any(file.transfer_latency_bars for file in self.files.values())
         received = [
             Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
             for i in instruments

@@ -51,6 +51,8 @@ def move_cash(book: ProjectedBook, targets: Targets, settings: EngineSettings, p
     )
     for sink in sinks:
         for source in sorted((slot for slot, gap in gaps.items() if gap > 0.0), key=lambda slot: (-gaps[slot], slot)):
+            if not settings.moves_between(source, sink):
+                continue
             amount = min(-gaps[sink], gaps[source], _movable(book, settings, source))
             if amount * book.market.value[source] < settings.steering_limits.min_trade:
                 continue
@@ -63,7 +65,7 @@ def sweep_to_wallet(book: ProjectedBook, settings: EngineSettings) -> None:
     """After an exit: everything that venues let go of returns to the capital slot."""
     for slot in dict.fromkeys([*(account.cash_slot for account in settings.margin_accounts), *_proceeds(settings)]):
         amount = _movable(book, settings, slot)
-        if amount > 0.0 and slot != settings.capital_slot:
+        if amount > 0.0 and slot != settings.capital_slot and settings.moves_between(slot, settings.capital_slot):
             book.transfer(slot, settings.capital_slot, amount)
 
 
