@@ -44,7 +44,7 @@ class CcxtExchange:
         self.receive_window = receive_window
 
     def listing(self, symbol: str) -> Listing:
-        with _answers(self.name):
+        with answers(self.name):
             self._know_markets()
             market: dict[str, Any] = self._client.market(symbol)
         limits = market["limits"]
@@ -59,7 +59,7 @@ class CcxtExchange:
         )
 
     def make_room(self, order: MarketOrder, price: float) -> None:
-        with _answers(self.name):
+        with answers(self.name):
             self._dialect.make_room(self._client, self.listing(order.symbol), order, price)
 
     def place(self, order: MarketOrder) -> OrderStatus:
@@ -67,19 +67,19 @@ class CcxtExchange:
         if order.reduce_only:
             parameters["reduceOnly"] = True
         side = "buy" if order.side is Side.BUY else "sell"
-        with _answers(self.name):
+        with answers(self.name):
             amount = self._dialect.amount(self._client, order)
             placed = self._client.create_order(order.symbol, "market", side, amount, None, parameters)
         return self._status(placed)
 
     def find(self, symbol: str, client_id: str) -> OrderStatus | None:
-        with _answers(self.name):
+        with answers(self.name):
             self._know_markets()
             found = self._dialect.find(self._client, symbol, client_id)
         return None if found is None else self._status(found)
 
     def fills(self, symbol: str, reference: str) -> tuple[Fill, ...]:
-        with _answers(self.name):
+        with answers(self.name):
             trades = self._dialect.trades(self._client, symbol, reference)
         size = self._contract_size(symbol)
         return tuple(
@@ -95,11 +95,11 @@ class CcxtExchange:
         )
 
     def balances(self) -> dict[str, float]:
-        with _answers(self.name):
+        with answers(self.name):
             return self._dialect.balances(self._client)
 
     def perps(self) -> dict[str, PerpHolding]:
-        with _answers(self.name):
+        with answers(self.name):
             held = self._client.fetch_positions(None, self._dialect.positions_parameters)
         return {
             position["symbol"]: PerpHolding(
@@ -113,12 +113,12 @@ class CcxtExchange:
         }
 
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
-        with _answers(self.name):
+        with answers(self.name):
             lines = self._dialect.funding(self._client, symbol, since // MILLISECOND)
         return tuple(sorted((line for line in lines if line.at >= since), key=lambda line: (line.at, line.reference)))
 
     def prices(self, symbol: str) -> PriceLine:
-        with _answers(self.name):
+        with answers(self.name):
             return self._dialect.prices(self._client, symbol, perp=self.listing(symbol).perp)
 
     def _know_markets(self) -> None:
@@ -136,7 +136,7 @@ class CcxtExchange:
 
 
 @contextmanager
-def _answers(name: str) -> Iterator[None]:
+def answers(name: str) -> Iterator[None]:
     """Sort the client's errors; its messages carry the exchange's answer, never what was sent."""
     import ccxt  # noqa: PLC0415 - 1.3 s, and no backtest needs it
 

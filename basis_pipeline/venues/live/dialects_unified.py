@@ -1,7 +1,8 @@
-"""Bybit and OKX: one wallet for spot and perps, so that cash never has to be moved within the account."""
+"""Bybit and OKX: one wallet for spot and perps, and another one that deposits reach and withdrawals leave."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, income_line
@@ -14,16 +15,28 @@ WEEK = 7 * 86_400_000
 """Milliseconds: Bybit answers for one week from a start time."""
 
 
-class _Unified:
-    """What both have in common."""
+class _Unified(ABC):
+    """What both have in common; `wallets` are their names for the wallet of deposits and the one that trades."""
 
     positions_parameters: ClassVar[dict[str, Any]] = {}
+    wallets: ClassVar[tuple[str, str]]
 
     def use_test_network(self, client: ccxt.Exchange) -> None:
         client.set_sandbox_mode(True)
 
     def make_room(self, client: ccxt.Exchange, listing: Listing, order: MarketOrder, price: float) -> None:
-        return
+        """What a deposit or a withdrawal that was refused has left in the other wallet."""
+        self.collect(client, listing.quote)
+
+    def collect(self, client: ccxt.Exchange, token: str) -> None:
+        """Everything of `token` to where it trades and serves as margin."""
+        if (amount := self.idle(client).get(token, 0.0)) > 0.0:
+            client.transfer(token, amount, *self.wallets)
+
+    @staticmethod
+    @abstractmethod
+    def idle(client: ccxt.Exchange) -> dict[str, float]:
+        """Tokens in the wallet of deposits, without those that are being withdrawn."""
 
 
 class Bybit(_Unified):
@@ -31,6 +44,7 @@ class Bybit(_Unified):
 
     name = "bybit"
     client_id_key = "orderLinkId"
+    wallets: ClassVar[tuple[str, str]] = ("funding", "unified")
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
         "enableUnifiedMargin": False,
@@ -64,7 +78,12 @@ class Bybit(_Unified):
     def balances(self, client: ccxt.Exchange) -> dict[str, float]:
         """`walletBalance` leaves unrealised P&L out."""
         total: dict[str, float] = client.fetch_balance()["total"]
-        return {token: amount for token, amount in total.items() if amount}
+        return _together({token: amount for token, amount in total.items() if amount}, self.idle(client))
+
+    @staticmethod
+    def idle(client: ccxt.Exchange) -> dict[str, float]:
+        answer = client.privateGetV5AssetTransferQueryAccountCoinsBalance({"accountType": "FUND"})
+        return {line["coin"]: float(line["transferBalance"] or 0.0) for line in answer["result"]["balance"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
         """Week by week; a fee paid is positive there, here it is money that left."""
@@ -90,6 +109,7 @@ class Okx(_Unified):
 
     name = "okx"
     client_id_key = "clOrdId"
+    wallets: ClassVar[tuple[str, str]] = ("funding", "trading")
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "swap"]},
         "createOrder": "privatePostTradeOrder",
@@ -123,7 +143,11 @@ class Okx(_Unified):
     def balances(self, client: ccxt.Exchange) -> dict[str, float]:
         """`cashBal`, because `eq` contains unrealised P&L."""
         details = client.privateGetAccountBalance()["data"][0]["details"]
-        return {line["ccy"]: float(line["cashBal"]) for line in details}
+        return _together({line["ccy"]: float(line["cashBal"]) for line in details}, self.idle(client))
+
+    @staticmethod
+    def idle(client: ccxt.Exchange) -> dict[str, float]:
+        return {line["ccy"]: float(line["availBal"]) for line in client.privateGetAssetBalances()["data"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
         """Newest first, page by page back to `since`; bills are kept for three months."""
@@ -145,6 +169,10 @@ class Okx(_Unified):
         mark = client.publicGetPublicMarkPrice(query)["data"][0]
         rate = client.fetch_funding_rate(symbol)["fundingRate"]
         return PriceLine(last, at, float(mark["markPx"]), float(rate))
+
+
+def _together(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return {token: one.get(token, 0.0) + other.get(token, 0.0) for token in one.keys() | other.keys()}
 
 
 def _category(market: dict[str, Any]) -> str:
