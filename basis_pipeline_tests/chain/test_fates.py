@@ -202,11 +202,11 @@ def test_a_node_that_falls_behind_is_not_traded_on(lossy: tuple[Bench, ProxySkin
     there, provider = lossy
     old = there.node.chain.ask("eth_getBlockByNumber", "latest", False)
     there.node.mine(3)
-    market = now(there)
+    market, held = now(there), there.held()
     provider.swallowed["eth_getBlockByNumber"] = old
     with pytest.raises(DataGapError, match="after it was at"):
         now(there)
-    answer = there.venues["etherfi"].execute(STAKE, there.held(), market)
+    answer = there.venues["etherfi"].execute(STAKE, held, market)
     assert answer.status is HandshakeStatus.FAILED
     assert (there.transactions(), there.entries(Kind.INTENT)) == (0, [])
 

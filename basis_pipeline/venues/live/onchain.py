@@ -93,8 +93,9 @@ class OnChainAccount:
             intent = Intent(
                 intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order
             )
+            account = self._account_for(order)
             self._check_size(order, market)
-            made = program(order, positions, market, self._account_for(order), self._terms)
+            made = program(order, positions, market, account, self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
             self._check_allowed(order)
             facts = self._sender.send(intent, payload)
@@ -180,7 +181,7 @@ class OnChainAccount:
         """What the token's contract can move of a quantity: what leaves is what is awaited."""
         token = self._settings.universe.instruments[order.slot].token
         if token != booking_chain.GAS_TOKEN and token not in self._deployment.tokens:
-            raise OrderError(f"the deployment has no contract of {token}.", remedy="add it to `tokens` of the deployment.")
+            raise OrderError(f"the deployment has no contract of {token}.", remedy="add it to its `tokens`.")
         decimals = self._deployment.token(token).decimals
         return msgspec.structs.replace(order, quantity=wei(order.quantity, decimals) / 10**decimals)
 
