@@ -64,6 +64,8 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     screens.say(
         f"{mode} in {plan.environment}, {kind}, journal {plan.journal_path}" + (f", until {iso(end)}" if end else "")
     )
+    if plan.transfers.notice:
+        screens.say(plan.transfers.notice)
     with _signals() as stop, ExitStack() as served:
         if status_port:
             port = free_port(status_port, status_port)

@@ -66,7 +66,7 @@ class TransfersFile(Model):
 
     expected_minutes: Annotated[float, Field(gt=0.0, le=10_080.0)] = 30.0
     overdue_minutes: Annotated[float, Field(gt=0.0, le=10_080.0)] = 120.0
-    addresses: dict[str, dict[str, AddressFile]] = {}
+    addresses: dict[str, dict[str, AddressFile]] = Field(default={})
 
 
 class LiveFile(Model):

@@ -6,12 +6,11 @@ everything else of its tree that nobody can say what happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from basis_pipeline.domain.errors import VenueRefusal, VenueSilence
 from basis_pipeline.domain.orders import Side
+from basis_pipeline.venues.live.answers import answers
+from basis_pipeline.venues.live.ccxt_funds import CcxtFunds
 from basis_pipeline.venues.live.dialects import Dialect
 from basis_pipeline.venues.live.exchange import (
     Fill,
@@ -42,6 +41,11 @@ class CcxtExchange:
         self._dialect = dialect
         self.name = dialect.name
         self.receive_window = receive_window
+
+    @property
+    def funds(self) -> CcxtFunds:
+        """The same account, towards the world."""
+        return CcxtFunds(self.name, self._client)
 
     def listing(self, symbol: str) -> Listing:
         with answers(self.name):
@@ -133,26 +137,3 @@ class CcxtExchange:
 
     def _contract_size(self, symbol: str) -> float:
         return float(self._client.market(symbol).get("contractSize") or 1.0)
-
-
-@contextmanager
-def answers(name: str) -> Iterator[None]:
-    """Sort the client's errors; its messages carry the exchange's answer, never what was sent."""
-    import ccxt  # noqa: PLC0415 - 1.3 s, and no backtest needs it
-
-    try:
-        yield
-    except ccxt.ExchangeError as error:
-        raise VenueRefusal(f"{name} refused: {error}.", remedy=_remedy(error)) from None
-    except ccxt.BaseError as error:
-        raise VenueSilence(f"{name} gave no usable answer: {type(error).__name__}.") from None
-
-
-def _remedy(error: Exception) -> str:
-    import ccxt  # noqa: PLC0415
-
-    if isinstance(error, ccxt.AuthenticationError):
-        return "check the API key, its permissions and its list of allowed addresses."
-    if isinstance(error, ccxt.InsufficientFunds):
-        return "compare the balances of the venue with the book."
-    return ""

@@ -39,7 +39,7 @@ class FundsDialect(Protocol):
 
     def make_room(self, client: ccxt.Exchange, token: str, amount: float) -> None: ...
 
-    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> str: ...
+    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> Any: ...
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None: ...
 
@@ -79,10 +79,10 @@ class BinanceFunds:
     def make_room(self, client: ccxt.Exchange, token: str, amount: float) -> None:
         Binance.collect(client, token, amount, to_margin=False)
 
-    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> str:
+    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> Any:
         to, gross = withdrawal.destination, withdrawal.amount + withdrawal.fee
         named = {"network": to.network, "withdrawOrderId": withdrawal.client_id}
-        return str(client.withdraw(withdrawal.token, gross, to.address, to.tag or None, named)["id"])
+        return client.withdraw(withdrawal.token, gross, to.address, to.tag or None, named)["id"]
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None:
         asked = {"coin": query.token, "withdrawOrderId": query.client_id}
@@ -140,11 +140,11 @@ class BybitFunds:
     def make_room(self, client: ccxt.Exchange, token: str, amount: float) -> None:
         """The exchange does it itself, see `accountType` below."""
 
-    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> str:
+    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> Any:
         """On the network also where the address is one of its own customers: only that has a transaction id."""
         to = withdrawal.destination
         named = {"network": to.network, "accountType": "FUND,UTA", "forceChain": 1, "requestId": withdrawal.client_id}
-        return str(client.withdraw(withdrawal.token, withdrawal.amount, to.address, to.tag or None, named)["id"])
+        return client.withdraw(withdrawal.token, withdrawal.amount, to.address, to.tag or None, named)["id"]
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None:
         asked: dict[str, Any] = {"coin": query.token, "limit": self._PAGE}
@@ -213,10 +213,10 @@ class OkxFunds:
         if (missing := amount - Okx.idle(client).get(token, 0.0)) > 0.0:
             client.transfer(token, missing, "trading", "funding")
 
-    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> str:
+    def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> Any:
         to = withdrawal.destination
         named = {"network": to.network, "fee": f"{withdrawal.fee:.8f}", "clientId": withdrawal.client_id}
-        return str(client.withdraw(withdrawal.token, withdrawal.amount, to.address, to.tag or None, named)["id"])
+        return client.withdraw(withdrawal.token, withdrawal.amount, to.address, to.tag or None, named)["id"]
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None:
         asked = {"ccy": query.token, "clientId": query.client_id}

@@ -121,14 +121,17 @@ class Transit:
             self.sent(settled)
 
     def destination(self, order: Order) -> Destination:
-        """Where the funds of `order` go: allow-listed, and what the target itself names.
+        """Where the funds of `order` go: an address on the list that the target itself names.
 
         Raises:
             OrderError: TRANSFER-001 no address is allow-listed, TRANSFER-002 the target names another one.
             VenueError: the target does not say.
         """
         instruments = self._settings.universe.instruments
-        target, token = instruments[order.counter_slot].key.venue, instruments[order.slot].token
+        return self.confirmed(instruments[order.counter_slot].key.venue, instruments[order.slot].token)
+
+    def confirmed(self, target: str, token: str) -> Destination:
+        """The address of `target` on the list, once the target has named the same one; raises as `destination`."""
         allowed = self._destinations.get((target, token))
         if allowed is None:
             raise OrderError(
