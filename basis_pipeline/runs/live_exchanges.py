@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.config.models import BasisStrategy
+from basis_pipeline.config.universe import WALLET
 from basis_pipeline.config.wiring import WiredMode, simulated_venues
 from basis_pipeline.domain.errors import ConfigError, SystemFailure, VenueSilence
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.timeline import MINUTE
 from basis_pipeline.domain.tolerance import Tolerance
@@ -26,10 +26,12 @@ from basis_pipeline.venues.live.exchange import Exchange
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
 from basis_pipeline.venues.live.funds import Destination, Funds
 from basis_pipeline.venues.live.patience import PatientExchange
-from basis_pipeline.venues.live.transit import Transit
+from basis_pipeline.venues.live.transit import TransferEnd, Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
 STABLE = "USDT"
+ON_CHAIN = frozenset({"lending", "staking", "dex", "executor"})
+"""Kinds of venues that only a wallet on a chain reaches."""
 
 
 class TransferPlan(msgspec.Struct, frozen=True):
@@ -52,7 +54,8 @@ NO_TRANSFERS = TransferPlan(frozenset(), {})
 def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, live: LiveFile) -> TransferPlan:
     """What can be moved: demo and test networks withdraw nothing, and no funds go where no address is listed."""
     exchanges = exchanges_of(wired)
-    if len(exchanges) < 2:
+    ends = (*exchanges, *((WALLET,) if needs_chain(wired) else ()))
+    if len(ends) < 2 or not exchanges:
         return NO_TRANSFERS
     listed = {
         (venue, token): Destination(line.network, line.address, line.tag)
@@ -60,10 +63,10 @@ def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, li
         for token, line in tokens.items()
     }
     demo = [venue for venue in exchanges if environment != PRODUCTION and venue not in switches.endpoints]
-    linked = frozenset(v for v in exchanges if (v, STABLE) in listed and v not in demo)
+    linked = frozenset(venue for venue in ends if (venue, STABLE) in listed and venue not in demo)
     if len(linked) < 2:
         linked = frozenset()
-    if not (apart := [venue for venue in exchanges if venue not in linked]):
+    if not (apart := [venue for venue in ends if venue not in linked]):
         return TransferPlan(linked, listed)
     why = "demo and test networks withdraw nothing" if demo else "no address of theirs is in configs/live.yaml"
     return TransferPlan(
@@ -71,6 +74,13 @@ def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, li
         listed,
         f"no funds are moved from or to {', '.join(apart)} ({why}): place them beforehand, {_placement(wired)}.",
     )
+
+
+def needs_chain(wired: WiredMode) -> bool:
+    """Whether the book of a mode is on chain, be it only its reserve."""
+    settings = wired.settings
+    kept = settings.reserve_fraction > 0.0 or settings.gas_reserve > 0.0
+    return any(rules.kind in ON_CHAIN or (rules.kind == WALLET and kept) for rules in settings.venues.values())
 
 
 def exchanges_of(wired: WiredMode) -> tuple[str, ...]:
@@ -104,8 +114,9 @@ def exchange_venues(
     clock: LiveClock,
     switches: LiveSwitches,
     live: LiveFile,
-) -> tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]:
-    """Venues by name, their prices, and the transfers between them.
+    wallet: TransferEnd | None = None,
+) -> tuple[dict[str, LiveVenue], LiveExchangeFeed, Transit | None]:
+    """Venues by name, their prices, and the transfers between them and the `wallet` of a session that has one.
 
     Raises:
         ConfigError: TRANSFER-003 a key may not withdraw.
@@ -114,7 +125,10 @@ def exchange_venues(
     """
     exchanges = {name: PatientExchange(client, clock) for name, client in clients.items()}
     funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
-    transit = _transit(funds, settings, transfers, journal=journal, switches=switches, live=live)
+    ends: dict[str, TransferEnd] = {name: ExchangeEnd(account) for name, account in funds.items()}
+    if wallet is not None and WALLET in transfers.linked:
+        ends[WALLET] = wallet
+    transit = _transit(funds, ends, settings, transfers, journal=journal, switches=switches, live=live)
     state = journal.last_state()
     venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(settings)}
     for name, exchange in exchanges.items():
@@ -165,6 +179,7 @@ def _widened(column: tuple[float, ...], missing: list[tuple[int, int]]) -> tuple
 
 def _transit(
     funds: Mapping[str, Funds],
+    ends: Mapping[str, TransferEnd],
     settings: EngineSettings,
     transfers: TransferPlan,
     *,
@@ -174,12 +189,12 @@ def _transit(
 ) -> Transit | None:
     if not funds:
         return None
-    ends = {name: ExchangeEnd(account) for name, account in funds.items()}
     overdue = live.transfers.overdue_minutes * 60.0
     transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
     try:
+        for end in ends:
+            transit.confirmed(end, STABLE)
         for name, account in funds.items():
-            transit.confirmed(name, STABLE)
             if not switches.read_only and not account.may_withdraw():
                 raise ConfigError(
                     f"the API key of {name} may not withdraw, and this session moves funds from it.",
@@ -204,7 +219,11 @@ def _placement(wired: WiredMode) -> str:
 
 
 def _references(wired: WiredMode, exchanges: Mapping[str, Exchange]) -> dict[str, str]:
-    """By asset, the exchange whose spot price values it: the configured one if the session has it."""
-    only = next(iter(exchanges))
-    chosen = {asset: wired.file.reference_price.get(asset, only) for asset in wired.settings.universe.assets}
-    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items() if asset != STABLE}
+    """By asset, the exchange whose spot price values it: the configured one if the session has it.
+
+    An asset that is held on chain alone and that nobody has given a reference is priced there.
+    """
+    only, configured, universe = next(iter(exchanges)), wired.file.reference_price, wired.settings.universe
+    quoted = {i.asset for i in universe if i.key.venue in exchanges or i.asset in configured} - {STABLE}
+    chosen = {asset: configured.get(asset, only) for asset in sorted(quoted)}
+    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items()}
