@@ -223,7 +223,11 @@ class LiveOnChain:
         self.name = name
         self.operations = OPERATIONS[kind]
         self._account = account
-        self._slots = tuple((s, i) for s, i in enumerate(settings.universe) if i.key.venue == name)
+        self._slots = tuple(
+            (slot, instrument)
+            for slot, instrument in enumerate(settings.universe)
+            if instrument.key.venue == name and instrument.position_type is not PositionType.RECEIVABLE
+        )
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         return self._account.execute(order, positions, market)
