@@ -88,8 +88,9 @@ class _BinanceFunds(_Funds):
     def deposits(self, parameters: dict[str, str]) -> Any:
         since = int(parameters.get("startTime", "0"))
         return [
-            {"id": d.reference, "amount": f"{d.amount:.8f}", "coin": d.token, "network": "ETH", "address": d.address, "status": int(d.credited), "addressTag": "", "txId": d.transaction,
-             "insertTime": d.at // 1_000, "transferType": 0, "confirmTimes": "12/12"}
+            {"id": d.reference, "amount": f"{d.amount:.8f}", "coin": d.token, "network": "ETH", "address": d.address,
+             "status": int(d.credited), "addressTag": "", "txId": d.transaction, "insertTime": d.at // 1_000,
+             "transferType": 0, "confirmTimes": "12/12"}
             for d in self.exchange.deposits
             if d.at // 1_000 >= since
         ]  # fmt: skip
