@@ -114,6 +114,10 @@ contract WeETHDouble is TokenDouble {
         getRate = rate;
     }
 
+    function weETH() external view returns (address) {
+        return address(this);
+    }
+
     function depositETHForWeETH(address) external payable returns (uint256 minted) {
         minted = msg.value * 1e18 / getRate;
         mint(msg.sender, minted);
