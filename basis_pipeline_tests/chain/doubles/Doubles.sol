@@ -150,6 +150,35 @@ contract PriceDouble {
     }
 }
 
+/// Morpho's function, by somebody who wants twice the loan back.
+contract GreedyLender {
+    function flashLoan(address token, uint256 assets, bytes calldata data) external {
+        TokenDouble(token).transfer(msg.sender, assets);
+        (bool success,) = msg.sender.call(abi.encodeWithSignature("onMorphoFlashLoan(uint256,bytes)", assets, data));
+        require(success, "callback");
+        TokenDouble(token).transferFrom(msg.sender, address(this), 2 * assets);
+    }
+}
+
+/// A token that calls back whoever moves it, with what it was told.
+contract ReentrantToken {
+    bytes private told;
+
+    function tell(bytes calldata data) external {
+        told = data;
+    }
+
+    function transfer(address, uint256) external returns (bool) {
+        (bool success, bytes memory why) = msg.sender.call(told);
+        if (!success) {
+            assembly {
+                revert(add(why, 32), mload(why))
+            }
+        }
+        return true;
+    }
+}
+
 /// A lender that calls back a contract which did not ask for a loan.
 contract UninvitedLender {
     function offer(address victim, bytes calldata params) external {
