@@ -2,7 +2,7 @@
 
 An address that was mistyped, or that belongs to another market, would take money without a word. Everything the mode
 uses is asked who it is: tokens for symbol and decimals, the lending pool for its oracle, its aTokens and its
-liquidation threshold, Uniswap's factory for the pool, EtherFi's adapter for its token, Morpho for its domain (EIP-712).
+liquidation threshold, Uniswap's factory for the pool, EtherFi's adapter for its token, Morpho for its domain (EIP 712).
 """
 
 from __future__ import annotations
