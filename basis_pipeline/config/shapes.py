@@ -10,7 +10,7 @@ from basis_pipeline.config.models import (
     StackFile,
     StakingStrategy,
 )
-from basis_pipeline.config.universe import directional_perp
+from basis_pipeline.config.universe import GAS_KEY, GAS_TOKEN, directional_perp
 from basis_pipeline.config.validation import check_lots
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType
@@ -28,7 +28,8 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
     universe, strategy = settings.universe, mode.strategy
     if isinstance(strategy, LendingStrategy):
         (supplied,) = universe.slots_of(PositionType.A_TOKEN)
-        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
+        tank = universe.find(GAS_KEY) if mode.share_class != GAS_TOKEN else None
+        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve, tank)
     if isinstance(strategy, StakingStrategy):
         return Staking(_stack(strategy, settings), settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, DirectionalStrategy):

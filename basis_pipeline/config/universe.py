@@ -24,6 +24,7 @@ from basis_pipeline.domain.venue_rules import MarginRules, SlippageCurve, TradeR
 
 WALLET = "wallet"
 GAS_TOKEN = "ETH"
+GAS_KEY = f"{WALLET}:BaseToken:{GAS_TOKEN}"
 WRAPPED = {"ETH": "WETH"}
 """Tokens that lending venues take in wrapped form."""
 

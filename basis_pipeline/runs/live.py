@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
+from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
@@ -211,6 +212,8 @@ def plan_live(
     wired = wire_mode(workspace.config, mode, overrides)
     live = load_live(workspace.config.path)
     exchanges = _carried(wired)
+    if not exchanges:
+        wired = wire_on_chain(workspace.config, mode, overrides)
     return LivePlan(
         workspace,
         wired,
