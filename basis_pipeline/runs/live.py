@@ -32,6 +32,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
+from basis_pipeline.runs.live_record import SessionAbout, begin_record
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
@@ -80,6 +81,7 @@ class LivePlan:
     keys: Mapping[str, Mapping[str, Any]] = field(repr=False)
     seed: EngineState | None = None
     chain: ChainAccess | None = None
+    overrides: Mapping[str, Any] | None = None
 
     @property
     def journal_path(self) -> Path:
@@ -90,6 +92,16 @@ class LivePlan:
         """What it may do where, in words."""
         largest = f"orders up to {self.switches.max_trade_size_usd:,.0f} USD"
         return f"{self.environment}, {'read only' if self.switches.read_only else largest}, journal {self.journal_path}"
+
+    def about(self, interval: float | None = None) -> SessionAbout:
+        return SessionAbout.of(
+            self.wired,
+            self.environment,
+            interval=interval or self.live.interval_seconds,
+            tolerance=self.settings.tolerance,
+            overrides=self.overrides,
+            seed=self.seed,
+        )
 
     def run(
         self,
@@ -113,6 +125,7 @@ class LivePlan:
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
             stack.callback(journal.close)
+            begin_record(journal, self.about(interval))
             session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
@@ -229,6 +242,7 @@ def plan_live(
         {venue: credentials(given, environment, venue) for venue in exchanges},
         _seed(workspace, mode, seed_from) if seed_from else None,
         None if exchanges else chain_access(given, environment, workspace.config.path),
+        overrides,
     )
 
 

@@ -1,4 +1,7 @@
-"""Every figure on a page, found again by DuckDB in the Parquet files: nothing of the page's own code is asked."""
+"""Figures of a page, found again by DuckDB in the Parquet files: nothing of the page's own code is asked.
+
+Headline, ends and extremes of lines, carry, monthly returns, verdict counts, settlements, overview and correlations are.
+"""
 
 from __future__ import annotations
 
