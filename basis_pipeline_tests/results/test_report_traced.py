@@ -1,6 +1,6 @@
 """Figures of a page, found again by DuckDB in the Parquet files: nothing of the page's own code is asked.
 
-Headline, ends and extremes of lines, carry, monthly returns, verdict counts, settlements, overview and correlations are.
+These are: headline, ends and extremes of lines, carry, monthly returns, verdict counts, settlements, correlations.
 """
 
 from __future__ import annotations
