@@ -18,13 +18,14 @@ from basis_pipeline.venues.live.funds import (
     Deposit,
     Destination,
     Funds,
+    InTransit,
     TransferTerms,
     Withdrawal,
     WithdrawalFate,
     WithdrawalQuery,
     WithdrawalStatus,
 )
-from basis_pipeline.venues.live.transit import InTransit, Transit
+from basis_pipeline.venues.live.transit import Transit
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between questions about a withdrawal; the last one repeats."""
