@@ -69,10 +69,14 @@ def wallet_venues(
         ConfigError: as `OnChainAccount`.
     """
     from basis_pipeline.venues.live.chain_feed import ChainReader  # noqa: PLC0415
-    from basis_pipeline.venues.live.onchain import OPERATIONS, Limits, LiveOnChain, OnChainAccount  # noqa: PLC0415
+    from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainAccount  # noqa: PLC0415
+    from basis_pipeline.venues.live.onchain_limits import Limits  # noqa: PLC0415
 
     limits = Limits(
-        switches.max_trade_size_usd, max_transfer=switches.max_transfer_size_usd, read_only=switches.read_only
+        switches.max_trade_size_usd,
+        max_transfer=switches.max_transfer_size_usd,
+        max_gas_price=live.max_gas_price_gwei,
+        read_only=switches.read_only,
     )
     account = OnChainAccount(
         wallet.chain,

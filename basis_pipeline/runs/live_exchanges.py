@@ -24,9 +24,9 @@ from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import PRODUCTION
 from basis_pipeline.venues.live.exchange import Exchange
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
-from basis_pipeline.venues.live.funds import Destination, Funds
+from basis_pipeline.venues.live.funds import Destination, Funds, TransferEnd
 from basis_pipeline.venues.live.patience import PatientExchange
-from basis_pipeline.venues.live.transit import TransferEnd, Transit
+from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
 STABLE = "USDT"

@@ -125,7 +125,7 @@ class HybridClock:
 
 @dataclass
 class Hybrid:
-    """One wallet and accounts at exchanges, and as many sessions as a test needs, each as if in a process of its own."""
+    """One wallet and accounts at exchanges, and as many sessions as a test needs, each as of a process of its own."""
 
     market: Market
     accounts: dict[str, Account]
@@ -253,7 +253,7 @@ def _configs(market: Market, folder: Path, accounts: Mapping[str, Account]) -> P
     (configs / "chains/test.yaml").write_text(yaml.safe_dump(content))
     live = yaml.safe_load((CONFIGS / "live.yaml").read_text())
     lines = {
-        name: dict.fromkeys(("USDT", "ETH"), {"network": "ERC20", "address": made.books.deposit_address})
+        name: {token: {"network": "ERC20", "address": made.books.deposit_address} for token in ("USDT", "ETH")}
         for name, made in accounts.items()
     }
     lines["wallet"] = {

@@ -211,7 +211,7 @@ class OkxFunds:
 
     def make_room(self, client: ccxt.Exchange, token: str, amount: float) -> None:
         if (missing := amount - Okx.idle(client).get(token, 0.0)) > 0.0:
-            client.transfer(token, missing, "trading", "funding")
+            Okx.move(client, token, missing, to_trading=False)
 
     def withdraw(self, client: ccxt.Exchange, withdrawal: Withdrawal) -> Any:
         to = withdrawal.destination

@@ -16,10 +16,13 @@ WEEK = 7 * 86_400_000
 
 
 class _Unified(ABC):
-    """What both have in common; `wallets` are their names for the wallet of deposits and the one that trades."""
+    """What both have in common.
+
+    Amounts moved between their wallets are written out here: the client library rounds to the precision of prices,
+    which can be more than there is.
+    """
 
     positions_parameters: ClassVar[dict[str, Any]] = {}
-    wallets: ClassVar[tuple[str, str]]
 
     def use_test_network(self, client: ccxt.Exchange) -> None:
         client.set_sandbox_mode(True)
@@ -31,7 +34,12 @@ class _Unified(ABC):
     def collect(self, client: ccxt.Exchange, token: str) -> None:
         """Everything of `token` to where it trades and serves as margin."""
         if (amount := self.idle(client).get(token, 0.0)) > 0.0:
-            client.transfer(token, amount, *self.wallets)
+            self.move(client, token, amount, to_trading=True)
+
+    @staticmethod
+    @abstractmethod
+    def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
+        """Between the wallet of deposits and the one that trades."""
 
     @staticmethod
     @abstractmethod
@@ -44,7 +52,6 @@ class Bybit(_Unified):
 
     name = "bybit"
     client_id_key = "orderLinkId"
-    wallets: ClassVar[tuple[str, str]] = ("funding", "unified")
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
         "enableUnifiedMargin": False,
@@ -81,6 +88,19 @@ class Bybit(_Unified):
         return _together({token: amount for token, amount in total.items() if amount}, self.idle(client))
 
     @staticmethod
+    def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
+        source, target = ("FUND", "UNIFIED") if to_trading else ("UNIFIED", "FUND")
+        client.privatePostV5AssetTransferInterTransfer(
+            {
+                "transferId": client.uuid(),
+                "coin": token,
+                "amount": f"{amount:.8f}",
+                "fromAccountType": source,
+                "toAccountType": target,
+            }
+        )
+
+    @staticmethod
     def idle(client: ccxt.Exchange) -> dict[str, float]:
         answer = client.privateGetV5AssetTransferQueryAccountCoinsBalance({"accountType": "FUND"})
         return {line["coin"]: float(line["transferBalance"] or 0.0) for line in answer["result"]["balance"]}
@@ -109,7 +129,6 @@ class Okx(_Unified):
 
     name = "okx"
     client_id_key = "clOrdId"
-    wallets: ClassVar[tuple[str, str]] = ("funding", "trading")
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "swap"]},
         "createOrder": "privatePostTradeOrder",
@@ -144,6 +163,12 @@ class Okx(_Unified):
         """`cashBal`, because `eq` contains unrealised P&L."""
         details = client.privateGetAccountBalance()["data"][0]["details"]
         return _together({line["ccy"]: float(line["cashBal"]) for line in details}, self.idle(client))
+
+    @staticmethod
+    def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
+        source, target = ("6", "18") if to_trading else ("18", "6")
+        transfer = {"ccy": token, "amt": f"{amount:.8f}", "from": source, "to": target, "type": "0"}
+        client.privatePostAssetTransfer(transfer)
 
     @staticmethod
     def idle(client: ccxt.Exchange) -> dict[str, float]:

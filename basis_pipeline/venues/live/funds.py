@@ -5,6 +5,7 @@ An exchange withdraws and shows deposits, a wallet sends and shows receipts; `tr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
@@ -120,6 +121,44 @@ class Funds(Protocol):
 
     def take_in(self, token: str) -> None:
         """Move what deposits have brought to where it serves as margin."""
+
+
+class InTransit(msgspec.Struct, frozen=True, kw_only=True):
+    """A transfer that has left its source.
+
+    Attributes:
+        intent_id: of its order; `reference` is the source's own name for it.
+        amount: tokens that are to arrive; `fee` tokens were taken besides.
+        sent_at: the tick it was decided in, microseconds UTC.
+    """
+
+    intent_id: str
+    source: str
+    target: str
+    source_slot: int
+    target_slot: int
+    receivable_slot: int
+    token: str
+    amount: float
+    fee: float
+    reference: str
+    sent_at: int
+
+
+class TransferEnd(Protocol):
+    """A place that funds leave from and arrive at. Raises VenueError where it refuses or is silent."""
+
+    def deposit_address(self, token: str, network: str) -> Destination:
+        """Where the place itself says that funds for it are to be sent."""
+
+    def withdrawn(self, transfer: InTransit) -> WithdrawalStatus | None:
+        """What became of a transfer that left here; None if the place does not know it."""
+
+    def deposits(self, transfer: InTransit, transaction: str) -> Iterable[Deposit]:
+        """What has reached this place since the transfer was sent, of its token."""
+
+    def take_in(self, token: str) -> None:
+        """Bring what has arrived to where it serves."""
 
 
 def same_transaction(one: str, other: str) -> bool:

@@ -21,10 +21,14 @@ from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live import booking_chain
+from basis_pipeline.venues.live.abi import pack
 from basis_pipeline.venues.live.booking import refused, unknown
 from basis_pipeline.venues.live.calls import wei
 from basis_pipeline.venues.live.chain import Chain, Receipt
+from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
+from basis_pipeline.venues.live.deployment_check import check_deployment
+from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
@@ -40,27 +44,12 @@ OPERATIONS = {
 """By kind of venue, as the configuration names kinds."""
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What no order may exceed, whatever the strategy says.
-
-    Attributes:
-        max_notional: USDT, of orders.
-        max_transfer: USDT, of transfers to exchanges.
-        slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
-        read_only: orders are played through on the node and never sent.
-    """
-
-    max_notional: float
-    max_transfer: float = 0.0
-    slippage: float = 0.005
-    read_only: bool = False
-
-
 class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
 
     Raises:
-        ConfigError: CHAIN-003 the executor is no contract, or belongs to somebody else; CHAIN-004 no ETH for gas.
+        ConfigError: CHAIN-003 there is no executor of this version that obeys the key; CHAIN-004 no ETH for gas;
+            CHAIN-005 other contracts than the deployment says.
     """
 
     def __init__(
@@ -77,6 +66,7 @@ class OnChainAccount:
         transit: Transit | None = None,
     ) -> None:
         _check(chain, deployment, settings, signer.address)
+        check_deployment(chain, deployment, settings)
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._transit = transit
@@ -89,15 +79,16 @@ class OnChainAccount:
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
         try:
-            order = self._whole_units(order) if order.operation is Operation.TRANSFER else order
+            order = self._sendable(order, positions) if order.operation is Operation.TRANSFER else order
             intent = Intent(
                 intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order
             )
             account = self._account_for(order)
-            self._check_size(order, market)
+            check_size(self._limits, order, market, self._settings)
+            check_gas(self._limits, order, self._chain.gas_price())
             made = program(order, positions, market, account, self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
-            self._check_allowed(order)
+            check_allowed(self._limits, order)
             facts = self._sender.send(intent, payload)
         except (OrderError, VenueError) as error:
             return refused(order, market, error)
@@ -177,13 +168,20 @@ class OnChainAccount:
             )
         return self._transit.destination(order).address
 
-    def _whole_units(self, order: Order) -> Order:
-        """What the token's contract can move of a quantity: what leaves is what is awaited."""
+    def _sendable(self, order: Order, positions: Positions) -> Order:
+        """What is there of the quantity of a transfer, in units that the token's contract moves.
+
+        A sale of the same plan may have brought less than was planned, and ETH that pays the gas stays.
+        """
         token = self._settings.universe.instruments[order.slot].token
         if token != booking_chain.GAS_TOKEN and token not in self._deployment.tokens:
             raise OrderError(f"the deployment has no contract of {token}.", remedy="add it to its `tokens`.")
         decimals = self._deployment.token(token).decimals
-        return msgspec.structs.replace(order, quantity=wei(order.quantity, decimals) / 10**decimals)
+        kept = self._settings.gas_tank if token == booking_chain.GAS_TOKEN else 0.0
+        quantity = min(order.quantity, positions.quantities[order.slot] - kept)
+        if quantity <= 0.0:
+            raise OrderError(f"there is no {token} in the wallet that could be sent.", code="EXEC-008")
+        return msgspec.structs.replace(order, quantity=wei(quantity, decimals) / 10**decimals)
 
     def _watch(self, intent: Intent, facts: Facts) -> None:
         if self._transit is not None:
@@ -191,27 +189,6 @@ class OnChainAccount:
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)
-
-    def _check_allowed(self, order: Order) -> None:
-        if self._limits.read_only:
-            raise OrderError(
-                f"read only: {order.operation} of {order.quantity:.10g} at {order.venue} would succeed, was not sent.",
-                code="EXEC-015",
-                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
-            )
-
-    def _check_size(self, order: Order, market: MarketSnapshot) -> None:
-        notional = order.quantity * market.price[order.slot]
-        kind, switch, most = "order", "MAX_TRADE_SIZE_USD", self._limits.max_notional
-        if order.operation is Operation.TRANSFER:
-            kind, switch, most = "transfer", "MAX_TRANSFER_SIZE_USD", self._limits.max_transfer
-        if notional > most:
-            raise OrderError(
-                f"{notional:.2f} USDT of {self._settings.universe.keys[order.slot]} is above the largest {kind} "
-                f"allowed, {most:.2f}.",
-                code="EXEC-014",
-                remedy=f"raise BASIS_LIVE_TRADING__{switch} if this size is meant.",
-            )
 
 
 class LiveOnChain:
@@ -256,14 +233,15 @@ def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner
             code="CHAIN-004",
             remedy="declare the position; on chain no other token pays gas.",
         )
-    wrong = ""
-    if not chain.has_code(executor):
+    wrong, code = "", chain.code(executor)
+    ours = chain.code_made_by(bytes.fromhex(executor_code().removeprefix("0x")) + pack(("address",), owner))
+    if not code:
         wrong = "there is no contract"
-    elif (found := chain.read(executor, "owner()", ("address",))).lower() != owner.lower():
-        wrong = f"the contract belongs to {found}, not to {owner}"
+    elif code != ours:
+        wrong = f"there is something else than an executor of this version that obeys {owner}"
     if wrong:
         raise ConfigError(
             f"at the executor's address {executor} {wrong}.",
             code="CHAIN-003",
-            remedy="deploy Executor.sol with the wallet's address and put its own into the deployment.",
+            remedy="`basis executor` deploys one; the wallet gets what an old one holds by calling its sweep(token).",
         )

@@ -11,12 +11,12 @@ An arrival is a line of income in the journal, named after the intent, so that n
 deposit twice can book it again. Between the moment it is credited and the refresh that books it, the target holds more
 than the book: `unbooked` says how much.
 
-Any place can be an end of a transfer: see `TransferEnd`.
+Any place can be an end of a transfer: see `funds.TransferEnd`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -28,50 +28,19 @@ from basis_pipeline.domain.orders import Operation, Order
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND, iso
-from basis_pipeline.venues.live.funds import Deposit, Destination, WithdrawalFate, WithdrawalStatus, same_transaction
+from basis_pipeline.venues.live.funds import (
+    Destination,
+    InTransit,
+    TransferEnd,
+    WithdrawalFate,
+    WithdrawalStatus,
+    same_transaction,
+)
 
 INCOME = "transit"
 """Whose income arrivals are in the journal."""
 ROUNDING = 1e-9
 """Relative: amounts of a venue and of the book that differ by less are the same."""
-
-
-class InTransit(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer that has left its source.
-
-    Attributes:
-        intent_id: of its order; `reference` is the source's own name for it.
-        amount: tokens that are to arrive; `fee` tokens were taken besides.
-        sent_at: the tick it was decided in, microseconds UTC.
-    """
-
-    intent_id: str
-    source: str
-    target: str
-    source_slot: int
-    target_slot: int
-    receivable_slot: int
-    token: str
-    amount: float
-    fee: float
-    reference: str
-    sent_at: int
-
-
-class TransferEnd(Protocol):
-    """A place that funds leave from and arrive at. Raises VenueError where it refuses or is silent."""
-
-    def deposit_address(self, token: str, network: str) -> Destination:
-        """Where the place itself says that funds for it are to be sent."""
-
-    def withdrawn(self, transfer: InTransit) -> WithdrawalStatus | None:
-        """What became of a transfer that left here; None if the place does not know it."""
-
-    def deposits(self, transfer: InTransit, transaction: str) -> Iterable[Deposit]:
-        """What has reached this place since the transfer was sent, of its token; by `transaction` at least."""
-
-    def take_in(self, token: str) -> None:
-        """Bring what has arrived to where it serves."""
 
 
 class TransitJournal(Protocol):

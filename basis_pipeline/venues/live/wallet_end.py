@@ -12,8 +12,7 @@ from basis_pipeline.venues.live.abi import unpack
 from basis_pipeline.venues.live.booking_chain import GAS_TOKEN, TRANSFER, WEI
 from basis_pipeline.venues.live.chain import Chain, Receipt
 from basis_pipeline.venues.live.deployment import Deployment
-from basis_pipeline.venues.live.funds import Deposit, Destination, WithdrawalFate, WithdrawalStatus
-from basis_pipeline.venues.live.transit import InTransit
+from basis_pipeline.venues.live.funds import Deposit, Destination, InTransit, WithdrawalFate, WithdrawalStatus
 
 
 class WalletEnd:
