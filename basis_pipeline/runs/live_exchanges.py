@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.config.models import BasisStrategy
-from basis_pipeline.config.universe import WALLET
+from basis_pipeline.config.universe import GAS_TOKEN, WALLET
 from basis_pipeline.config.wiring import WiredMode, simulated_venues
 from basis_pipeline.domain.errors import ConfigError, SystemFailure, VenueSilence
 from basis_pipeline.domain.market import MarketSnapshot
@@ -221,9 +221,10 @@ def _placement(wired: WiredMode) -> str:
 def _references(wired: WiredMode, exchanges: Mapping[str, Exchange]) -> dict[str, str]:
     """By asset, the exchange whose spot price values it: the configured one if the session has it.
 
-    An asset that is held on chain alone and that nobody has given a reference is priced there.
+    An asset that is held on chain alone and that nobody has given a reference is priced there, but for the gas token.
     """
     only, configured, universe = next(iter(exchanges)), wired.file.reference_price, wired.settings.universe
-    quoted = {i.asset for i in universe if i.key.venue in exchanges or i.asset in configured} - {STABLE}
-    chosen = {asset: configured.get(asset, only) for asset in sorted(quoted)}
+    traded = {instrument.asset for instrument in universe if instrument.key.venue in exchanges}
+    quoted = [asset for asset in universe.assets if asset in traded | configured.keys() | {GAS_TOKEN}]
+    chosen = {asset: configured.get(asset, only) for asset in quoted if asset != STABLE}
     return {asset: venue if venue in exchanges else only for asset, venue in chosen.items()}
