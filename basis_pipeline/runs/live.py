@@ -184,13 +184,10 @@ def plan_live(
             remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
         )
     live = load_live(workspace.config.path)
-    wired = _carried(wire_mode(workspace.config, mode, overrides), given, environment)
+    wired = wire_mode(workspace.config, mode, overrides)
+    _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
-    late = len(exchanges) + on_chain > 1 and bool(exchanges)
-    if on_chain:
-        wired = wire_on_chain(workspace.config, mode, overrides, tank=live.gas_tank_eth, late=late)
-    elif late:
-        wired = wire_mode(workspace.config, mode, overrides, late=True)
+    wired = _wired(workspace, wired, overrides, live)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
@@ -214,8 +211,17 @@ def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
     return workspace.root.live / environment / f"{mode}.sqlite"
 
 
-def _carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> WiredMode:
-    """The mode itself; ConfigError for one that live sessions cannot carry."""
+def _wired(workspace: Workspace, wired: WiredMode, overrides: Mapping[str, Any] | None, live: LiveFile) -> WiredMode:
+    """The mode once more as it really is: gas is paid in ETH, and what moves between venues takes time."""
+    exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
+    late = bool(exchanges) and len(exchanges) + on_chain > 1
+    if on_chain:
+        return wire_on_chain(workspace.config, wired.name, overrides, tank=live.gas_tank_eth, late=late)
+    return wire_mode(workspace.config, wired.name, overrides, late=True) if late else wired
+
+
+def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> None:
+    """ConfigError for a mode that live sessions cannot carry."""
     exchanges = exchanges_of(wired)
     if isinstance(wired.file.strategy, DirectionalStrategy):
         raise ConfigError(
@@ -230,7 +236,6 @@ def _carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -
             remedy=f"--set reserve_fraction=0, and place all cash at {' and '.join(exchanges)}; or set up a wallet "
             "(docs/guides/live-on-chain.md).",
         )
-    return wired
 
 
 def _check_linked(wired: WiredMode, transfers: TransferPlan) -> None:

@@ -130,32 +130,17 @@ def exchange_venues(
         ends[WALLET] = wallet
     transit = _transit(funds, ends, settings, transfers, journal=journal, switches=switches, live=live)
     state = journal.last_state()
+    rules: dict[str, Any] = {"read_only": switches.read_only, "deadline": live.order_deadline_seconds}
+    withdrawals = {
+        name: Withdrawals(account, transit, settings, journal, clock, largest=switches.max_transfer_size_usd, **rules)
+        for name, account in funds.items()
+        if transit is not None
+    }
+    since = state.timestamp if state else clock.wall()
     venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(settings)}
     for name, exchange in exchanges.items():
-        withdrawals = None
-        if transit is not None and name in funds:
-            withdrawals = Withdrawals(
-                funds[name],
-                transit,
-                settings,
-                journal,
-                clock,
-                largest=switches.max_transfer_size_usd,
-                read_only=switches.read_only,
-                deadline=live.order_deadline_seconds,
-            )
-        venues[name] = LiveCex(
-            exchange,
-            settings,
-            journal,
-            clock,
-            since=state.timestamp if state else clock.wall(),
-            max_notional=switches.max_trade_size_usd,
-            withdrawals=withdrawals,
-            transit=transit,
-            read_only=switches.read_only,
-            deadline=live.order_deadline_seconds,
-        )
+        known: dict[str, Any] = {"withdrawals": withdrawals.get(name), "transit": transit, "since": since, **rules}
+        venues[name] = LiveCex(exchange, settings, journal, clock, max_notional=switches.max_trade_size_usd, **known)
     references = _references(wired, exchanges)
     feed = LiveExchangeFeed(settings, exchanges, references, maximum_age=live.maximum_price_age_seconds)
     return venues, feed, transit

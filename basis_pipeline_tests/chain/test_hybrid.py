@@ -1,4 +1,4 @@
-"""Exchanges and a chain in one session: the hedged modes and a basis mode with its wallet, entry to exit (domain G7, G8).
+"""Exchanges and a chain in one session: the hedged modes and a basis mode with its wallet (domain G7, G8).
 
 The exchanges are fakes driven by the real client library, the chain has the real contracts; what moves between them are
 transactions of that chain.
@@ -121,7 +121,7 @@ def test_the_capital_goes_from_the_wallet_to_the_exchanges_and_comes_back_as_eth
 
 @pytest.mark.parametrize("mode", [SIMPLE, LEVERED])
 def test_an_entry_costs_what_fills_fees_and_gas_cost(market: Market, tmp_path: Path, mode: str) -> None:
-    """Equity = capital and gas brought along - fills against 2,500 - fees - withdrawal fee - gas - interest, to a cent."""
+    """Equity = capital and gas brought along - fills against 2,500 - fees - gas - interest, to a cent."""
     with hybrid(market, tmp_path, mode) as there:
         before = gas_paid(there)
         there.live_for(12)
@@ -198,7 +198,7 @@ def test_a_levered_entry_is_one_group_with_the_protocols_own_health_factor(lever
 
 
 def test_a_low_health_factor_is_mended_in_one_transaction(levered: Hybrid) -> None:
-    """The protocol's rate falls 4.8%, the pool's price with it no further than its depth: repay first, then rebalance."""
+    """The protocol's rate falls 4.8%: repaid out of what the pool pays for collateral, then the pair is rebalanced."""
     levered.live_for(12)
     before = account_data(levered)[5] / 1e18
     levered.node.do(levered.market.weeth, "setRate(uint256)", round(0.99 * ETHER))
