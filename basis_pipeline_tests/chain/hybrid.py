@@ -50,7 +50,7 @@ class ChainNetwork(FakeNetwork):
 
     def _send(self, withdrawal: Withdrawal) -> None:
         super()._send(withdrawal)
-        if withdrawal.state == "sent":
+        if withdrawal.state == "sent" and withdrawal.mishap != "loses":
             withdrawal.transaction = self._pay(withdrawal)
             withdrawal.delivered = withdrawal.address not in self._credit
 
