@@ -28,7 +28,7 @@ _ERRORS = {
     "key": (-2015, "Invalid API-key, IP, or permissions for action."),
     "signature": (-1022, "Signature for this request is not valid."),
     "permission": (-1002, "You are not authorized to execute this request."),
-    "address": (-4027, "Withdrawal to this address is not permitted."),
+    "address": (-4001, "Invalid operation: withdrawal to this address is not permitted."),
     "window": (-1021, "Timestamp for this request is outside of the recvWindow."),
 }
 
