@@ -110,6 +110,11 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def began(self) -> int | None:
+        """The moment of the record's first state, microseconds UTC; None before it."""
+        first = next(self._database.entries(Kind.STATE), None)
+        return int(first.key) if first else None
+
     def states(self) -> Iterator[EngineState]:
         """The state of every completed tick, oldest first."""
         for entry in self._database.entries(Kind.STATE):
