@@ -14,15 +14,19 @@ from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.intents import OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order, OrderResult, OrderState
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
 from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_record import record_tick
 
 COMPARE_DELAYS = (1.0, 2.0, 4.0)
 """Seconds between comparisons at a start: a venue may be late with a balance."""
+FOUND = "found at a start"
+"""Reason of an order that an earlier session decided on and did not live to book."""
 
 
 class LiveRecovery:
@@ -62,7 +66,7 @@ class LiveRecovery:
             self._compare(engine, timestamp, market)
         engine.event_logger.close_step()
         engine.current_timestamp = timestamp
-        journal.save_state(engine.state())
+        self._parts.report(record_tick(journal, engine, start=True))
         return engine
 
     def _engine(self, state: EngineState | None) -> EventDrivenStrategyEngine:
@@ -107,13 +111,16 @@ class LiveRecovery:
     def _adopt(
         self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot, state: EngineState | None
     ) -> None:
-        """Book every order that the venues have executed and the state does not contain."""
+        """Book and record every order that the venues have settled and the state does not contain."""
         for settled in self._parts.journal.settled_after(state.operation_id if state else 0):
             order = settled.intent.order
             answer = self._parts.venues[order.venue].booked(order, settled.facts, market)
             if answer.deltas:
                 engine.position_update_handler.adopt(timestamp, market, order, answer)
                 self._parts.note("recovery", f"booked operation {order.operation_id}", settled.facts.reference)
+            engine.event_logger.order(
+                engine.position_update_handler.last_sequence, timestamp, FOUND, _found(order, answer)
+            )
 
     def _compare(self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot) -> None:
         result = engine.position_update_handler.reconcile(market)
@@ -149,6 +156,16 @@ def _adjustment(slot: int, gap: float, market: MarketSnapshot, universe: Univers
         mark = market.mark[slot]
         return PositionDelta(slot, gap, DeltaSource.TRADE, price=mark, reference_price=mark)
     return PositionDelta(slot, gap, DeltaSource.ADJUSTMENT)
+
+
+def _found(order: Order, answer: ExecutionHandshake) -> OrderResult:
+    """The result of an order that was on its way when a session ended; all of them are compared together."""
+    begun = (OrderState.IDLE, OrderState.ROUTING, OrderState.EXECUTING)
+    if answer.status is HandshakeStatus.CONFIRMED:
+        return OrderResult(
+            order, OrderState.SUCCESS, answer, trail=(*begun, OrderState.RECONCILING, OrderState.SUCCESS)
+        )
+    return OrderResult(order, OrderState.FAILURE, answer, trail=(*begun, OrderState.FAILURE))
 
 
 class FailingSafely:

@@ -12,6 +12,7 @@ from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
 
 
@@ -28,7 +29,6 @@ class LiveSession:
         self._seed, self._acknowledged = seed, acknowledged
         self._stop_reason = ""
         self._completed_at = 0
-        self._reported = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
 
@@ -77,18 +77,10 @@ class LiveSession:
             if silent > self._parts.heartbeat:
                 raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
             return
-        self._parts.journal.save_state(engine.state())
+        self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
-        self._report(engine)
         self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
         self._check_loss(engine)
-
-    def _report(self, engine: EventDrivenStrategyEngine) -> None:
-        """Every event of the components since the last report, as actions (R62)."""
-        events = engine.log.events
-        for event in events[self._reported :]:
-            self._parts.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
-        self._reported = len(events)
 
     def _check_loss(self, engine: EventDrivenStrategyEngine) -> None:
         """The last line of defence, whatever the strategy thinks of it: beyond this loss nothing is traded any more."""
