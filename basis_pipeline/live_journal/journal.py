@@ -127,8 +127,8 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
-    def began(self) -> int | None:
-        """The moment of the record's first state, microseconds UTC; None before it."""
+    def first_state_at(self) -> int | None:
+        """When the record began to be lived, microseconds UTC; None before its first state."""
         first = next(self._database.entries(Kind.STATE), None)
         return int(first.key) if first else None
 

@@ -174,7 +174,7 @@ class LivePlan:
         return self._venues(exchanges, journal), feed
 
     def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
-        began = journal.began()
+        began = journal.first_state_at()
         venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
         for name, exchange in exchanges.items():
             venues[name] = LiveCex(

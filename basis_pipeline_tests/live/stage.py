@@ -100,7 +100,7 @@ class Stage:
         seed = options.get("seed")
         begin_record(journal, SessionAbout.of(self.mode, "dev", interval=interval, tolerance=tolerance, seed=seed))
         exchange, settings = PatientExchange(self.account.exchange(), self.clock), live_settings(self.mode)
-        began, state = journal.began(), journal.last_state()
+        began, state = journal.first_state_at(), journal.last_state()
         since, seen = (self.books.now if began is None else began), (state.timestamp if state else 0)
         venue = LiveCex(exchange, settings, journal, self.clock, since=since, seen=seen, max_notional=1e9)
         venues: Any = {venue.name: venue for venue in self.mode.engine_config().venues} | {self.name: venue}
