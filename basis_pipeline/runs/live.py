@@ -23,7 +23,7 @@ from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, wire_mode
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
@@ -134,7 +134,11 @@ class LivePlan:
             )
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
-            session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
+            try:
+                parts = self._parts(journal, interval)
+            except VenueSilence as error:
+                raise SystemFailure(f"a session cannot start: {error}") from error
+            session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues
-from basis_pipeline.domain.errors import ConfigError, SystemFailure, VenueSilence
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
@@ -110,41 +110,56 @@ def exchange_venues(
     Raises:
         ConfigError: TRANSFER-003 a key may not withdraw.
         OrderError: TRANSFER-002 a venue names another deposit address than the list.
-        SystemFailure: a venue does not answer.
+        VenueRefusal: VEN-009 an account is not set up for sessions.
+        VenueSilence: a venue does not answer.
     """
     exchanges = {name: PatientExchange(client, clock) for name, client in clients.items()}
     funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
     transit = _transit(funds, settings, transfers, journal=journal, switches=switches, live=live)
-    state = journal.last_state()
+    began, state = journal.first_state_at(), journal.last_state()
     venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(settings)}
     for name, exchange in exchanges.items():
-        withdrawals = None
-        if transit is not None and name in funds:
-            withdrawals = Withdrawals(
-                funds[name],
-                transit,
-                settings,
-                journal,
-                clock,
-                largest=switches.max_transfer_size_usd,
-                read_only=switches.read_only,
-                deadline=live.order_deadline_seconds,
-            )
-        venues[name] = LiveCex(
+        venue = LiveCex(
             exchange,
             settings,
             journal,
             clock,
-            since=state.timestamp if state else clock.wall(),
+            since=clock.wall() if began is None else began,
+            seen=state.timestamp if state else 0,
             max_notional=switches.max_trade_size_usd,
-            withdrawals=withdrawals,
+            withdrawals=_withdrawals(funds[name], transit, settings, journal, clock, switches, live)
+            if transit is not None and name in funds
+            else None,
             transit=transit,
             read_only=switches.read_only,
             deadline=live.order_deadline_seconds,
         )
+        venue.check_account()
+        venues[name] = venue
     references = _references(wired, exchanges)
     feed = LiveExchangeFeed(settings, exchanges, references, maximum_age=live.maximum_price_age_seconds)
     return venues, feed, transit
+
+
+def _withdrawals(  # noqa: PLR0917 - a transfer and everything it is judged by
+    funds: Funds,
+    transit: Transit,
+    settings: EngineSettings,
+    journal: LiveJournal,
+    clock: LiveClock,
+    switches: LiveSwitches,
+    live: LiveFile,
+) -> Withdrawals:
+    return Withdrawals(
+        funds,
+        transit,
+        settings,
+        journal,
+        clock,
+        largest=switches.max_transfer_size_usd,
+        read_only=switches.read_only,
+        deadline=live.order_deadline_seconds,
+    )
 
 
 def with_receivables(market: MarketSnapshot, settings: EngineSettings) -> MarketSnapshot:
@@ -177,18 +192,15 @@ def _transit(
     ends = {name: ExchangeEnd(account) for name, account in funds.items()}
     overdue = live.transfers.overdue_minutes * 60.0
     transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
-    try:
-        for name, account in funds.items():
-            transit.confirmed(name, STABLE)
-            if not switches.read_only and not account.may_withdraw():
-                raise ConfigError(
-                    f"the API key of {name} may not withdraw, and this session moves funds from it.",
-                    code="TRANSFER-003",
-                    remedy="give the key that right (with a list of allowed addresses), or take the venue out of "
-                    "`transfers.addresses` of configs/live.yaml and place its funds by hand.",
-                )
-    except VenueSilence as error:
-        raise SystemFailure(f"a session cannot start: {error}") from error
+    for name, account in funds.items():
+        transit.confirmed(name, STABLE)
+        if not switches.read_only and not account.may_withdraw():
+            raise ConfigError(
+                f"the API key of {name} may not withdraw, and this session moves funds from it.",
+                code="TRANSFER-003",
+                remedy="give the key that right (with a list of allowed addresses), or take the venue out of "
+                "`transfers.addresses` of configs/live.yaml and place its funds by hand.",
+            )
     return transit
 
 
