@@ -9,11 +9,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from basis_pipeline.domain.evidence import Source as RecordSource
 from basis_pipeline.results.catalog_macros import create_macros, macro_docs, macros
 from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, SUMMARIES, configuration_table, summary_docs
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs, sweep_tables
 from basis_pipeline.results.store import STANDING, PublishedMonth
-from basis_pipeline.results.tables import SCHEMAS, ColumnDoc, column_docs
+from basis_pipeline.results.tables import SCHEMAS, SOURCE, WALL_TIME, ColumnDoc, column_docs, view_docs
 from basis_pipeline.storage.locations import Location, arrow_files
 
 KEYS = {"main": ("mode", "month"), "experiments": ("experiment", "mode", "month")}
@@ -41,12 +42,13 @@ SELECT * RENAME (experiment AS record) FROM experiments.{name}
 
 
 class Source(NamedTuple):
-    """One table of one schema as published: its hive keys and its files."""
+    """One table of one schema as published: its hive keys, its files, and the records in it that are live ones."""
 
     schema: str
     table: str
     keys: tuple[str, ...]
     files: list[Location]
+    live: frozenset[str] = frozenset()
 
 
 Reader = Callable[[duckdb.DuckDBPyConnection, Source], str]
@@ -67,7 +69,7 @@ def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str
     filesystem, paths = arrow_files(source.files)
     dataset = ds.dataset(
         paths,
-        schema=pa.schema([*hive, *SCHEMAS[source.table]]),
+        schema=pa.schema([*hive, *SCHEMAS[source.table], WALL_TIME]),
         format="parquet",
         filesystem=filesystem,
         partitioning=ds.partitioning(hive, flavor="hive"),
@@ -86,7 +88,7 @@ def create_views(
     for schema, keys in KEYS.items():
         published = [month for month in months if (month.manifest.experiment is None) == (schema == "main")]
         for table in SCHEMAS:
-            source = Source(schema, table, keys, _files(base.resolve(), table, published))
+            source = Source(schema, table, keys, _files(base.resolve(), table, published), _live(published))
             connection.execute(_view(source, reader(connection, source) if source.files else None))
         for name, summary in SUMMARIES.items():
             store_table(connection, f"{schema}.{name}", summary.table(published, keys))
@@ -101,7 +103,7 @@ def create_views(
 
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:
-    docs = [*column_docs(), *summary_docs(), *sweep_docs(), *macro_docs()]
+    docs = [*column_docs(), *view_docs(), *summary_docs(), *sweep_docs(), *macro_docs()]
     columns = {name: [getattr(doc, name) for doc in docs] for name in ColumnDoc._fields}
     descriptions = {name: schema.metadata[b"description"].decode() for name, schema in SCHEMAS.items()}
     descriptions |= DESCRIPTIONS | SWEEP_DESCRIPTIONS
@@ -122,9 +124,24 @@ def store_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Tabl
 def _view(source: Source, expression: str | None) -> str:
     """View over `expression`. The typed selection without rows states the columns, also those that older files lack."""
     typed = [f'NULL::VARCHAR AS "{key}"' for key in source.keys]
-    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in SCHEMAS[source.table]]
-    rows = f" UNION ALL BY NAME FROM {expression}" if expression else ""
+    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*SCHEMAS[source.table], WALL_TIME)]
+    told = "" if SOURCE in SCHEMAS[source.table].names else f", {_source_of(source)} AS {SOURCE}"
+    typed += [f"NULL::VARCHAR AS {SOURCE}"] if told else []
+    rows = f" UNION ALL BY NAME SELECT *{told} FROM {expression}" if expression else ""
     return f"CREATE VIEW {source.schema}.{source.table} AS SELECT {', '.join(typed)} WHERE false{rows}"
+
+
+def _source_of(source: Source) -> str:
+    """SQL for what a row is a record of."""
+    if not source.live:
+        return f"'{RecordSource.BACKTEST}'"
+    named = ", ".join(f"'{name}'" for name in sorted(source.live))
+    return f"CASE WHEN experiment IN ({named}) THEN '{RecordSource.LIVE}' ELSE '{RecordSource.BACKTEST}' END"
+
+
+def _live(months: Iterable[PublishedMonth]) -> frozenset[str]:
+    manifests = (month.manifest for month in months)
+    return frozenset(m.experiment for m in manifests if m.experiment and m.source is RecordSource.LIVE)
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -26,7 +26,7 @@ import msgspec
 import pyarrow as pa
 
 from basis_pipeline.domain.errors import ConfigError, GateError, StateError, StorageError
-from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus
+from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus, Source
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import parse_month, shift_month
 from basis_pipeline.domain.timings import Timings
@@ -40,6 +40,9 @@ CHECKPOINT = "checkpoint"
 _REPLACEMENT = "replacement"
 STANDING = "standing"
 """What SQL calls the record that is no experiment; no experiment may be called so."""
+
+LIVE_PREFIX = "live-"
+"""Names of live records begin with it; no experiment's does."""
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
@@ -63,6 +66,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         timings: wall-clock time by phase, to be held against `domain.timings.BUDGETS`.
         run_id: the run that wrote it; never in a table.
         published_at: wall clock (ISO, UTC), set on publishing; never in a table.
+        source: what it is a record of; a live one has an `experiment` of its own (`live_record`).
     """
 
     mode: str
@@ -82,6 +86,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings
     run_id: str
     published_at: str = ""
+    source: Source = Source.BACKTEST
 
 
 class PublishedMonth(msgspec.Struct, frozen=True):
@@ -139,10 +144,13 @@ class ResultsStore:
         A rejected attempt at the same month is removed afterwards.
 
         Raises:
-            GateError: a gate failed; such a month is kept by `publish_rejected`.
+            GateError: a gate failed; such a month is kept by `publish_rejected`. A live month is published with it:
+                what was done with real money is never hidden.
             StorageError: disk full or folder not writable; the month published before is then still whole.
         """
-        if failed := [verdict.gate for verdict in manifest.gates if verdict.status is GateStatus.FAILED]:
+        check_source(manifest.experiment, manifest.source)
+        failed = [verdict.gate for verdict in manifest.gates if verdict.status is GateStatus.FAILED]
+        if failed and manifest.source is Source.BACKTEST:
             raise GateError(f"{manifest.mode} {manifest.month} failed {', '.join(failed)} and cannot be published.")
         published = self._publish(manifest, tables, state)
         self._discard_rejected(manifest.mode, manifest.month, manifest.experiment)
@@ -256,6 +264,20 @@ class ResultsStore:
             ) from error
 
 
+def live_record(environment: str) -> str:
+    """Name of the record of live sessions in an environment."""
+    return f"{LIVE_PREFIX}{environment}"
+
+
+def check_source(experiment: str | None, source: Source) -> None:
+    """ConfigError where the name of a record says another source than it has."""
+    if (experiment or "").startswith(LIVE_PREFIX) is not (source is Source.LIVE):
+        raise ConfigError(
+            f"{experiment or STANDING!r} cannot be the name of a {source} record.",
+            remedy=f"names that begin with {LIVE_PREFIX!r} are those of live records.",
+        )
+
+
 def record_path(mode: str, experiment: str | None = None) -> str:
     """Hive path of a record; ConfigError for a name that cannot be a folder."""
     for kind, name in (("mode", mode), ("experiment", experiment)):
@@ -274,7 +296,7 @@ def month_path(mode: str, month: str, experiment: str | None = None) -> str:
 def broken_months(months: Sequence[PublishedMonth]) -> list[str]:
     """Of `months` of one record, in order: those from the first on that does not continue the one before it.
 
-    A month continues another if it follows in the calendar, started from its published generation, and is of the same
+    A month continues another if it follows in the calendar (a live session may be off for a month), started from its published generation, and is of the same
     opening and configuration. Two records spliced by an interrupted run break where they meet.
     """
     for number, (before, month) in enumerate(pairwise(months), start=1):
@@ -287,7 +309,7 @@ def _continues(before: PublishedMonth, month: PublishedMonth) -> bool:
     earlier, later = before.manifest, month.manifest
     return (
         later.predecessor == before.generation
-        and later.month == shift_month(earlier.month, 1)
+        and (later.month == shift_month(earlier.month, 1) or later.source is Source.LIVE)
         and later.opening_month == earlier.opening_month
         and later.config_digest == earlier.config_digest
     )
