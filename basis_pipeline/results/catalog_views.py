@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -13,7 +13,8 @@ from basis_pipeline.domain.evidence import Source as RecordSource
 from basis_pipeline.results.catalog_macros import create_macros, macro_docs, macros
 from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, SUMMARIES, configuration_table, summary_docs
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs, sweep_tables
-from basis_pipeline.results.store import STANDING, PublishedMonth
+from basis_pipeline.results.record_paths import STANDING
+from basis_pipeline.results.store import PublishedMonth
 from basis_pipeline.results.tables import SCHEMAS, SOURCE, WALL_TIME, ColumnDoc, column_docs, view_docs
 from basis_pipeline.storage.locations import Location, arrow_files
 
@@ -42,13 +43,13 @@ SELECT * RENAME (experiment AS record) FROM experiments.{name}
 
 
 class Source(NamedTuple):
-    """One table of one schema as published: its hive keys, its files, and the records in it that are live ones."""
+    """One table of one schema as published, of backtests or of live records: its hive keys and its files."""
 
     schema: str
     table: str
     keys: tuple[str, ...]
     files: list[Location]
-    live: frozenset[str] = frozenset()
+    of: RecordSource = RecordSource.BACKTEST
 
 
 Reader = Callable[[duckdb.DuckDBPyConnection, Source], str]
@@ -74,7 +75,7 @@ def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str
         filesystem=filesystem,
         partitioning=ds.partitioning(hive, flavor="hive"),
     )
-    name = f"{source.schema}_{source.table}_files"
+    name = f"{source.schema}_{source.table}_{source.of}"
     connection.register(name, dataset)
     return name
 
@@ -88,8 +89,9 @@ def create_views(
     for schema, keys in KEYS.items():
         published = [month for month in months if (month.manifest.experiment is None) == (schema == "main")]
         for table in SCHEMAS:
-            source = Source(schema, table, keys, _files(base.resolve(), table, published), _live(published))
-            connection.execute(_view(source, reader(connection, source) if source.files else None))
+            sources = [Source(schema, table, keys, files, of) for of, files in _files(base.resolve(), table, published)]
+            found = {source.of: reader(connection, source) for source in sources}
+            connection.execute(_view(schema, table, keys, found))
         for name, summary in SUMMARIES.items():
             store_table(connection, f"{schema}.{name}", summary.table(published, keys))
         store_table(connection, f"{schema}.configuration", configuration_table(published, keys))
@@ -121,27 +123,17 @@ def store_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Tabl
     connection.unregister("incoming")
 
 
-def _view(source: Source, expression: str | None) -> str:
-    """View over `expression`. The typed selection without rows states the columns, also those that older files lack."""
-    typed = [f'NULL::VARCHAR AS "{key}"' for key in source.keys]
-    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*SCHEMAS[source.table], WALL_TIME)]
-    told = "" if SOURCE in SCHEMAS[source.table].names else f", {_source_of(source)} AS {SOURCE}"
-    typed += [f"NULL::VARCHAR AS {SOURCE}"] if told else []
-    rows = f" UNION ALL BY NAME SELECT *{told} FROM {expression}" if expression else ""
-    return f"CREATE VIEW {source.schema}.{source.table} AS SELECT {', '.join(typed)} WHERE false{rows}"
-
-
-def _source_of(source: Source) -> str:
-    """SQL for what a row is a record of."""
-    if not source.live:
-        return f"'{RecordSource.BACKTEST}'"
-    named = ", ".join(f"'{name}'" for name in sorted(source.live))
-    return f"CASE WHEN experiment IN ({named}) THEN '{RecordSource.LIVE}' ELSE '{RecordSource.BACKTEST}' END"
-
-
-def _live(months: Iterable[PublishedMonth]) -> frozenset[str]:
-    manifests = (month.manifest for month in months)
-    return frozenset(m.experiment for m in manifests if m.experiment and m.source is RecordSource.LIVE)
+def _view(schema: str, table: str, keys: Sequence[str], expressions: Mapping[RecordSource, str]) -> str:
+    """View over `expressions`. The typed selection without rows states the columns, also those that older files lack."""
+    columns = SCHEMAS[table]
+    typed = [f'NULL::VARCHAR AS "{key}"' for key in keys]
+    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*columns, WALL_TIME)]
+    typed += [] if SOURCE in columns.names else [f"NULL::VARCHAR AS {SOURCE}"]
+    view = f"CREATE VIEW {schema}.{table} AS SELECT {', '.join(typed)} WHERE false"
+    for source, expression in expressions.items():
+        told = "" if SOURCE in columns.names else f", '{source}' AS {SOURCE}"
+        view += f" UNION ALL BY NAME SELECT *{told} FROM {expression}"  # noqa: S608 - names are ours
+    return view
 
 
 def _sql_type(kind: pa.DataType) -> str:
@@ -154,5 +146,12 @@ def _literal(path: Location) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _files(base: Location, table: str, months: Iterable[PublishedMonth]) -> list[Location]:
-    return [base / file.path for month in months for file in month.publication.files if file.table == table]
+def _files(
+    base: Location, table: str, months: Iterable[PublishedMonth]
+) -> Iterator[tuple[RecordSource, list[Location]]]:
+    """Files of a table by what they are a record of, where there are any."""
+    found: dict[RecordSource, list[Location]] = {}
+    for month in months:
+        paths = [base / file.path for file in month.publication.files if file.table == table]
+        found.setdefault(month.manifest.source, []).extend(paths)
+    return ((source, paths) for source, paths in found.items() if paths)

@@ -8,9 +8,10 @@ import msgspec
 
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.results.record_paths import STANDING
 from basis_pipeline.results.report_headline import NOTHING, category_sum
 from basis_pipeline.results.report_record import Record, load_record
-from basis_pipeline.results.store import STANDING, ResultsStore
+from basis_pipeline.results.store import ResultsStore
 
 
 class FigureRow(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.results.store import PublishedMonth, ResultsStore, record_path
+from basis_pipeline.results.record_paths import record_path
+from basis_pipeline.results.store import PublishedMonth, ResultsStore
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location

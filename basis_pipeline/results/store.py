@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,12 +24,13 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from basis_pipeline.domain.errors import ConfigError, GateError, StateError, StorageError
+from basis_pipeline.domain.errors import GateError, StateError, StorageError
 from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus, Source
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import parse_month, shift_month
+from basis_pipeline.domain.timeline import shift_month
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.results.exchange import Exchange
+from basis_pipeline.results.record_paths import check_source, month_path, record_path
 from basis_pipeline.results.tables import as_declared
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.locations import Location
@@ -38,13 +38,6 @@ from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, P
 
 CHECKPOINT = "checkpoint"
 _REPLACEMENT = "replacement"
-STANDING = "standing"
-"""What SQL calls the record that is no experiment; no experiment may be called so."""
-
-LIVE_PREFIX = "live-"
-"""Names of live records begin with it; no experiment's does."""
-
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
 class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,40 +257,12 @@ class ResultsStore:
             ) from error
 
 
-def live_record(environment: str) -> str:
-    """Name of the record of live sessions in an environment."""
-    return f"{LIVE_PREFIX}{environment}"
-
-
-def check_source(experiment: str | None, source: Source) -> None:
-    """ConfigError where the name of a record says another source than it has."""
-    if (experiment or "").startswith(LIVE_PREFIX) is not (source is Source.LIVE):
-        raise ConfigError(
-            f"{experiment or STANDING!r} cannot be the name of a {source} record.",
-            remedy=f"names that begin with {LIVE_PREFIX!r} are those of live records.",
-        )
-
-
-def record_path(mode: str, experiment: str | None = None) -> str:
-    """Hive path of a record; ConfigError for a name that cannot be a folder."""
-    for kind, name in (("mode", mode), ("experiment", experiment)):
-        if name is not None and not _NAME.match(name):
-            raise ConfigError(f"{kind} {name!r} is not a name.", remedy="use letters, digits, '_', '-' and '.'.")
-    if experiment == STANDING:
-        raise ConfigError(f"experiment {experiment!r} would be taken for the standing record.", remedy="rename it.")
-    return f"experiment={experiment}/mode={mode}" if experiment else f"mode={mode}"
-
-
-def month_path(mode: str, month: str, experiment: str | None = None) -> str:
-    """Hive path of a month; ConfigError for a name or month that cannot be one."""
-    return f"{record_path(mode, experiment)}/month={parse_month(month)}"
-
-
 def broken_months(months: Sequence[PublishedMonth]) -> list[str]:
     """Of `months` of one record, in order: those from the first on that does not continue the one before it.
 
-    A month continues another if it follows in the calendar (a live session may be off for a month), started from its published generation, and is of the same
-    opening and configuration. Two records spliced by an interrupted run break where they meet.
+    A month continues another if it follows in the calendar (live sessions may be off for months), started from its
+    published generation, and is of the same opening and configuration. Two records spliced by an interrupted run break
+    where they meet.
     """
     for number, (before, month) in enumerate(pairwise(months), start=1):
         if not _continues(before, month):

@@ -257,10 +257,12 @@ def as_declared(content: pa.Table, table: str, partition: str) -> pa.Table:
 
 def view_docs() -> Iterator[ColumnDoc]:
     """The columns that the catalogue's views have beyond those of every file."""
-    for table in SCHEMAS:
-        yield ColumnDoc(table, WALL_TIME.name, str(TIMESTAMP), UTC, True, WALL_TIME.metadata[b"description"].decode())  # noqa: FBT003
-        if SOURCE not in SCHEMAS[table].names:
-            yield ColumnDoc(table, SOURCE, "string", NONE, False, "backtest or live: what the row is a record of")  # noqa: FBT003
+    described = WALL_TIME.metadata[b"description"].decode()
+    for table, schema in SCHEMAS.items():
+        yield ColumnDoc(table, WALL_TIME.name, str(TIMESTAMP), UTC, nullable=True, description=described)
+        if SOURCE not in schema.names:
+            said = "backtest or live: what the row is a record of"
+            yield ColumnDoc(table, SOURCE, "string", NONE, nullable=False, description=said)
 
 
 def column_docs() -> Iterator[ColumnDoc]:

@@ -9,7 +9,8 @@ from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.evidence import Source
 from basis_pipeline.domain.settings import ErrorPolicyName
 from basis_pipeline.domain.timeline import iso, month_start
-from basis_pipeline.results.store import MonthManifest, check_source
+from basis_pipeline.results.record_paths import check_source
+from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.signals import outdated_signals
 from basis_pipeline.runs.workspace import Workspace

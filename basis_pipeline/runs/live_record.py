@@ -41,6 +41,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
         profile: what the mode promises.
         interval: seconds between ticks.
         tolerance: what a difference to the venues may be without being one.
+        signals: the book follows a model, whose forecasts are dimensions of its risk.
         seed: state of a backtest that the record goes on from.
     """
 
@@ -56,6 +57,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
     profile: ModeProfile
     interval: float
     tolerance: Tolerance
+    signals: bool = False
     seed: EngineState | None = None
 
     @classmethod
@@ -82,6 +84,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
             profile=wired.profile,
             interval=interval,
             tolerance=tolerance,
+            signals=wired.frame_spec.signals is not None,
             seed=seed,
         )
 
@@ -160,9 +163,11 @@ def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
     return found
 
 
-def tick_records(journal: LiveJournal, after: int = 0) -> Iterator[tuple[Entry, TickRecord]]:
-    """The records of all ticks whose entry has a number above `after`, with that entry, in order."""
-    for entry in journal.entries(Kind.TICK, after=after):
+def tick_records(journal: LiveJournal, first: int = 0, last: int | None = None) -> Iterator[tuple[Entry, TickRecord]]:
+    """The records of all ticks whose entries are numbered `first` to `last`, with that entry, in order."""
+    for entry in journal.entries(Kind.TICK, after=first - 1):
+        if last is not None and entry.number > last:
+            return
         yield entry, _decoded(entry, TickRecord, journal)
 
 
