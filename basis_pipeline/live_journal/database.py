@@ -155,6 +155,10 @@ class JournalDatabase:
     def last(self, kind: Kind) -> Entry | None:
         return self._one("kind = ? order by number desc", kind.value)
 
+    def last_about(self, kind: Kind, key: str) -> Entry | None:
+        """The last entry of `kind` about `key`."""
+        return self._one("kind = ? and key = ? order by number desc", kind.value, key)
+
     def close(self) -> None:
         self._connection.close()
 

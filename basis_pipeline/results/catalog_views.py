@@ -124,7 +124,7 @@ def store_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Tabl
 
 
 def _view(schema: str, table: str, keys: Sequence[str], expressions: Mapping[RecordSource, str]) -> str:
-    """View over `expressions`. The typed selection without rows states the columns, also those that older files lack."""
+    """View over `expressions`. The typed selection without rows states all columns: older files lack some."""
     columns = SCHEMAS[table]
     typed = [f'NULL::VARCHAR AS "{key}"' for key in keys]
     typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*columns, WALL_TIME)]

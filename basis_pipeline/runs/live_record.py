@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrate
 from basis_pipeline.gates.evidence import ModeProfile
 from basis_pipeline.live_journal.database import Entry, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.workspace import Workspace
 
 Moments = tuple[tuple[float, ...], ...]
 
@@ -191,6 +193,11 @@ def joined_log(records: Iterable[TickRecord]) -> RunLog:
         log.moments.chains.extend(record.chains)
         log.moments.orders.extend(record.order_parts)
     return log
+
+
+def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
+    """SQLite needs a folder of this machine, also where the root is a bucket."""
+    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _decoded(entry: Entry, kind: type[Any], journal: LiveJournal) -> Any:

@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import groupby
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.domain.evidence import DataUsage, GateResult, Source
+from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus, Source
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_of
 from basis_pipeline.gates.declared_live import LIVE_GATES
@@ -27,12 +28,13 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.record_paths import live_record
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.live import journal_path
-from basis_pipeline.runs.live_record import SessionAbout, session_abouts, tick_records
+from basis_pipeline.runs.live_record import SessionAbout, journal_path, session_abouts, tick_records
 from basis_pipeline.runs.live_tables import LiveTables, live_evidence, live_tables, overdue_intents, settled_orders
+from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
+from basis_pipeline.storage.locations import Location
 
 
 def publish_live(workspace: Workspace, mode: str, environment: str, *, now: int | None = None) -> list[PublishedMonth]:
@@ -54,6 +56,32 @@ def publish_live(workspace: Workspace, mode: str, environment: str, *, now: int 
         lock = workspace.root.path / "locks" / f"{record}.{mode}.lock"
         with exclusive_lock(lock, purpose=f"publishing {record} of {mode}"):
             return _Publishing(workspace.results, record, journal, wall).run()
+
+
+class LiveResults(NamedTuple):
+    """What `publish_results` did: the record, the months that were published now, and its page."""
+
+    record: str
+    months: list[PublishedMonth]
+    page: Location
+
+    @property
+    def failed(self) -> list[str]:
+        """`month gate` of every gate that one of the months fails."""
+        return [
+            f"{month.manifest.month} {gate.gate}"
+            for month in self.months
+            for gate in month.manifest.gates
+            if gate.status is GateStatus.FAILED
+        ]
+
+
+def publish_results(workspace: Workspace, mode: str, environment: str) -> LiveResults:
+    """Publish what is new in a journal (see `publish_live`), its page, the overview and the catalogue file."""
+    months = publish_live(workspace, mode, environment)
+    with closing(LiveJournal.read(journal_path(workspace, mode, environment), lambda: 0)) as journal:
+        record = record_of(workspace.results, mode, environment, journal.identity)
+    return LiveResults(record, months, write_reports(workspace, mode, record))
 
 
 def record_of(results: ResultsStore, mode: str, environment: str, journal_id: str) -> str:
