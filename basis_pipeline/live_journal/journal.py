@@ -145,6 +145,11 @@ class LiveJournal:
         """The state that was written with a record."""
         return _state(next(self._database.entries(Kind.STATE, after=tick.number)), self.path)
 
+    def first_state_at(self) -> int | None:
+        """When the record began to be lived, microseconds UTC; None before its first state."""
+        first = next(self._database.entries(Kind.STATE), None)
+        return int(first.key) if first else None
+
     def states(self) -> Iterator[EngineState]:
         """The state of every completed tick, oldest first."""
         for entry in self._database.entries(Kind.STATE):
