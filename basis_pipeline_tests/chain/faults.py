@@ -286,7 +286,7 @@ CASES: dict[str, Case] = {
     "garbage on everything asked, ten times": on("", "before", NONSENSE, 10),
     "rate limit storm, twenty-five requests": on("", "before", BUSY, 25),
     "receipts unanswered for a while": on("eth_getTransactionReceipt", "before", DOWN, 6),
-    "balances unanswered after an order": _distorted("eth_getBalance", lambda answer: answer, 1),
+    "balances unanswered": on("eth_getBalance", "before", DOWN, 2),
     "node down for a minute": lasting(lambda _: RpcFault("", "before", DOWN, FOREVER), 60.0, when="holding"),
     "node down for ten minutes": lasting(lambda _: RpcFault("", "before", DOWN, FOREVER), 600.0, when="holding"),
     "node answers stale blocks for four minutes": lasting(_stale, 240.0, when="holding"),
