@@ -127,6 +127,11 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def first_state_at(self) -> int | None:
+        """When the record began to be lived, microseconds UTC; None before its first state."""
+        first = next(self._database.entries(Kind.STATE), None)
+        return int(first.key) if first else None
+
     def states(self) -> Iterator[EngineState]:
         """The state of every completed tick, oldest first."""
         for entry in self._database.entries(Kind.STATE):

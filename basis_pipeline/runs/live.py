@@ -23,7 +23,7 @@ from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.state import EngineState
@@ -126,7 +126,11 @@ class LivePlan:
             )
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
-            session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
+            try:
+                parts = self._parts(journal, interval)
+            except VenueSilence as error:
+                raise SystemFailure(f"a session cannot start: {error}") from error
+            session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
 
@@ -176,7 +180,7 @@ class LivePlan:
         return self._venues(exchanges, journal), feed
 
     def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
-        state = journal.last_state()
+        began = journal.first_state_at()
         venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
         for name, exchange in exchanges.items():
             venues[name] = LiveCex(
@@ -184,11 +188,13 @@ class LivePlan:
                 self.settings,
                 journal,
                 WallClock(),
-                since=state.timestamp if state else WallClock.wall(),
+                since=WallClock.wall() if began is None else began,
+                seen=state.timestamp if (state := journal.last_state()) else 0,
                 max_notional=self.switches.max_trade_size_usd,
                 read_only=self.switches.read_only,
                 deadline=self.live.order_deadline_seconds,
             )
+            venues[name].check_account()
         return venues
 
 

@@ -178,6 +178,8 @@ class OnChainAccount:
             )
 
     def _check_size(self, order: Order, market: MarketSnapshot) -> None:
+        if not order.quantity > 0.0:
+            raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
         notional = order.quantity * market.price[order.slot]
         if notional > self._limits.max_notional:
             raise OrderError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from basis_pipeline.domain.errors import VenueSilence
@@ -67,6 +67,9 @@ class PatientExchange:
 
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
         return self._patience.ask(lambda: self._exchange.funding_since(symbol, since))
+
+    def check_account(self, perps: Sequence[str]) -> None:
+        self._patiently(lambda: self._exchange.check_account(perps))
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         self._exchange.make_room(order, price)
