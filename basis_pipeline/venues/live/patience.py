@@ -69,7 +69,7 @@ class PatientExchange:
         return self._patience.ask(lambda: self._exchange.funding_since(symbol, since))
 
     def check_account(self, perps: Sequence[str]) -> None:
-        self._patiently(lambda: self._exchange.check_account(perps))
+        self._patience.ask(lambda: self._exchange.check_account(perps))
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         self._exchange.make_room(order, price)
