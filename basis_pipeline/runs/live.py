@@ -40,7 +40,8 @@ from basis_pipeline.runs.live_exchanges import (
 )
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
-from basis_pipeline.runs.live_record import SessionAbout, begin_record
+from basis_pipeline.runs.live_publishing import publishing_process
+from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
@@ -159,6 +160,7 @@ class LivePlan:
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
             transit=transit,
+            results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
 
     def _chain(self, chain: ChainAccess, journal: LiveJournal) -> Wired:
@@ -240,11 +242,6 @@ def plan_live(
         overrides,
         transfers,
     )
-
-
-def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
-    """SQLite needs a folder of this machine, also where the root is a bucket."""
-    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _carried(wired: WiredMode) -> tuple[str, ...]:

@@ -141,7 +141,8 @@ class OkxSkin:
 
     def _config(self, _: dict[str, str]) -> Any:
         return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
-                 "acctLv": "1" if self.exchange.spot_only else "2", "perm": "read_only,trade"}]  # fmt: skip
+                 "acctLv": "1" if self.exchange.spot_only else "2",
+                 "perm": "read_only,trade" + ",withdraw" * self.exchange.may_withdraw}]  # fmt: skip
 
     def _positions(self, _: dict[str, str]) -> Any:
         return [
