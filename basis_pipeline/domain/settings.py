@@ -291,10 +291,5 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The share class is the coin itself, so holding equity in it is neutral."""
         return self.share_asset != "USDT"
 
-    def moves_between(self, source: int, target: int) -> bool:
-        """Whether funds can be transferred from one slot to the other."""
-        instruments = self.universe.instruments
-        return self.linked is None or {instruments[source].key.venue, instruments[target].key.venue} <= self.linked
-
     def rules_of(self, venue: str) -> VenueRules:
         return self.venues[venue]

@@ -6,6 +6,7 @@ from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.engine.cash_planner import may_move
 
 
 def level_margins(settings: EngineSettings, snapshot: ChainSnapshot) -> Targets | None:
@@ -14,7 +15,7 @@ def level_margins(settings: EngineSettings, snapshot: ChainSnapshot) -> Targets 
     accounts = settings.margin_accounts
     if limits is None or len(accounts) < 2:
         return None
-    if not all(settings.moves_between(accounts[0].cash_slot, account.cash_slot) for account in accounts):
+    if not all(may_move(settings, accounts[0].cash_slot, account.cash_slot) for account in accounts):
         return None
     quantities, values, mark = snapshot.positions.quantities, snapshot.exposure.values, snapshot.market.mark
     notionals, balances = {}, 0.0

@@ -24,7 +24,7 @@ from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentia
 from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
 from basis_pipeline.config.universe import WALLET
 from basis_pipeline.config.wiring import WiredMode, wire_mode
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -39,7 +39,8 @@ from basis_pipeline.runs.live_exchanges import (
 )
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_record import SessionAbout, begin_record
+from basis_pipeline.runs.live_publishing import publishing_process
+from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.live_venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
@@ -129,7 +130,11 @@ class LivePlan:
             )
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
-            session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
+            try:
+                parts = self._parts(journal, interval)
+            except VenueSilence as error:
+                raise SystemFailure(f"a session cannot start: {error}") from error
+            session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
 
@@ -150,6 +155,7 @@ class LivePlan:
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
             transit=transit,
+            results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
 
 
@@ -204,11 +210,6 @@ def plan_live(
         overrides,
         transfers,
     )
-
-
-def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
-    """SQLite needs a folder of this machine, also where the root is a bucket."""
-    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _wired(workspace: Workspace, wired: WiredMode, overrides: Mapping[str, Any] | None, live: LiveFile) -> WiredMode:

@@ -38,18 +38,19 @@ class Wallet(NamedTuple):
     deployment: Deployment
 
 
-def open_wallet(access: ChainAccess, environment: str, live: LiveFile) -> Wallet:
+def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveFile) -> Wallet:
     """Reach the node and make sure that it is the right one.
 
     Raises:
         ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is none.
     """
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
+    from basis_pipeline.venues.live.patience import Patience  # noqa: PLC0415
     from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
 
     deployment = access.deployment
     chain = Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds)
-    check_network(chain, expected=deployment.chain_id, environment=environment)
+    Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
     return Wallet(chain, Signer(access.private_key.reveal(), deployment.chain_id), deployment)
 
 

@@ -12,7 +12,7 @@ from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.universe import GAS_TOKEN, WALLET
 from basis_pipeline.config.wiring import WiredMode, simulated_venues
-from basis_pipeline.domain.errors import ConfigError, SystemFailure, VenueSilence
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.timeline import MINUTE
@@ -121,7 +121,8 @@ def exchange_venues(
     Raises:
         ConfigError: TRANSFER-003 a key may not withdraw.
         OrderError: TRANSFER-002 a venue names another deposit address than the list.
-        SystemFailure: a venue does not answer.
+        VenueRefusal: VEN-009 an account is not set up for sessions.
+        VenueSilence: a venue does not answer.
     """
     exchanges = {name: PatientExchange(client, clock) for name, client in clients.items()}
     funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
@@ -129,18 +130,20 @@ def exchange_venues(
     if wallet is not None and WALLET in transfers.linked:
         ends[WALLET] = wallet
     transit = _transit(funds, ends, settings, transfers, journal=journal, switches=switches, live=live)
-    state = journal.last_state()
+    began, state = journal.first_state_at(), journal.last_state()
+    since, seen = clock.wall() if began is None else began, state.timestamp if state else 0
     rules: dict[str, Any] = {"read_only": switches.read_only, "deadline": live.order_deadline_seconds}
     withdrawals = {
         name: Withdrawals(account, transit, settings, journal, clock, largest=switches.max_transfer_size_usd, **rules)
         for name, account in funds.items()
         if transit is not None
     }
-    since = state.timestamp if state else clock.wall()
     venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(settings)}
     for name, exchange in exchanges.items():
-        known: dict[str, Any] = {"withdrawals": withdrawals.get(name), "transit": transit, "since": since, **rules}
-        venues[name] = LiveCex(exchange, settings, journal, clock, max_notional=switches.max_trade_size_usd, **known)
+        known: dict[str, Any] = {"withdrawals": withdrawals.get(name), "transit": transit, "since": since, "seen": seen}
+        most = switches.max_trade_size_usd
+        venues[name] = LiveCex(exchange, settings, journal, clock, max_notional=most, **known, **rules)
+        venues[name].check_account()
     references = _references(wired, exchanges)
     feed = LiveExchangeFeed(settings, exchanges, references, maximum_age=live.maximum_price_age_seconds)
     return venues, feed, transit
@@ -176,19 +179,16 @@ def _transit(
         return None
     overdue = live.transfers.overdue_minutes * 60.0
     transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
-    try:
-        for end in ends:
-            transit.confirmed(end, STABLE)
-        for name, account in funds.items():
-            if not switches.read_only and not account.may_withdraw():
-                raise ConfigError(
-                    f"the API key of {name} may not withdraw, and this session moves funds from it.",
-                    code="TRANSFER-003",
-                    remedy="give the key that right (with a list of allowed addresses), or take the venue out of "
-                    "`transfers.addresses` of configs/live.yaml and place its funds by hand.",
-                )
-    except VenueSilence as error:
-        raise SystemFailure(f"a session cannot start: {error}") from error
+    for end in ends:
+        transit.confirmed(end, STABLE)
+    for name, account in funds.items():
+        if not switches.read_only and not account.may_withdraw():
+            raise ConfigError(
+                f"the API key of {name} may not withdraw, and this session moves funds from it.",
+                code="TRANSFER-003",
+                remedy="give the key that right (with a list of allowed addresses), or take the venue out of "
+                "`transfers.addresses` of configs/live.yaml and place its funds by hand.",
+            )
     return transit
 
 

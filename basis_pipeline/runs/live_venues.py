@@ -37,7 +37,7 @@ def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock) -> LiveV
             _clients(plan), plan.wired, plan.settings, plan.transfers,
             journal=journal, clock=clock, switches=plan.switches, live=plan.live,
         ))  # fmt: skip
-    wallet = open_wallet(plan.chain, plan.environment, plan.live)
+    wallet = open_wallet(plan.chain, plan.environment, clock, plan.live)
     if plan.keys:
         return hybrid_venues(plan, _clients(plan), wallet, journal, clock)
     return _chain_alone(plan, wallet, journal, clock)

@@ -151,7 +151,7 @@ class Hybrid:
         assert plan.chain is not None
         journal = LiveJournal(database.open(self.path, belongs_to=f"{self.mode}@staging"), self.clock.wall)
         clients = {name: made.exchange() for name, made in self.accounts.items()}
-        wallet = open_wallet(plan.chain, plan.environment, plan.live)
+        wallet = open_wallet(plan.chain, plan.environment, self.clock, plan.live)
         venues, feed, transit = hybrid_venues(plan, clients, wallet, journal, self.clock)
         parts = SessionParts(
             plan.settings, plan.wired.strategy, venues, feed, journal, self.clock, transit=transit, **self.options

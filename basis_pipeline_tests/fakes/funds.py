@@ -40,7 +40,6 @@ def bybit_funds(exchange: FakeExchange) -> Routes:
 def okx_funds(exchange: FakeExchange) -> Routes:
     made = _OkxFunds(exchange)
     return {
-        ("GET", "/api/v5/account/config"): made.config,
         ("GET", "/api/v5/asset/balances"): made.funding_account,
         ("POST", "/api/v5/asset/transfer"): made.transfer,
         ("POST", "/api/v5/asset/withdrawal"): made.withdraw,
@@ -172,10 +171,6 @@ class _BybitFunds(_Funds):
 
 
 class _OkxFunds(_Funds):
-    def config(self, _: dict[str, str]) -> Any:
-        return [{"acctLv": "2", "posMode": "net_mode",
-                 "perm": "read_only,trade" + (",withdraw" if self.exchange.may_withdraw else "")}]  # fmt: skip
-
     def funding_account(self, _: dict[str, str]) -> Any:
         return [
             {"ccy": t, "bal": f"{q:.8f}", "availBal": f"{q:.8f}", "frozenBal": "0"} for t, q in self.funding.items()

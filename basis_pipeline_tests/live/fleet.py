@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from basis_pipeline.config.live import AddressFile, LiveFile, TransfersFile, read_switches
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
@@ -117,6 +115,18 @@ class Fleet:
         database.close()
         return found
 
+    def reading(self) -> JournalDatabase:
+        return JournalDatabase.read(self.path)
+
+    def margin_ratios(self) -> dict[str, float]:
+        """By venue, from the books of the venues."""
+        ratios = {}
+        for name, made in self.accounts.items():
+            quantity, entry = made.books.perps[f"{self.asset}USDT"]
+            mark = made.books.market(f"{self.asset}USDT", perp=True).mark
+            ratios[name] = (made.cash + quantity * (mark - entry)) / abs(quantity * mark)
+        return ratios
+
     @property
     def last_state(self) -> EngineState:
         state = LiveJournal(JournalDatabase.read(self.path), self.clock.wall).last_state()
@@ -190,7 +200,3 @@ def nothing_twice(there: Fleet) -> None:
     made += [w.client_id for w in there.network.withdrawals]
     assert len(made) == len(set(made)), "an intent was executed twice"
     assert set(made) <= intended
-
-
-def replaced(state: EngineState, **changes: Any) -> EngineState:
-    return replace(state, **changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from basis_pipeline.domain.errors import VenueRefusal, VenueSilence
-from basis_pipeline.venues.live.answers import understood
+from basis_pipeline.venues.live.answers import answers
 from basis_pipeline.venues.live.dialects import MILLISECOND
 from basis_pipeline.venues.live.dialects_funds import FUNDS_DIALECTS
 from basis_pipeline.venues.live.funds import (
@@ -34,44 +34,44 @@ class CcxtFunds:
         self._client, self._dialect = client, FUNDS_DIALECTS[name]()
 
     def may_withdraw(self) -> bool:
-        with understood(self.name):
+        with answers(self.name):
             return self._dialect.may_withdraw(self._client)
 
     def terms(self, token: str, network: str) -> TransferTerms:
-        with understood(self.name):
+        with answers(self.name):
             found = self._dialect.terms(self._client, token, network)
         if found is None:
             raise _unknown(self.name, token, network)
         return found
 
     def deposit_address(self, token: str, network: str) -> Destination:
-        with understood(self.name):
+        with answers(self.name):
             found = self._dialect.deposit_address(self._client, token, network)
         if found is None:
             raise _unknown(self.name, token, network)
         return found
 
     def make_room(self, token: str, amount: float) -> None:
-        with understood(self.name):
+        with answers(self.name):
             self._dialect.make_room(self._client, token, amount)
 
     def withdraw(self, withdrawal: Withdrawal) -> str:
-        with understood(self.name):
+        with answers(self.name):
             reference = self._dialect.withdraw(self._client, withdrawal)
         if reference is None:
             raise VenueSilence(f"{self.name} named no reference of withdrawal {withdrawal.client_id}.")
         return str(reference)
 
     def find(self, query: WithdrawalQuery) -> WithdrawalStatus | None:
-        with understood(self.name):
+        with answers(self.name):
             return self._dialect.find(self._client, query)
 
     def deposits(self, token: str, since: int) -> tuple[Deposit, ...]:
-        with understood(self.name):
+        with answers(self.name):
             return tuple(self._dialect.deposits(self._client, token, since // MILLISECOND))
 
     def take_in(self, token: str) -> None:
-        with understood(self.name):
+        with answers(self.name):
             self._dialect.take_in(self._client, token)
 
 

@@ -29,6 +29,7 @@ from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.deployment_check import check_deployment
 from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size
+from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
@@ -65,8 +66,9 @@ class OnChainAccount:
         deadline: float = 120.0,
         transit: Transit | None = None,
     ) -> None:
-        _check(chain, deployment, settings, signer.address)
-        check_deployment(chain, deployment, settings)
+        self._patience = Patience(clock)
+        self._patience.ask(lambda: _check(chain, deployment, settings, signer.address))
+        self._patience.ask(lambda: check_deployment(chain, deployment, settings))
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._transit = transit
@@ -122,8 +124,11 @@ class OnChainAccount:
         """Stored units of a position at `block`: tokens, scaled balances at Aave, all of the executor.
 
         ETH of the owner, who pays the gas, is in the book as well, and one with WETH where a mode does not tell them
-        apart. Other tokens of the owner are not: no order can reach them.
+        apart. Other tokens of the owner are not: no order can reach them. A silent node is asked again (R37).
         """
+        return self._patience.ask(lambda: self._holding(instrument, block))
+
+    def _holding(self, instrument: Instrument, block: int) -> float:
         lending, executor, owner = self._deployment.lending, self._deployment.executor, self._sender.address
         kind, token = instrument.position_type, instrument.token
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:

@@ -36,6 +36,8 @@ REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
 
 def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: EngineSettings) -> None:
     """Raise EXEC-014 for an order or a transfer that is too large."""
+    if not order.quantity > 0.0:
+        raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
     notional = order.quantity * market.price[order.slot]
     kind, switch, most = "order", "MAX_TRADE_SIZE_USD", limits.max_notional
     if order.operation is Operation.TRANSFER:
