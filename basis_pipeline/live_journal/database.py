@@ -43,7 +43,7 @@ class Kind(StrEnum):
     INCOME = "income"
     STATE = "state"
     ACTION = "action"
-    ACKNOWLEDGED = "acknowledged"
+    HALT = "halt"
 
 
 class Entry(NamedTuple):
@@ -123,8 +123,16 @@ class JournalDatabase:
         """The first entry of `kind` about `key`."""
         return self._one("kind = ? and key = ? order by number", kind.value, key)
 
-    def last(self, kind: Kind) -> Entry | None:
+    def last(self, kind: Kind, key: str | None = None) -> Entry | None:
+        """The last entry of `kind`, about `key` where one is given."""
+        if key is not None:
+            return self._one("kind = ? and key = ? order by number desc", kind.value, key)
         return self._one("kind = ? order by number desc", kind.value)
+
+    def last_below(self, kind: Kind, number: int) -> Entry | None:
+        """The last entry of `kind` whose key is a number below `number`."""
+        below = "kind = ? and cast(key as integer) < cast(? as integer) order by number desc"
+        return self._one(below, kind.value, str(number))
 
     def close(self) -> None:
         self._connection.close()

@@ -17,6 +17,7 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+from basis_pipeline.live_journal.halts import Halt, HaltEntry
 
 
 class WallClock(Protocol):
@@ -26,12 +27,20 @@ class WallClock(Protocol):
 
 
 class Action(msgspec.Struct, frozen=True):
-    """Something a component or an operator did, with the delay between decision and effect in seconds (R61, R62)."""
+    """Something a component or an operator did (R62).
+
+    Attributes:
+        seconds: how long it took.
+        level: `info`, `warning`, `error` or `critical`.
+        phases: seconds by part, where it has parts.
+    """
 
     component: str
     what: str
     detail: str = ""
     seconds: float | None = None
+    level: str = "info"
+    phases: dict[str, float] = {}
 
 
 class LiveJournal:
@@ -110,6 +119,11 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def state_before(self, timestamp: int) -> EngineState | None:
+        """The last state of a tick before `timestamp`, microseconds UTC."""
+        entry = self._database.last_below(Kind.STATE, timestamp)
+        return _state(entry, self._database.path) if entry else None
+
     def states(self) -> Iterator[EngineState]:
         """The state of every completed tick, oldest first."""
         for entry in self._database.entries(Kind.STATE):
@@ -128,6 +142,15 @@ class LiveJournal:
             return True
         saved = self._database.last(Kind.STATE)
         return saved is None or saved.number < known.number
+
+    def halt(self, halt: Halt, entry: HaltEntry) -> None:
+        """Close trading, or open it again; also from another process than the session's."""
+        self._append(Kind.HALT, halt, msgspec.json.encode(entry))
+
+    def halted(self, halt: Halt) -> HaltEntry | None:
+        """The last word about `halt`: whether it is active is in it; None if there never was any."""
+        entry = self._database.last(Kind.HALT, halt)
+        return msgspec.json.decode(entry.payload, type=HaltEntry) if entry else None
 
     def action(self, action: Action) -> None:
         self._append(Kind.ACTION, action.component, msgspec.json.encode(action))

@@ -30,10 +30,10 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
+from basis_pipeline.runs.live_operator import journal_path, session_lock
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import live_exchange
 from basis_pipeline.venues.live.exchange import Exchange
@@ -98,10 +98,8 @@ class LivePlan:
             SystemFailure, StateError: as LiveSession.run.
             StorageError: another session of this mode is running.
         """
-        name = f"live-{self.wired.name}-{self.environment}"
         with ExitStack() as stack:
-            lock = self.workspace.root.path / "locks" / f"{name}.lock"
-            stack.enter_context(exclusive_lock(lock, purpose=f"a live session of {self.wired.name}"))
+            stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
             journal = LiveJournal.open(
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
@@ -137,6 +135,8 @@ class LivePlan:
             interval=interval or self.live.interval_seconds,
             drift=self.live.drift,
             stop_loss=self.switches.emergency_stop_loss,
+            emergency=self.live.emergency,
+            unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
         )
@@ -221,11 +221,6 @@ def plan_live(
         _seed(workspace, mode, seed_from) if seed_from else None,
         None if exchanges else chain_access(given, environment, workspace.config.path),
     )
-
-
-def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
-    """SQLite needs a folder of this machine, also where the root is a bucket."""
-    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _carried(wired: WiredMode) -> tuple[str, ...]:

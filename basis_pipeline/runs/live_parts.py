@@ -12,6 +12,7 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.live_journal.journal import Action, LiveJournal
 
 
@@ -34,17 +35,28 @@ class LiveVenue(Venue, Protocol):
         """What facts that were found later amount to."""
 
 
+class Alert(msgspec.Struct, frozen=True):
+    """What an operator has to know at once. `what` is a few words that stay the same, `message` says the rest."""
+
+    what: str
+    message: str
+    remedy: str = ""
+
+
 class SessionParts(msgspec.Struct, frozen=True):
     """What a session is made of.
 
     Attributes:
         settings: wired for live: its tolerance is what real venues round.
         venues: by name; those that hold nothing and trade nothing may be simulated.
-        drift: fraction of equity up to which a difference found at the start is adjusted without asking.
+        drift: fraction of equity up to which the differences of a day are adjusted without asking.
         interval: seconds between ticks.
-        stop_loss: drawdown at which trading ends for good, as a fraction.
+        stop_loss: drawdown at which trading ends, as a fraction.
+        emergency: what an emergency stop does where nobody says otherwise.
+        unexplained_alert: fraction of equity; more than this without explanation in a day is told.
         heartbeat: seconds without a completed tick after which the session fails.
         log: told everything that goes into the journal as an action.
+        tell: takes alerts to people.
     """
 
     settings: EngineSettings
@@ -56,12 +68,23 @@ class SessionParts(msgspec.Struct, frozen=True):
     interval: float = 60.0
     drift: float = 1e-3
     stop_loss: float = 1.0
+    emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
+    unexplained_alert: float = 1e-4
     heartbeat: float = 300.0
     log: Callable[[Action], None] | None = None
+    tell: Callable[[Alert], None] | None = None
 
-    def note(self, component: str, what: str, detail: str = "", seconds: float | None = None) -> None:
+    def note(
+        self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"
+    ) -> None:
         """Write an action into the journal and tell the log."""
-        action = Action(component, what, detail, seconds)
+        action = Action(component, what, detail, seconds, level)
         self.journal.action(action)
         if self.log is not None:
             self.log(action)
+
+    def alert(self, component: str, alert: Alert) -> None:
+        """Write it down, and tell people."""
+        self.note(component, alert.what, alert.message, level="critical")
+        if self.tell is not None:
+            self.tell(alert)

@@ -6,13 +6,17 @@ need.
 
 from __future__ import annotations
 
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
+from basis_pipeline.runs.live_comparison import BookComparison
+from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
+from basis_pipeline.runs.live_emergency import EmergencyStop
 from basis_pipeline.runs.live_parts import SessionParts
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live_unexplained import Unexplained
 
 
 class LiveSession:
@@ -24,13 +28,25 @@ class LiveSession:
     """
 
     def __init__(self, parts: SessionParts, *, seed: EngineState | None = None, acknowledged: bool = False) -> None:
-        self._parts = parts
-        self._seed, self._acknowledged = seed, acknowledged
+        self._parts, self._seed = parts, seed
+        self._unexplained = Unexplained(parts)
+        self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
+        self._emergency = EmergencyStop(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._reported = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
+
+    @property
+    def again(self) -> float | None:
+        """Seconds after which the next tick is due because book and venues differ; None: at its time."""
+        return self._comparison.again
+
+    @property
+    def comparisons_missing(self) -> int:
+        """Ticks at which a venue did not say what it holds."""
+        return self._comparison.missing
 
     def stop(self, reason: str) -> None:
         """No order is begun after this; the one on its way is finished, found out and booked."""
@@ -43,14 +59,16 @@ class LiveSession:
 
         Raises:
             SystemFailure: nobody can say where the book stands; the supervisor starts again from the journal.
-            StateError: LIVE-001 the venues hold something else than the book: an operator has to look first;
-                LIVE-004 the emergency stop-loss was reached.
+            StateError: LIVE-001 the venues hold something else than the book: an operator has to look first.
         """
         self.start()
         clock, interval = self._parts.clock, round(self._parts.interval * SECOND)
         due = clock.wall()
         while not self._stop_reason and (until is None or due < until):
             self.tick()
+            while (again := self.again) is not None and not self._stop_reason:
+                clock.idle(again, lambda: bool(self._stop_reason))
+                self.tick()
             missed = max(0, (clock.wall() - due) // interval)
             self.skipped_ticks += missed
             due += (missed + 1) * interval
@@ -59,29 +77,45 @@ class LiveSession:
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
-        self.engine = LiveRecovery(self._parts, seed=self._seed, acknowledged=self._acknowledged).run()
-        self._completed_at = self.engine.current_timestamp or 0
-        self._check_loss(self.engine)
+        engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
+        engine.health.register(EMERGENCY)
+        engine.health.watch(lambda: self._emergency.interrupt(engine))
+        self.engine = engine
+        self._completed_at = engine.current_timestamp or 0
+        if self._stop_reason:
+            self.stop(self._stop_reason)
 
     def tick(self) -> None:
-        """One timestep; a gap in the data skips it, anything else that is unexpected ends the session."""
+        """One timestep; one that the venues or the data do not allow is skipped, what else is unexpected ends it all.
+
+        Between its halves: does the book hold what the venues hold, and may it be traded at all?
+        """
         engine, clock = self._running(), self._parts.clock
         began, timestamp = clock.now(), clock.wall()
         try:
-            with FailingSafely():
-                engine.process_timestep(timestamp)
-        except DataGapError as gap:
-            self.skipped_ticks += 1
-            self._parts.note("data_provider", "tick skipped", str(gap))
-            silent = (timestamp - self._completed_at) / SECOND
-            if silent > self._parts.heartbeat:
-                raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
+            with FailingSafely(DataGapError, VenueError):
+                engine.observe(timestamp)
+        except (DataGapError, VenueError) as gap:
+            self._skip(timestamp, gap)
             return
+        with FailingSafely():
+            self._comparison.look(engine, timestamp)
+            self._unexplained.check(engine, timestamp)
+            self._emergency.look(engine, timestamp)
+            engine.act()
         self._parts.journal.save_state(engine.state())
         self._completed_at = timestamp
         self._report(engine)
         self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
-        self._check_loss(engine)
+
+    def _skip(self, timestamp: int, gap: DataGapError | VenueError) -> None:
+        """Nothing has changed; a skipped tick has no second look either."""
+        self.skipped_ticks += 1
+        self._comparison.again = None
+        self._parts.note("data_provider", "tick skipped", str(gap), level="warning")
+        silent = (timestamp - self._completed_at) / SECOND
+        if silent > self._parts.heartbeat:
+            raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
 
     def _report(self, engine: EventDrivenStrategyEngine) -> None:
         """Every event of the components since the last report, as actions (R62)."""
@@ -89,20 +123,6 @@ class LiveSession:
         for event in events[self._reported :]:
             self._parts.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
         self._reported = len(events)
-
-    def _check_loss(self, engine: EventDrivenStrategyEngine) -> None:
-        """The last line of defence, whatever the strategy thinks of it: beyond this loss nothing is traded any more."""
-        risk = engine.risk_monitor.state
-        drawdown = 1.0 - risk.unit_value / risk.peak if risk.peak else 0.0
-        if drawdown < self._parts.stop_loss:
-            return
-        self._parts.note("session", "emergency stop", f"drawdown {drawdown:.2%}")
-        raise StateError(
-            f"the book has lost {drawdown:.2%} of its highest value, the emergency stop is at "
-            f"{self._parts.stop_loss:.2%}: nothing is traded any more.",
-            code="LIVE-004",
-            remedy="close or hedge at the venue by hand, or raise BASIS_LIVE_TRADING__EMERGENCY_STOP_LOSS_PCT.",
-        )
 
     def _running(self) -> EventDrivenStrategyEngine:
         if self.engine is None:
