@@ -10,7 +10,7 @@ from basis_pipeline.config.models import (
     StackFile,
     StakingStrategy,
 )
-from basis_pipeline.config.universe import directional_perp
+from basis_pipeline.config.universe import GAS_KEY, GAS_TOKEN, directional_perp
 from basis_pipeline.config.validation import check_lots
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType
@@ -28,7 +28,8 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
     universe, strategy = settings.universe, mode.strategy
     if isinstance(strategy, LendingStrategy):
         (supplied,) = universe.slots_of(PositionType.A_TOKEN)
-        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve)
+        tank = universe.find(GAS_KEY) if mode.share_class != GAS_TOKEN else None
+        return Lending(supplied, settings.capital_slot, settings.reserve_fraction, mode.gas_reserve, tank)
     if isinstance(strategy, StakingStrategy):
         return Staking(_stack(strategy, settings), settings.reserve_fraction, mode.gas_reserve)
     if isinstance(strategy, DirectionalStrategy):
@@ -41,6 +42,9 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         lot = settings.venues[venue].trades[perp].lot
         check_lots(mode, venue, lot, settings.venues[strategy.spot_venue].trades[spot].lot)
         legs.append(HedgeLeg(perp, universe.slot(f"{venue}:BaseToken:USDT"), weight, lot))
+    long_slots = (spot, settings.stack.eth_slot, *stack.slots) if stack and settings.stack else ()
+    # ETH on its way between exchange and wallet is hedged all the while.
+    coming = tuple(settings.receivables[slot] for slot in long_slots if slot in settings.receivables)
     book = Basis(
         spot_slot=spot,
         spot_rules=settings.venues[strategy.spot_venue].trades[spot],
@@ -49,9 +53,10 @@ def build_strategy(mode: ModeFile, settings: EngineSettings) -> Strategy:
         spot_fraction=strategy.spot_fraction,
         reserve_fraction=settings.reserve_fraction,
         gas_reserve=mode.gas_reserve,
-        long_slots=(settings.stack.eth_slot, *stack.slots) if stack and settings.stack else (),
+        long_slots=(*long_slots[1:], *coming),
+        tank_slot=None if stack else universe.find(GAS_KEY),
     )
-    return book if stack is None else HedgedStaking(book, stack)
+    return book if stack is None else HedgedStaking(book, stack, settings.gas_tank)
 
 
 def _directional(mode: ModeFile, strategy: DirectionalStrategy, settings: EngineSettings) -> Directional:

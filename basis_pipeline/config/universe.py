@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 from basis_pipeline.config.models import (
@@ -24,6 +25,7 @@ from basis_pipeline.domain.venue_rules import MarginRules, SlippageCurve, TradeR
 
 WALLET = "wallet"
 GAS_TOKEN = "ETH"
+GAS_KEY = f"{WALLET}:BaseToken:{GAS_TOKEN}"
 WRAPPED = {"ETH": "WETH"}
 """Tokens that lending venues take in wrapped form."""
 
@@ -59,13 +61,18 @@ class Venues:
         return Instrument(parsed, token, line.asset or token, quote, line.ratio)
 
     def universe(self, keys: Iterable[str], *, redeems: bool) -> Universe:
-        """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH."""
+        """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH.
+
+        Only what two venues hold can be on its way from one to the other: no reward token of the wallet ever is.
+        """
         instruments = [self.instrument(key) for key in keys]
         late = any(file.transfer_latency_bars for file in self.files.values())
+        held = Counter(i.token for i in instruments if i.position_type is PositionType.BASE_TOKEN)
         received = [
             Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)
             for i in instruments
-            if i.position_type is PositionType.BASE_TOKEN and (late or (redeems and i.token == GAS_TOKEN))
+            if i.position_type is PositionType.BASE_TOKEN
+            and ((late and held[i.token] > 1) or (redeems and i.token == GAS_TOKEN))
         ]
         return Universe([*instruments, *received])
 

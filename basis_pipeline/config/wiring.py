@@ -20,8 +20,8 @@ from basis_pipeline.config.rewards import reward_rules
 from basis_pipeline.config.risk_limits import gate_thresholds, risk_limits
 from basis_pipeline.config.shapes import build_strategy
 from basis_pipeline.config.universe import (
+    GAS_KEY,
     GAS_TOKEN,
-    WALLET,
     Venues,
     capital_key,
     derived_keys,
@@ -243,7 +243,7 @@ def _series(series: SeriesRef) -> str:
 
 def _gas_slot(mode: ModeFile, universe: Universe, capital: int) -> int:
     """Gas is paid in ETH by books that hold it, else charged in the share class."""
-    eth = universe.find(f"{WALLET}:BaseToken:{GAS_TOKEN}")
+    eth = universe.find(GAS_KEY)
     return capital if eth is None or mode.share_class != GAS_TOKEN else eth
 
 

@@ -60,8 +60,11 @@ def move_cash(book: ProjectedBook, targets: Targets, settings: EngineSettings, p
 
 
 def sweep_to_wallet(book: ProjectedBook, settings: EngineSettings) -> None:
-    """After an exit: everything that venues let go of returns to the capital slot."""
+    """After an exit: everything that venues let go of returns to the capital slot; margin of open perps stays."""
     for slot in dict.fromkeys([*(account.cash_slot for account in settings.margin_accounts), *_proceeds(settings)]):
+        account = _account_of(settings, slot)
+        if account is not None and book.notional(account):
+            continue
         amount = _movable(book, settings, slot)
         if amount > 0.0 and slot != settings.capital_slot:
             book.transfer(slot, settings.capital_slot, amount)
@@ -71,7 +74,9 @@ def _wanted(
     book: ProjectedBook, targets: Targets, settings: EngineSettings, purchases: Mapping[int, float]
 ) -> dict[int, float]:
     """Tokens each cash slot should hold once cash has moved and before anything is bought."""
-    wanted = dict.fromkeys(_proceeds(settings), 0.0) | targets.wallet
+    staked = settings.stack.eth_slot if settings.stack else None
+    cash = {slot: amount for slot, amount in targets.wallet.items() if slot != staked}
+    wanted = dict.fromkeys(_proceeds(settings), 0.0) | cash
     for account in settings.margin_accounts:
         if account.cash_slot in targets.margins:
             wanted[account.cash_slot] = targets.margins[account.cash_slot] - book.unrealised(account)

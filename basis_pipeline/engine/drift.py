@@ -9,6 +9,7 @@ from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings, SteeringLimits
 from basis_pipeline.domain.state import StrategyState
 from basis_pipeline.engine.decisions import Intent
+from basis_pipeline.engine.stack_planner import arrived_eth
 
 EMPTIED = 1e-9
 """A book is empty when withdrawals have left less than this fraction of it."""
@@ -27,15 +28,29 @@ def pair_drift(
 ) -> tuple[Action, str] | None:
     """How a price-neutral pair is resized where equity, idle cash or the legs have left their bands, and why."""
     limits, equity = settings.steering_limits, snapshot.exposure.equity
+    if hedge is not None and _stranded(settings, hedge, snapshot):
+        return Action.ENTRY_PARTIAL, "ETH has arrived where it is needed"
     deviation = (equity - reference) / reference
     if abs(deviation) > limits.equity_deviation:
         action = Action.ENTRY_PARTIAL if deviation > 0.0 else Action.EXIT_PARTIAL
         return action, f"equity {deviation:+.2%} since the last sizing"
     if _idle_cash(settings, snapshot) > limits.leg_deviation * equity:
         return Action.ENTRY_PARTIAL, "idle cash in the wallet"
-    if hedge is not None and _leg_drift(hedge, snapshot) > limits.leg_deviation:
+    if hedge is not None and _leg_drift(hedge, snapshot, settings.gas_tank) > limits.leg_deviation:
         return Action.EXIT_PARTIAL, "spot and shorts have drifted apart"
     return None
+
+
+def _stranded(settings: EngineSettings, hedge: Hedge, snapshot: ChainSnapshot) -> bool:
+    """Whether ETH of a hedged stack lies between exchange and stack, where transfers take time and nothing moves."""
+    quantities, market = snapshot.positions.quantities, snapshot.market
+    ways = [settings.receivables.get(slot) for slot in hedge.long_slots]
+    if settings.stack is None or settings.receivables.get(hedge.spot_slot) is None:
+        return False
+    if any(quantities[slot] for slot in ways if slot is not None):
+        return False
+    idle = arrived_eth(quantities, market, settings) + quantities[hedge.spot_slot]
+    return idle > settings.steering_limits.leg_deviation * _long(hedge, snapshot)
 
 
 def _idle_cash(settings: EngineSettings, snapshot: ChainSnapshot) -> float:
@@ -45,16 +60,22 @@ def _idle_cash(settings: EngineSettings, snapshot: ChainSnapshot) -> float:
     return free - settings.reserve_fraction * snapshot.exposure.equity
 
 
-def _leg_drift(hedge: Hedge, snapshot: ChainSnapshot) -> float:
-    """| |long| - sum |short| | / long, of the net delta of the legs."""
+def _leg_drift(hedge: Hedge, snapshot: ChainSnapshot, tank: float) -> float:
+    """| |long| - sum |short| | / long, of the net delta of the legs; the ETH that pays the gas is no drift."""
+    quantities = snapshot.positions.quantities
+    drift = long = _long(hedge, snapshot)
+    for slot in hedge.perp_slots:
+        drift += quantities[slot]
+    return (abs(drift) - tank) / long if long > 0.0 else 0.0
+
+
+def _long(hedge: Hedge, snapshot: ChainSnapshot) -> float:
+    """Net units of the asset in the long leg."""
     quantities, underlying = snapshot.positions.quantities, snapshot.market.underlying
     long = 0.0
     for slot in hedge.long_slots:
         long += quantities[slot] * underlying[slot]
-    drift = long
-    for slot in hedge.perp_slots:
-        drift += quantities[slot]
-    return abs(drift) / long if long > 0.0 else 0.0
+    return long
 
 
 def declined_recently(state: StrategyState, limits: SteeringLimits, price: float, timestamp: int) -> bool:

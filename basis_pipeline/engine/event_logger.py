@@ -48,6 +48,11 @@ class EventLogger:
     def last_sequence(self) -> int:
         return self._sequence.last
 
+    def take(self) -> RunLog:
+        """Everything recorded since this was last asked; it is forgotten here."""
+        log, self.log = self.log, RunLog()
+        return log
+
     def commit(self, snapshot: ChainSnapshot, deltas: Iterable[PositionDelta]) -> None:
         """Record a committed chain and the deltas that led to it."""
         self.log.commits.append(snapshot)

@@ -22,7 +22,13 @@ from basis_pipeline.engine.cash_planner import move_cash, roll_shorts, sweep_to_
 from basis_pipeline.engine.dust_planner import NO_DUST, DustSale, sell_dust
 from basis_pipeline.engine.lending_planner import acquire_lending, release_lending
 from basis_pipeline.engine.projection import InfeasiblePlan, ProjectedBook
-from basis_pipeline.engine.stack_planner import acquire_stack, eth_to_exchange, eth_to_wallet, release_stack
+from basis_pipeline.engine.stack_planner import (
+    acquire_stack,
+    eth_to_exchange,
+    eth_to_wallet,
+    release_stack,
+    stake_arrived,
+)
 
 ENTRIES = (Action.ENTRY_FULL, Action.ENTRY_PARTIAL)
 
@@ -86,10 +92,12 @@ class OrderPlanner:
         return Plan(tuple(book.orders), awaits_funds=book.awaits_funds)
 
     def _reach(self, book: ProjectedBook, targets: Targets, *, funded: bool) -> None:
+        if book.action in ENTRIES and stake_arrived(book, targets, self._settings, self._spot_slot):
+            return
         slices = self._slices(targets, book)
         release_lending(book, targets, self._settings)
-        release_stack(book, targets, self._settings)
-        if self._hedge is not None:
+        release_stack(book, targets, self._settings, selling=book.in_transit(self._spot_slot))
+        if any(part.spot < 0.0 for part in slices):
             eth_to_exchange(book, self._settings, self._spot_slot)
         self._release_pair(book, slices)
         roll_shorts(book, targets, self._settings)
@@ -148,13 +156,19 @@ class OrderPlanner:
                 book.trade(slot, round_down(abs(target - held), self._rules(slot).lot), side, bracket=bracket)
 
     def _release_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
+        """Shorts whose ETH is still on its way to where it is sold are covered when it has arrived."""
         planned = -sum(part.spot for part in slices if part.spot < 0.0)
         for part in slices:
             arrived = min(-part.spot, book.quantities[self._spot_slot])
+            sold = 0.0
             if part.spot < 0.0 and self._worth_trading(self._spot_slot, arrived, book):
-                book.trade(self._spot_slot, round_down(arrived, self._spot_lot), Side.SELL, planned=planned)
-            if part.perp > 0.0:
-                book.trade(part.perp_slot, part.perp, Side.BUY)
+                sold = round_down(arrived, self._spot_lot)
+                book.trade(self._spot_slot, sold, Side.SELL, planned=planned)
+            cover = part.perp
+            if part.spot < 0.0 and book.in_transit(self._spot_slot):
+                cover = round_down(min(part.perp, sold), self._rules(part.perp_slot).lot)
+            if cover > 0.0:
+                book.trade(part.perp_slot, cover, Side.BUY)
 
     def _acquire_pair(self, book: ProjectedBook, slices: list[Slice]) -> None:
         planned = sum(self._to_buy(part) for part in slices if part.spot > 0.0)
@@ -208,7 +222,7 @@ class OrderPlanner:
         if self._hedge is None or not book.orders:
             return
         spot_slot, spot = self._spot_slot, _long(book, self._hedge)
-        drift = abs(spot + sum(book.quantities[slot] for slot in self._hedge.perp_slots))
+        drift = abs(spot + sum(book.quantities[slot] for slot in self._hedge.perp_slots)) - self._settings.gas_tank
         limit = self._settings.steering_limits.leg_deviation
         if (
             drift > limit * max(spot, 1e-12)

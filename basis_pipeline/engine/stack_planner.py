@@ -6,9 +6,12 @@ pool; the redemption queue takes days and serves only withdrawals from a plain s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from basis_pipeline.domain.accounting import unscale
+from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Operation, Order, Side
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.quotes_chain import gas_in_slot
@@ -19,8 +22,11 @@ PROCEEDS_MARGIN = 1e-9
 """More collateral than exactly needed is sold for a flash loan, so that float noise never leaves it unpaid."""
 
 
-def release_stack(book: ProjectedBook, targets: Targets, settings: EngineSettings) -> None:
-    """Sell what is staked beyond the target, and repay what is owed beyond it."""
+def release_stack(book: ProjectedBook, targets: Targets, settings: EngineSettings, *, selling: float = 0.0) -> None:
+    """Sell what is staked beyond the target, and repay what is owed beyond it.
+
+    While ETH of an earlier sale is on its way (`selling`), no more is sold for the little that the price has moved.
+    """
     stack = settings.stack
     if stack is None or stack.held_slot not in targets.quantities:
         return
@@ -31,6 +37,8 @@ def release_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
     if repayment > 0.0:
         surplus = max(surplus, _tokens_for(book, settings, stack, repayment))
     if surplus * book.market.value[stack.lst_slot] < settings.steering_limits.min_trade:
+        return
+    if selling and surplus <= settings.steering_limits.leg_deviation * held_tokens(book, stack):
         return
     surplus = min(surplus, held_tokens(book, stack))
     orders = _Orders(book, stack)
@@ -50,7 +58,44 @@ def acquire_stack(book: ProjectedBook, targets: Targets, settings: EngineSetting
     owed = limit = 0.0
     if stack.debt_slot is not None:
         owed, limit = owed_tokens(book, stack.debt_slot), targets.quantities[stack.debt_slot]
-    own = max(0.0, min(wanted - staked - (limit - owed), _free_eth(book, targets, settings, stack)))
+    missing = wanted - staked - (limit - owed)
+    _stake(book, targets, settings, stack, min(missing, _free_eth(book, targets, settings, stack)))
+
+
+def stake_arrived(book: ProjectedBook, targets: Targets, settings: EngineSettings, spot_slot: int) -> bool:
+    """Stake ETH that was sent for and has arrived, all of it: it was bought and hedged at the price of then.
+
+    False where there is none, or where transfers take no time and all is one plan.
+    """
+    stack = settings.stack
+    if (
+        stack is None
+        or spot_slot not in settings.receivables
+        or not arrived_eth(book.quantities, book.market, settings)
+    ):
+        return False
+    _stake(book, targets, settings, stack, _free_eth(book, targets, settings, stack))
+    return True
+
+
+def arrived_eth(quantities: Sequence[float], market: MarketSnapshot, settings: EngineSettings) -> float:
+    """ETH in the wallet of a hedged stack that is worth staking, beyond what pays the gas; 0 if it is not worth it."""
+    if settings.stack is None:
+        return 0.0
+    slot = settings.stack.eth_slot
+    free = quantities[slot] - settings.gas_tank
+    return free if free * market.value[slot] >= settings.steering_limits.min_trade else 0.0
+
+
+def _stake(book: ProjectedBook, targets: Targets, settings: EngineSettings, stack: StackRoute, eth: float) -> None:
+    """Stake `eth`, and as much more on credit as the loan to value of the targets allows."""
+    staked, wanted = (
+        tokens * book.market.ratio[stack.lst_slot]
+        for tokens in (held_tokens(book, stack), targets.quantities[stack.held_slot])
+    )
+    own, owed, limit = max(0.0, eth), 0.0, 0.0
+    if stack.debt_slot is not None:
+        owed, limit = owed_tokens(book, stack.debt_slot), targets.quantities[stack.debt_slot]
     loan = max(0.0, _loan(staked + own, owed, limit / wanted if wanted else 0.0, stack.flash_fee))
     if (own + loan) * book.market.value[stack.eth_slot] < settings.steering_limits.min_trade:
         return
@@ -66,7 +111,7 @@ def _loan(own: float, owed: float, loan_to_value: float, flash_fee: float) -> fl
 def eth_to_exchange(book: ProjectedBook, settings: EngineSettings, spot_slot: int) -> None:
     """ETH that a hedged stack has set free goes where it is sold."""
     if settings.stack is not None:
-        _move(book, settings, settings.stack.eth_slot, spot_slot)
+        _move(book, settings, settings.stack.eth_slot, spot_slot, kept=settings.gas_tank)
 
 
 def eth_to_wallet(book: ProjectedBook, settings: EngineSettings, spot_slot: int) -> None:
@@ -75,11 +120,11 @@ def eth_to_wallet(book: ProjectedBook, settings: EngineSettings, spot_slot: int)
         _move(book, settings, spot_slot, settings.stack.eth_slot)
 
 
-def _move(book: ProjectedBook, settings: EngineSettings, source: int, target: int) -> None:
-    """Everything but the fee, if it is worth moving."""
+def _move(book: ProjectedBook, settings: EngineSettings, source: int, target: int, *, kept: float = 0.0) -> None:
+    """Everything but the fee and what is `kept`, if it is worth moving."""
     venue = settings.universe.instruments[source].key.venue
     price = book.market.value[source]
-    quantity = book.quantities[source] - settings.rules_of(venue).transfer_fee / price
+    quantity = book.quantities[source] - kept - settings.rules_of(venue).transfer_fee / price
     if quantity * price >= settings.steering_limits.min_trade:
         book.transfer(source, target, quantity)
 
@@ -165,7 +210,7 @@ def _tokens_for(book: ProjectedBook, settings: EngineSettings, stack: StackRoute
 
 def _free_eth(book: ProjectedBook, targets: Targets, settings: EngineSettings, stack: StackRoute) -> float:
     """ETH in the wallet beyond the reserve, which pays the gas; without a reserve the gas itself is kept."""
-    kept = targets.wallet.get(stack.eth_slot, 0.0)
+    kept = max(targets.wallet.get(stack.eth_slot, 0.0), settings.gas_tank)
     if settings.gas_slot == stack.eth_slot:
         operation, venue = Operation.STAKE, stack.staking
         if stack.levered:

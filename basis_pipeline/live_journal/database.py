@@ -41,6 +41,7 @@ class Kind(StrEnum):
     SENT = "sent"
     FACTS = "facts"
     INCOME = "income"
+    TICK = "tick"
     STATE = "state"
     ACTION = "action"
     HALT = "halt"
@@ -106,6 +107,19 @@ class JournalDatabase:
         except sqlite3.IntegrityError:
             return False
         return True
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended inside the block is on the disk as a whole, or not at all."""
+        with _readable(self.path):
+            self._connection.execute("begin immediate")
+        try:
+            yield
+            with _readable(self.path):
+                self._connection.execute("commit")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
 
     def entries(self, *kinds: Kind, after: int = 0) -> Iterator[Entry]:
         """Entries of the given kinds (all if none is given) with a number above `after`, in order."""

@@ -1,7 +1,8 @@
 """What a live session writes down, in its own words (domain I5).
 
-The state of the engine is written after every completed tick. Orders of a tick that was interrupted are in no state
-yet; their intents and facts are, and a restart books them on top of the last state.
+The state of the engine is written after every completed tick, together with the record of what happened in it. Orders
+of a tick that was interrupted are in neither yet; their intents and facts are in the journal, and a restart books them
+on top of the last state.
 """
 
 from __future__ import annotations
@@ -61,6 +62,15 @@ class LiveJournal:
     def open(cls, path: Path, *, belongs_to: str, now: WallClock) -> Self:
         return cls(JournalDatabase.open(path, belongs_to=belongs_to), now)
 
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    @property
+    def identity(self) -> str:
+        """Hexadecimal; no other journal has it."""
+        return self._id
+
     def next_id(self, operation_id: int) -> str:
         """`bp`, the journal's own random id, the operation in hexadecimal: unique even after a journal was lost."""
         return f"bp{self._id}{operation_id:x}"
@@ -111,9 +121,16 @@ class LiveJournal:
         """The highest operation id ever intended; a resumed session counts on from here."""
         return max((_intent(e).order.operation_id for e in self._database.entries(Kind.INTENT)), default=0)
 
-    def save_state(self, state: EngineState) -> None:
-        """The state after a completed tick, compressed: it holds the whole book and its market."""
-        self._append(Kind.STATE, str(state.timestamp), zlib.compress(msgspec.json.encode(state)))
+    def began(self, about: bytes) -> None:
+        """A session of this record begins; `about` says what it is made of."""
+        self._append(Kind.SESSION, self._id, about)
+
+    def save_state(self, state: EngineState, record: bytes) -> None:
+        """The state after a completed tick, compressed, and the record of what led to it: both, or neither."""
+        key = str(state.timestamp)
+        with self._database.together():
+            self._append(Kind.TICK, key, record)
+            self._append(Kind.STATE, key, zlib.compress(msgspec.json.encode(state)))
 
     def last_state(self) -> EngineState | None:
         entry = self._database.last(Kind.STATE)

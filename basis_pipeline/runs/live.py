@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
+from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
@@ -32,6 +33,7 @@ from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_operator import journal_path, session_lock
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
+from basis_pipeline.runs.live_record import SessionAbout, begin_record
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.cex import LiveCex
@@ -79,10 +81,21 @@ class LivePlan:
     keys: Mapping[str, Mapping[str, Any]] = field(repr=False)
     seed: EngineState | None = None
     chain: ChainAccess | None = None
+    overrides: Mapping[str, Any] | None = None
 
     @property
     def journal_path(self) -> Path:
         return journal_path(self.workspace, self.wired.name, self.environment)
+
+    def about(self, interval: float | None = None) -> SessionAbout:
+        return SessionAbout.of(
+            self.wired,
+            self.environment,
+            interval=interval or self.live.interval_seconds,
+            tolerance=self.settings.tolerance,
+            overrides=self.overrides,
+            seed=self.seed,
+        )
 
     def run(
         self,
@@ -104,6 +117,7 @@ class LivePlan:
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
             stack.callback(journal.close)
+            begin_record(journal, self.about(interval))
             session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
@@ -205,6 +219,8 @@ def plan_live(
     wired = wire_mode(workspace.config, mode, overrides)
     live = load_live(workspace.config.path)
     exchanges = _carried(wired)
+    if not exchanges:
+        wired = wire_on_chain(workspace.config, mode, overrides)
     return LivePlan(
         workspace,
         wired,
@@ -220,6 +236,7 @@ def plan_live(
         {venue: credentials(given, environment, venue) for venue in exchanges},
         _seed(workspace, mode, seed_from) if seed_from else None,
         None if exchanges else chain_access(given, environment, workspace.config.path),
+        overrides,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from basis_pipeline.domain.events import AnyEvent
 from basis_pipeline.domain.intents import Facts, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
@@ -73,6 +74,11 @@ class SessionParts(msgspec.Struct, frozen=True):
     heartbeat: float = 300.0
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
+
+    def report(self, events: Sequence[AnyEvent]) -> None:
+        """Every event of the components as an action (R62)."""
+        for event in events:
+            self.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
 
     def note(
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"

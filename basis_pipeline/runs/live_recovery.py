@@ -13,6 +13,7 @@ from types import TracebackType
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.intents import OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order, OrderResult, OrderState
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.state import EngineState
@@ -22,6 +23,10 @@ from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live_comparison import COMPONENT as COMPARISON
 from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_record import record_tick
+
+FOUND = "found at a start"
+"""Reason of an order that an earlier session decided on and did not live to book."""
 
 
 class LiveRecovery:
@@ -81,7 +86,7 @@ class LiveRecovery:
     def _save(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
         engine.event_logger.close_step()
         engine.current_timestamp = timestamp
-        self._parts.journal.save_state(engine.state())
+        self._parts.report(record_tick(self._parts.journal, engine, start=True))
 
     def _refuse(self, engine: EventDrivenStrategyEngine) -> None:
         """At a start somebody is there: what stands between the book and trading is said at once."""
@@ -137,13 +142,26 @@ class LiveRecovery:
     def _adopt(
         self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot, state: EngineState | None
     ) -> None:
-        """Book every order that the venues have executed and the state does not contain."""
+        """Book and record every order that the venues have settled and the state does not contain."""
         for settled in self._parts.journal.settled_after(state.operation_id if state else 0):
             order = settled.intent.order
             answer = self._parts.venues[order.venue].booked(order, settled.facts, market)
             if answer.deltas:
                 engine.position_update_handler.adopt(timestamp, market, order, answer)
                 self._parts.note("recovery", f"booked operation {order.operation_id}", settled.facts.reference)
+            engine.event_logger.order(
+                engine.position_update_handler.last_sequence, timestamp, FOUND, _found(order, answer)
+            )
+
+
+def _found(order: Order, answer: ExecutionHandshake) -> OrderResult:
+    """The result of an order that was on its way when a session ended; all of them are compared together."""
+    begun = (OrderState.IDLE, OrderState.ROUTING, OrderState.EXECUTING)
+    if answer.status is HandshakeStatus.CONFIRMED:
+        return OrderResult(
+            order, OrderState.SUCCESS, answer, trail=(*begun, OrderState.RECONCILING, OrderState.SUCCESS)
+        )
+    return OrderResult(order, OrderState.FAILURE, answer, trail=(*begun, OrderState.FAILURE))
 
 
 class FailingSafely:

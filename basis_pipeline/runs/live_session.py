@@ -15,6 +15,7 @@ from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live_emergency import EmergencyStop
 from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
 from basis_pipeline.runs.live_unexplained import Unexplained
 
@@ -34,7 +35,6 @@ class LiveSession:
         self._emergency = EmergencyStop(parts)
         self._stop_reason = ""
         self._completed_at = 0
-        self._reported = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
 
@@ -103,9 +103,8 @@ class LiveSession:
             self._unexplained.check(engine, timestamp)
             self._emergency.look(engine, timestamp)
             engine.act()
-        self._parts.journal.save_state(engine.state())
+        self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
-        self._report(engine)
         self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
 
     def _skip(self, timestamp: int, gap: DataGapError | VenueError) -> None:
@@ -116,13 +115,6 @@ class LiveSession:
         silent = (timestamp - self._completed_at) / SECOND
         if silent > self._parts.heartbeat:
             raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
-
-    def _report(self, engine: EventDrivenStrategyEngine) -> None:
-        """Every event of the components since the last report, as actions (R62)."""
-        events = engine.log.events
-        for event in events[self._reported :]:
-            self._parts.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
-        self._reported = len(events)
 
     def _running(self) -> EventDrivenStrategyEngine:
         if self.engine is None:

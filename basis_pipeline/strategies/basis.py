@@ -30,8 +30,9 @@ class HedgeLeg(msgspec.Struct, frozen=True):
 
 class Basis(msgspec.Struct, frozen=True):
     """Attributes: the spot slot and its trade rules, the legs, s (`spot_fraction`), where the reserve is kept,
-    slots that belong to the long leg besides spot, and USDT that the reserve never falls below, because a withdrawal
-    leaves as much for the gas of the next order.
+    slots that belong to the long leg besides spot, USDT that the reserve never falls below, because a withdrawal
+    leaves as much for the gas of the next order, and ETH that pays the gas of a wallet on a real chain: it is equity
+    that nothing is sized on.
     """
 
     spot_slot: int
@@ -42,6 +43,7 @@ class Basis(msgspec.Struct, frozen=True):
     reserve_fraction: float
     long_slots: tuple[int, ...] = ()
     gas_reserve: float = 0.0
+    tank_slot: int | None = None
     steering: Steering = Steering.PAIR
 
     @property
@@ -58,8 +60,10 @@ class Basis(msgspec.Struct, frozen=True):
         fraction = self.spot_fraction * view.exposure
         if view.margin_multiple != 1.0:
             fraction = view.exposure * spot_fraction_for(view.margin_multiple * self.margin_ratio)
-        reserve = min(view.equity, max(view.equity * self.reserve_fraction, self.gas_reserve))
-        deployable = view.equity - reserve
+        tank = 0.0 if self.tank_slot is None else view.snapshot.exposure.values[self.tank_slot]
+        equity = max(0.0, view.equity - tank)
+        reserve = min(equity, max(equity * self.reserve_fraction, self.gas_reserve))
+        deployable = equity - reserve
         shorts = self._shorts(self._spot_quantity(view, fraction * deployable))
         margin = (1.0 - fraction) * deployable
         quantities = {leg.perp_slot: -short for leg, short in zip(self.legs, shorts, strict=True)}

@@ -16,10 +16,15 @@ from basis_pipeline.strategies.staking import Stack
 
 
 class HedgedStaking(msgspec.Struct, frozen=True):
-    """`book` sizes shorts and margin (its spot fraction is a); `stack` is what the long leg is made of."""
+    """`book` sizes shorts and margin (its spot fraction is a); `stack` is what the long leg is made of.
+
+    Attributes:
+        tank: ETH of the long leg that stays in the wallet, hedged like the rest of it, because it pays the gas.
+    """
 
     book: Basis
     stack: Stack
+    tank: float = 0.0
     steering: Steering = Steering.PAIR
 
     @property
@@ -30,9 +35,9 @@ class HedgedStaking(msgspec.Struct, frozen=True):
         sized = self.book.targets(view)
         long = -sum(sized.quantities[leg.perp_slot] for leg in self.book.legs)
         ratio = view.snapshot.market.ratio[self.stack.route.lst_slot]
-        stack = self.stack.quantities(long, ratio, levered=view.levered)
+        stack = self.stack.quantities(max(0.0, long - self.tank), ratio, levered=view.levered)
         quantities = sized.quantities | stack | {self.book.spot_slot: 0.0}
-        return replace(sized, quantities=quantities, wallet=sized.wallet | {self.stack.route.eth_slot: 0.0})
+        return replace(sized, quantities=quantities, wallet=sized.wallet | {self.stack.route.eth_slot: self.tank})
 
     def flat(self, view: StrategyView) -> Targets:
         closed = self.book.flat(view)

@@ -9,7 +9,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
+from basis_pipeline.domain.protocols import Strategy
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings, ExecutionMode
 from basis_pipeline.domain.timeline import SECOND
@@ -30,9 +32,13 @@ from basis_pipeline_tests.chain.market import Market
 KEY = "0x" + "5c" * 32
 MINUTE = 60_000_000
 MODE = wired("eth_leveraged", {"error_policy": "retry"})
-SETTINGS: EngineSettings = replace(
-    MODE.settings, execution_mode=ExecutionMode.LIVE, tolerance=Tolerance(relative=1e-4, usdt=1.0)
-)
+
+
+def live(mode: WiredMode) -> EngineSettings:
+    return replace(mode.settings, execution_mode=ExecutionMode.LIVE, tolerance=Tolerance(relative=1e-4, usdt=1.0))
+
+
+SETTINGS = live(MODE)
 
 
 @dataclass
@@ -74,26 +80,38 @@ class Bench:
     venues: dict[str, Any]
     feed: LiveChainFeed
     reader: ChainReader
+    mode: WiredMode
+    settings: EngineSettings
 
     @property
     def node(self) -> Node:
         return self.market.node
 
     def again(self, **changes: Any) -> Bench:
-        return bench(self.market, self.path, clock=self.clock, **changes)
+        kept = {"clock": self.clock, "mode": self.mode, "deployment": self.deployment}
+        return bench(self.market, self.path, **(kept | changes))
 
-    def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
-        process = self.again(database=database)
-        parts = SessionParts(SETTINGS, MODE.strategy, process.venues, process.feed, process.journal, self.clock)
+    def session(
+        self, *, database: type[JournalDatabase] = JournalDatabase, strategy: Strategy | None = None, **options: Any
+    ) -> LiveSession:
+        process, strategy = self.again(database=database), strategy or self.mode.strategy
+        parts = SessionParts(self.settings, strategy, process.venues, process.feed, process.journal, self.clock)
         return LiveSession(parts, **options)
 
     def held(self) -> Positions:
-        zeros = (0.0,) * len(SETTINGS.universe)
+        zeros = (0.0,) * len(self.settings.universe)
         quantities = list(zeros)
         for venue in self.venues.values():
             for slot, quantity in venue.positions(Positions(zeros, zeros)).items():
                 quantities[slot] = quantity
         return Positions(tuple(quantities), zeros)
+
+    def quantity(self, key: str) -> float:
+        return self.held().quantities[self.settings.universe.slot(key)]
+
+    def units(self, token: str, holder: str = "") -> int:
+        """What a token contract says of the executor, or of another holder."""
+        return int(self.chain.read(token, "balanceOf(address)", ("uint256",), holder or self.market.executor))
 
     def entries(self, *kinds: Kind) -> Sequence[Entry]:
         database = JournalDatabase.read(self.path)
@@ -119,11 +137,13 @@ def bench(
     url: str = "",
     database: type[JournalDatabase] = JournalDatabase,
     max_notional: float = 1e9,
-    settings: EngineSettings = SETTINGS,
+    mode: WiredMode = MODE,
+    settings: EngineSettings | None = None,
 ) -> Bench:
     deployment = deployment or market.deployment
+    settings = settings or live(mode)
     clock = clock or ChainClock(market.node)
-    journal = LiveJournal(database.open(path, belongs_to="eth_leveraged@dev"), clock.wall)
+    journal = LiveJournal(database.open(path, belongs_to=f"{mode.name}@dev"), clock.wall)
     chain = Chain(url or market.node.url, timeout=5.0)
     account = OnChainAccount(
         chain, Signer(KEY, CHAIN_ID), deployment, settings,
@@ -136,8 +156,9 @@ def bench(
     }
     reader = ChainReader(chain, deployment, settings)
     return Bench(
-        market, path, clock, journal, deployment, chain, account, venues, LiveChainFeed(settings, reader), reader
-    )
+        market, path, clock, journal, deployment, chain, account, venues, LiveChainFeed(settings, reader), reader,
+        mode, settings,
+    )  # fmt: skip
 
 
 def order(operation: Operation, venue: str, slots: tuple[str, str], quantity: float, number: int = 1) -> Order:

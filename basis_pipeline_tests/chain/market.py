@@ -41,7 +41,7 @@ class Market:
         doubles = compiled(HERE / "doubles/Doubles.sol")["contracts"]
         self.weth = node.deploy(artifact(AAVE + "dependencies/weth/WETH9.sol/WETH9.json")["bytecode"])
         self.weeth = node.deploy(doubles["WeETHDouble"], ("uint256",), round(WEETH_RATE * ETHER))
-        self.usdt = node.deploy(doubles["TokenDouble"], ("string", "uint8"), "USDT", 6)
+        self.usdt = node.deploy(doubles["TetherDouble"])
         self.prices = {
             token: node.deploy(doubles["PriceDouble"], ("int256",), round(price * 1e8))
             for token, price in ((self.weth, ETH_PRICE), (self.weeth, ETH_PRICE * WEETH_RATE), (self.usdt, 1.0))
@@ -146,17 +146,18 @@ class Market:
         return self.node.deploy(code, ("address",), self.node.admin)
 
     def _lend_out(self) -> None:
-        """WETH to borrow at Aave, where others have borrowed before, and to flash-borrow at Morpho."""
+        """WETH and USDT to borrow at Aave, half of each borrowed before, and WETH to flash-borrow at Morpho."""
         node = self.node
         node.do(self.weth, "deposit()", value=4_000 * ETHER)
         node.do(self.weth, "approve(address,uint256)", self.pool, MAX_UINT)
         supply = "supply(address,uint256,address,uint16)"
         node.do(self.pool, supply, self.weth, 2_000 * ETHER, node.admin, 0)
-        node.do(self.usdt, "mint(address,uint256)", node.admin, 10**13)
+        node.do(self.usdt, "mint(address,uint256)", node.admin, 2 * 10**12)
         node.do(self.usdt, "approve(address,uint256)", self.pool, MAX_UINT)
-        node.do(self.pool, supply, self.usdt, 10**13, node.admin, 0)
+        node.do(self.pool, supply, self.usdt, 2 * 10**12, node.admin, 0)
         borrow = "borrow(address,uint256,uint256,uint16,address)"
         node.do(self.pool, borrow, self.weth, 1_000 * ETHER, 2, 0, node.admin)
+        node.do(self.pool, borrow, self.usdt, 10**12, 2, 0, node.admin)
         node.do(self.weth, "transfer(address,uint256)", self.morpho, 2_000 * ETHER)
 
     def _deployment(self) -> Deployment:

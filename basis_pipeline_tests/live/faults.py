@@ -205,8 +205,9 @@ CASES: dict[str, Case] = {
     "killed after the venue's reference is written": Case(database=dying_at(Kind.SENT, after=True)),
     "killed before the facts are written": Case(database=dying_at(Kind.FACTS, after=False)),
     "killed after the facts are written": Case(database=dying_at(Kind.FACTS, after=True)),
-    "killed before the state of a tick is written": Case(database=dying(10, after=False)),
-    "killed after the state of a tick is written": Case(database=dying(10, after=True)),
+    "killed before the record of a tick is written": Case(database=dying(12, after=False)),
+    "killed between the record and the state of a tick": Case(database=dying(12, after=True)),
+    "killed after the state of a tick is written": Case(database=dying(14, after=False)),
     "disk full when an intent is written": Case(database=full_at(Kind.INTENT)),
     "disk full when facts are written": Case(database=full_at(Kind.FACTS)),
 }

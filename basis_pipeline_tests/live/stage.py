@@ -17,6 +17,7 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_record import SessionAbout, begin_record
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
@@ -95,6 +96,9 @@ class Stage:
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
         opened = database.open(self.path, belongs_to="btc_basis@dev")
         journal = LiveJournal(opened, self.clock.wall)
+        tolerance, interval = live_settings(self.mode).tolerance, self.options.get("interval", 60.0)
+        seed = options.get("seed")
+        begin_record(journal, SessionAbout.of(self.mode, "dev", interval=interval, tolerance=tolerance, seed=seed))
         exchange, settings = PatientExchange(self.account.exchange(), self.clock), live_settings(self.mode)
         state = journal.last_state()
         since = state.timestamp if state else self.books.now

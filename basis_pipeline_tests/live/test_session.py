@@ -13,7 +13,7 @@ from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.accounts import EXCHANGES
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import Fault
-from basis_pipeline_tests.live.faults import KilledError, dying
+from basis_pipeline_tests.live.faults import KilledError, dying, dying_at
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
 
 
@@ -45,6 +45,16 @@ def test_on_every_exchange_a_session_enters_is_paid_funding_and_survives_a_lost_
         assert paid > 0.0 and len(there.books.orders) == 2
 
 
+@pytest.mark.parametrize("venue", EXCHANGES)
+def test_on_every_exchange_a_new_process_finds_an_order_that_left_no_reference(tmp_path: Path, venue: str) -> None:
+    with stage(tmp_path, venue) as there:
+        with pytest.raises(KilledError):
+            there.session(database=dying_at(Kind.SENT, after=False)).run(until=START + MINUTE)
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        holds_what_the_venue_holds(there)
+        is_entered(there)
+
+
 def test_the_first_session_enters_and_holds_what_the_venue_holds(there: Stage) -> None:
     session = there.session()
     session.run(until=START + 3 * MINUTE)
@@ -59,7 +69,7 @@ def test_the_first_session_enters_and_holds_what_the_venue_holds(there: Stage) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("entry", range(1, 12))
+@pytest.mark.parametrize("entry", range(1, 16))
 def test_dying_at_any_entry_loses_nothing_and_doubles_nothing(there: Stage, entry: int, after: bool) -> None:
     with pytest.raises(KilledError):
         there.session(database=dying(entry, after=after)).run(until=START + 3 * MINUTE)
@@ -69,10 +79,10 @@ def test_dying_at_any_entry_loses_nothing_and_doubles_nothing(there: Stage, entr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", range(1, 12))
+@pytest.mark.parametrize("entry", range(1, 16))
 def test_dying_again_while_recovering_changes_nothing_about_it(there: Stage, entry: int) -> None:
     with pytest.raises(KilledError):
-        there.session(database=dying(5, after=False)).run(until=START + 3 * MINUTE)
+        there.session(database=dying(6, after=False)).run(until=START + 3 * MINUTE)
     try:
         there.session(database=dying(entry, after=True)).run(until=there.books.now + 2 * MINUTE)
     except KilledError:
@@ -102,7 +112,7 @@ def test_funding_is_booked_once_across_a_restart(there: Stage) -> None:
     there.clock.script = pays_at_the_second_minute
     there.session().run(until=START + 2 * MINUTE)
     with pytest.raises(KilledError):  # dies after booking the income, before the state that contains it
-        there.session(database=dying(4, after=True)).run(until=START + 4 * MINUTE)
+        there.session(database=dying(5, after=True)).run(until=START + 4 * MINUTE)
     there.session().run(until=there.books.now + 2 * MINUTE)
     holds_what_the_venue_holds(there)
     assert paid == [pytest.approx(1.331 * 50_000.0 * 0.0001)]

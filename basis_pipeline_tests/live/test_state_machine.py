@@ -76,7 +76,7 @@ class LiveTrading(RuleBasedStateMachine):
         self.stage.books.now += 1_000
         self.stage.books.pay_funding("BTCUSDT", rate)
 
-    @rule(entry=st.integers(1, 14), after=st.booleans(), factor=st.floats(0.8, 1.25))
+    @rule(entry=st.integers(1, 18), after=st.booleans(), factor=st.floats(0.8, 1.25))
     def a_session_is_killed_at_an_entry_of_its_journal(self, entry: int, after: bool, factor: float) -> None:
         self.moves(factor)
         try:

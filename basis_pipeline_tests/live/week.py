@@ -18,10 +18,13 @@ from basis_pipeline.domain.orders import OrderState
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
+from basis_pipeline.live_journal.database import JournalDatabase
+from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.runs.ingest import ingest
+from basis_pipeline.runs.live_record import joined_log, tick_records
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.fakes.exchange import FakeExchange
@@ -70,8 +73,8 @@ def compare(validated: Path, *, venue: str = "binance", start: int = START) -> C
         session = there.session()
         session.run(until=start + DAYS * DAY)
         holds_what_the_venue_holds(there)
-        assert session.engine is not None
-        return Comparison(backtest, _lived(session.engine.log, skip=1))
+        journal = LiveJournal(JournalDatabase.read(there.path), there.clock.wall)
+        return Comparison(backtest, _lived(joined_log(record for _, record in tick_records(journal))))
 
 
 def feed_by(there: Stage, frame: Frame) -> None:
@@ -101,8 +104,7 @@ def feed_by(there: Stage, frame: Frame) -> None:
     there.clock.script = script
 
 
-def _lived(log: RunLog, *, skip: int = 0) -> Lived:
-    """Figures of a run log; `skip` closings belong to the start of a session and not to its ticks."""
+def _lived(log: RunLog) -> Lived:
     done = [entry.result for entry in log.orders if entry.result.state is OrderState.SUCCESS]
     answers = [result.handshake for result in done if result.handshake is not None]
     funding = sum(entry.delta.amount for entry in log.deltas if entry.delta.source is DeltaSource.FUNDING)
@@ -112,7 +114,7 @@ def _lived(log: RunLog, *, skip: int = 0) -> Lived:
         fees=sum(answer.fee for answer in answers),
         slippage=sum(answer.slippage for answer in answers),
         funding=funding,
-        equity=tuple(commit.pnl.equity for commit in log.closing_commits[skip:]),
+        equity=tuple(commit.pnl.equity for commit in log.closing_commits),
     )
 
 

@@ -18,6 +18,7 @@ from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.builders import Run, steady, wired
 from basis_pipeline_tests.engine.faulty import CALM
+from basis_pipeline_tests.live.faults import full_at
 
 OWNER = "btc_basis@dev"
 
@@ -106,7 +107,7 @@ def test_a_line_of_income_is_booked_by_the_state_saved_after_it(tmp_path: Path) 
     book, run = journal(tmp_path / "journal.sqlite"), Run(wired("btc_basis"), steady(CALM, 2)).go(1)
     assert book.income("binance", "funding-1", b"{}")
     assert book.income("binance", "funding-1", b"{}"), "the tick died before its state was saved: book it again"
-    book.save_state(run.engine.state())
+    book.save_state(run.engine.state(), b"tick")
     assert not book.income("binance", "funding-1", b"{}")
     assert book.income("bybit", "funding-1", b"{}")
     assert len(list(book.entries(Kind.INCOME))) == 2
@@ -115,9 +116,21 @@ def test_a_line_of_income_is_booked_by_the_state_saved_after_it(tmp_path: Path) 
 def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
     book, run = journal(tmp_path / "journal.sqlite"), Run(wired("btc_basis"), steady(CALM, 2)).go(2)
     assert book.last_state() is None
-    book.save_state(run.engine.state())
+    book.save_state(run.engine.state(), b"tick")
     assert book.last_state() == run.engine.state()
     assert [state.timestamp for state in book.states()] == [run.engine.current_timestamp]
+
+
+def test_a_state_and_its_record_are_written_both_or_neither(tmp_path: Path) -> None:
+    run, path = Run(wired("btc_basis"), steady(CALM, 2)).go(1), tmp_path / "journal.sqlite"
+    full = LiveJournal(full_at(Kind.STATE).open(path, belongs_to=OWNER), lambda: 0)
+    with pytest.raises(StorageError, match="full"):
+        full.save_state(run.engine.state(), b"tick")
+    full.close()
+    book = journal(path)
+    assert list(book.entries()) == []
+    book.save_state(run.engine.state(), b"tick")
+    assert [entry.kind for entry in book.entries()] == [Kind.TICK, Kind.STATE]
 
 
 @pytest.mark.parametrize("statement", ["update entries set key = 'x'", "delete from entries"])

@@ -30,6 +30,7 @@ RAY = 10**27
 WEI = 1e-18
 GAS_TOKEN = "ETH"
 ETH = "wallet:BaseToken:ETH"
+WETH = "wallet:BaseToken:WETH"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -41,16 +42,15 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """How to read receipts: contracts of positions by address, who we are, and who sells for us. All lower case."""
+    """How to read receipts: contracts of positions by address, our executor, and who sells for us. All lower case."""
 
     held: dict[str, Held]
     weth: str
     account: str
-    owner: str
     pools: frozenset[str]
 
 
-def ledger(settings: EngineSettings, deployment: Deployment, owner: str) -> Ledger:
+def ledger(settings: EngineSettings, deployment: Deployment) -> Ledger:
     """The contracts behind the declared positions; WETH is ETH unless the mode declares it."""
     held: dict[str, Held] = {}
     for instrument in settings.universe:
@@ -67,7 +67,7 @@ def ledger(settings: EngineSettings, deployment: Deployment, owner: str) -> Ledg
                 token = deployment.token(instrument.token)
                 held[token.address.lower()] = Held(key, token.decimals)
     pools = frozenset(pool.address.lower() for by_token in deployment.pools.values() for pool in by_token.values())
-    return Ledger(held, deployment.weth.lower(), deployment.executor.lower(), owner.lower(), pools)
+    return Ledger(held, deployment.weth.lower(), deployment.executor.lower(), pools)
 
 
 def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Facts:
@@ -88,6 +88,8 @@ def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Fac
     moved = _moved(receipt, book)
     if receipt.value:
         moved[ETH] = moved.get(ETH, 0.0) - receipt.value * WEI
+    if order.operation is Operation.UNWRAP:
+        moved[ETH] = moved.get(ETH, 0.0) - moved.get(WETH, 0.0)
     sold, received = _swapped(order, receipt, book)
     return Facts(
         fate=Fate.EXECUTED,
@@ -213,11 +215,10 @@ def _moved(receipt: Receipt, book: Ledger) -> dict[str, float]:
 
 def _plain(log: Log, book: Ledger) -> int:
     """Transfers to us less transfers from us; wrapping and unwrapping move WETH without a transfer."""
-    ours = (book.account, book.owner)
     if log.topics[0] == TRANSFER:
         amount = int(unpack(("uint256",), log.data)[0])
-        return amount * ((_party(log, 2) in ours) - (_party(log, 1) in ours))
-    if log.address == book.weth and log.topics[0] in (DEPOSIT, WITHDRAWAL) and _party(log, 1) in ours:
+        return amount * ((_party(log, 2) == book.account) - (_party(log, 1) == book.account))
+    if log.address == book.weth and log.topics[0] in (DEPOSIT, WITHDRAWAL) and _party(log, 1) == book.account:
         amount = int(unpack(("uint256",), log.data)[0])
         return amount if log.topics[0] == DEPOSIT else -amount
     return 0

@@ -45,8 +45,7 @@ class CcxtExchange:
 
     def listing(self, symbol: str) -> Listing:
         with _answers(self.name):
-            if not self._client.markets:
-                self._client.load_markets()
+            self._know_markets()
             market: dict[str, Any] = self._client.market(symbol)
         limits = market["limits"]
         return Listing(
@@ -75,6 +74,7 @@ class CcxtExchange:
 
     def find(self, symbol: str, client_id: str) -> OrderStatus | None:
         with _answers(self.name):
+            self._know_markets()
             found = self._dialect.find(self._client, symbol, client_id)
         return None if found is None else self._status(found)
 
@@ -120,6 +120,11 @@ class CcxtExchange:
     def prices(self, symbol: str) -> PriceLine:
         with _answers(self.name):
             return self._dialect.prices(self._client, symbol, perp=self.listing(symbol).perp)
+
+    def _know_markets(self) -> None:
+        """A client that has just been made knows no symbol yet, and an order left behind is asked for first of all."""
+        if not self._client.markets:
+            self._client.load_markets()
 
     def _status(self, order: dict[str, Any]) -> OrderStatus:
         size = self._contract_size(order["symbol"])

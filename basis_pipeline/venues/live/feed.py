@@ -12,6 +12,58 @@ from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.venues.live.cex import symbol_of
 from basis_pipeline.venues.live.exchange import Exchange, PriceLine
 
+STABLE = "USDT"
+
+
+class ExchangePrices:
+    """What exchanges say at one moment; every symbol is asked for once, so that one snapshot has one price of it.
+
+    Raises:
+        DataGapError: a price is missing or too old, or its venue does not answer.
+    """
+
+    def __init__(
+        self, exchanges: Mapping[str, Exchange], reference: Mapping[str, str], timestamp: int, maximum_age: float
+    ) -> None:
+        self._exchanges, self._reference = exchanges, reference
+        self._timestamp, self._maximum_age = timestamp, maximum_age
+        self._told: dict[tuple[str, str], PriceLine] = {}
+
+    def quotes(self, asset: str) -> bool:
+        """Whether an exchange has a price of `asset`."""
+        return asset == STABLE or asset in self._reference
+
+    def price(self, asset: str) -> float:
+        """USDT per unit, at the reference venue."""
+        return 1.0 if asset == STABLE else self._ask(self._reference[asset], f"{asset}/USDT").last
+
+    def line(self, instrument: Instrument) -> PriceLine | None:
+        """What the venue of a position says of it; None for cash, and for what is at no exchange."""
+        traded = instrument.position_type is PositionType.PERP or (
+            instrument.position_type is PositionType.BASE_TOKEN and instrument.token != STABLE
+        )
+        if not traded or instrument.key.venue not in self._exchanges:
+            return None
+        return self._ask(instrument.key.venue, symbol_of(instrument))
+
+    def _ask(self, venue: str, symbol: str) -> PriceLine:
+        if (known := self._told.get((venue, symbol))) is not None:
+            return known
+        when = iso(self._timestamp)
+        try:
+            line = self._exchanges[venue].prices(symbol)
+        except VenueError as error:
+            raise DataGapError(f"no price of {symbol} from {venue} at {when}: {error.message}") from error
+        age = (self._timestamp - line.at) / SECOND
+        if age > self._maximum_age:
+            raise DataGapError(
+                f"the price of {symbol} from {venue} is {age:.0f} s old at {when}, the maximum is "
+                f"{self._maximum_age:.0f} s.",
+                remedy="nothing is traded on it; check the venue and this machine's clock.",
+            )
+        self._told[venue, symbol] = line
+        return line
+
 
 class LiveExchangeFeed:
     """Implements `MarketFeed` for books whose positions are tokens and perps at exchanges, and USDT in a wallet.
@@ -38,11 +90,15 @@ class LiveExchangeFeed:
         self._maximum_age = maximum_age
         self._perps = frozenset(settings.universe.slots_of(PositionType.PERP))
 
+    def prices(self, timestamp: int) -> ExchangePrices:
+        """What the exchanges say at `timestamp`, which must be now."""
+        return ExchangePrices(self._exchanges, self._reference, timestamp, self._maximum_age)
+
     def at(self, timestamp: int) -> MarketSnapshot:
         """The snapshot at `timestamp`, which must be now; perps pay funding by the venues' income, not by rate."""
-        universe = self._settings.universe
-        price = tuple(self._price(instrument.asset, timestamp) for instrument in universe)
-        lines = [self._line(instrument, timestamp) for instrument in universe]
+        universe, told = self._settings.universe, self.prices(timestamp)
+        price = tuple(told.price(instrument.asset) for instrument in universe)
+        lines = [told.line(instrument) for instrument in universe]
         last = tuple(line.last if line else price[slot] for slot, line in enumerate(lines))
         mark = tuple(line.mark if line and line.mark is not None else price[slot] for slot, line in enumerate(lines))
         ones = (1.0,) * len(universe)
@@ -60,33 +116,5 @@ class LiveExchangeFeed:
             high=mark,
             funding=(0.0,) * len(universe),
             usd=1.0,
-            share_price=self._price(self._settings.share_asset, timestamp),
+            share_price=told.price(self._settings.share_asset),
         )
-
-    def _price(self, asset: str, timestamp: int) -> float:
-        """USDT per unit, at the reference venue."""
-        if asset == "USDT":
-            return 1.0
-        return self._ask(self._reference[asset], f"{asset}/USDT", timestamp).last
-
-    def _line(self, instrument: Instrument, timestamp: int) -> PriceLine | None:
-        traded = instrument.position_type is PositionType.PERP or (
-            instrument.position_type is PositionType.BASE_TOKEN and instrument.token != "USDT"
-        )
-        if not traded or instrument.key.venue not in self._exchanges:
-            return None
-        return self._ask(instrument.key.venue, symbol_of(instrument), timestamp)
-
-    def _ask(self, venue: str, symbol: str, timestamp: int) -> PriceLine:
-        try:
-            line = self._exchanges[venue].prices(symbol)
-        except VenueError as error:
-            raise DataGapError(f"no price of {symbol} from {venue} at {iso(timestamp)}: {error.message}") from error
-        age = (timestamp - line.at) / SECOND
-        if age > self._maximum_age:
-            raise DataGapError(
-                f"the price of {symbol} from {venue} is {age:.0f} s old at {iso(timestamp)}, the maximum is "
-                f"{self._maximum_age:.0f} s.",
-                remedy="nothing is traded on it; check the venue and this machine's clock.",
-            )
-        return line

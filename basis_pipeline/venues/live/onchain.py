@@ -28,7 +28,7 @@ from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
 
 OPERATIONS = {
-    "wallet": frozenset({Operation.TRANSFER, Operation.WRAP}),
+    "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
     "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
     "staking": frozenset({Operation.STAKE}),
     "dex": frozenset({Operation.SWAP}),
@@ -73,7 +73,7 @@ class OnChainAccount:
         _check(chain, deployment, settings, signer.address)
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
-        self._ledger = booking_chain.ledger(settings, deployment, signer.address)
+        self._ledger = booking_chain.ledger(settings, deployment)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
@@ -84,7 +84,7 @@ class OnChainAccount:
         intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
         try:
             self._check_size(order, market)
-            made = program(order, positions, market, self._account(), self._terms)
+            made = program(order, positions, market, self._account_for(order), self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
             self._check_allowed(order)
             facts = self._sender.send(intent, payload)
@@ -101,7 +101,11 @@ class OnChainAccount:
         return self._sender.resolve(left)
 
     def holding(self, instrument: Instrument) -> float:
-        """Stored units of a position: tokens, scaled balances at Aave; ETH of the owner and WETH are one."""
+        """Stored units of a position: tokens, scaled balances at Aave, all of the executor.
+
+        ETH of the owner, who pays the gas, is in the book as well, and one with WETH where a mode does not tell them
+        apart. Other tokens of the owner are not: no order can reach them.
+        """
         lending, executor, owner = self._deployment.lending, self._deployment.executor, self._sender.address
         kind, token = instrument.position_type, instrument.token
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:
@@ -113,8 +117,7 @@ class OnChainAccount:
             if self._settings.universe.find("wallet:BaseToken:WETH") is None:
                 units += self._units(self._deployment.weth, "balanceOf(address)", executor)
         elif token == "WETH" or token in self._deployment.tokens:
-            address = self._deployment.token(token).address
-            units = sum(self._units(address, "balanceOf(address)", holder) for holder in (executor, owner))
+            units = self._units(self._deployment.token(token).address, "balanceOf(address)", executor)
         else:
             return 0.0
         return float(units) / 10.0 ** self._deployment.token(token).decimals
@@ -122,13 +125,18 @@ class OnChainAccount:
     def _units(self, contract: str, function: str, holder: str) -> int:
         return int(self._chain.read(contract, function, ("uint256",), holder))
 
-    def _account(self) -> Account:
-        lending, executor = self._deployment.lending, self._deployment.executor
+    def _account_for(self, order: Order) -> Account:
+        lending, executor, instruments = self._deployment.lending, self._deployment.executor, self._settings.universe
         emode = 0
         if lending is not None:
             emode = self._chain.read(lending.pool, "getUserEMode(address)", ("uint256",), executor)
-        weth = self._units(self._deployment.weth, "balanceOf(address)", executor)
-        return Account(weth, emode, self._chain.head().timestamp // SECOND)
+        used = {instruments.instruments[step.slot].token for step in order.steps or (order,)}
+        contracts = {token: self._deployment.token(token).address for token in used & self._deployment.tokens.keys()}
+        units = {
+            token: self._units(contract, "balanceOf(address)", executor)
+            for token, contract in (contracts | {"WETH": self._deployment.weth}).items()
+        }
+        return Account(self._sender.address, units, emode, self._chain.head().timestamp // SECOND)
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)

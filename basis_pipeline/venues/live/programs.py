@@ -6,7 +6,7 @@ is missing of it comes as ETH with the transaction, from the owner who pays the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -32,9 +32,17 @@ SWAP_WINDOW = 300
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What a program is made for: WETH of the executor (wei), e-mode category it is in, time of the last block (s)."""
+    """What a program is made for.
 
-    weth: int
+    Attributes:
+        owner: of the executor.
+        units: what the executor holds of the tokens of the order and of WETH, in their smallest units.
+        emode: category it is in at the lending pool.
+        time: of the last block, seconds.
+    """
+
+    owner: str
+    units: Mapping[str, int]
     emode: int
     time: int
 
@@ -70,7 +78,7 @@ class _Writer:
         self._calls: list[Call] = []
         self._outer: list[Call] | None = None
         self._loan = 0
-        self._weth, self._lowest, self._wrapped = account.weth, 0, 0
+        self._weth, self._lowest, self._wrapped = account.units["WETH"], 0, 0
         self._whole: set[str] = set()
         steps = order.steps or (order,)
         # What a pool will pay is not known before; the chain refuses a loan that its proceeds do not cover.
@@ -88,6 +96,7 @@ class _Writer:
             Operation.REPAY: self._repay,
             Operation.SWAP: self._swap,
             Operation.WRAP: self._wrap,
+            Operation.UNWRAP: self._unwrap,
             Operation.TRANSFER: self._transfer,
         }
         if step.operation not in writers:
@@ -201,6 +210,12 @@ class _Writer:
         self._calls.append(Call(self._deployment.weth, call_data("deposit()"), amount))
         self._wrapped += amount
 
+    def _unwrap(self, step: Order) -> None:
+        """To the owner, who pays the gas."""
+        amount = self._held("WETH", step.quantity)
+        unwrap = Call(self._deployment.weth, call_data("withdraw(uint256)", amount))
+        self._calls += [unwrap, Call(self._account.owner, b"", amount)]
+
     def _transfer(self, step: Order) -> None:
         """To the deposit address of a venue, which the deployment lists: no order can name another one."""
         venue = self._settings.universe.instruments[step.counter_slot].key.venue
@@ -234,8 +249,14 @@ class _Writer:
 
     def _amount(self, token: str, quantity: float) -> tuple[int, str]:
         """Units, and the token whose whole balance is meant instead where only the transaction will know it."""
-        whole = token in self._whole
-        return self._wei(token, quantity), self._deployment.token(token).address if whole else NOBODY
+        if token in self._whole:
+            return self._wei(token, quantity), self._deployment.token(token).address
+        return self._held(token, quantity), NOBODY
+
+    def _held(self, token: str, quantity: float) -> int:
+        """Units of `quantity`, but not the few too many that a float of the whole balance may name."""
+        amount, held = self._wei(token, quantity), self._account.units.get(token, 0)
+        return held if held < amount <= held * (1.0 + WHOLE) else amount
 
     def _approval(self, token: str, spender: str, amount: int, spent: str) -> Call:
         return Call(token, call_data("approve(address,uint256)", spender, amount), 0, spent, self._at(spent, 1))

@@ -1,0 +1,204 @@
+"""What a live session leaves of every tick in its journal, and how it is read again.
+
+A record has everything the engine wrote down since the one before. It is written in one transaction with the state it
+led to, and the log in memory is emptied: state and record can never disagree, and memory does not grow with time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from basis_pipeline.config.wiring import WiredMode
+from basis_pipeline.domain.behaviour import BEHAVIOUR
+from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.events import AnyEvent, SequencedDelta, SequencedResult
+from basis_pipeline.domain.position_keys import Instrument, Universe
+from basis_pipeline.domain.records import ChainSnapshot
+from basis_pipeline.domain.run_log import RunLog
+from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.tolerance import Tolerance
+from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
+from basis_pipeline.gates.evidence import ModeProfile
+from basis_pipeline.live_journal.database import Entry, Kind
+from basis_pipeline.live_journal.journal import LiveJournal
+
+Moments = tuple[tuple[float, ...], ...]
+
+
+class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session is made of, as far as its record cannot be read without it.
+
+    Attributes:
+        overrides: dotted keys that were given beside the mode's file.
+        config: the resolved configuration as a person reads it; it holds no secret.
+        instruments: in the order of the slots.
+        margin_venues: venue of each entry of `Risk.margin_ratios`.
+        tracked_assets: assets recorded in the `exposures` table.
+        profile: what the mode promises.
+        interval: seconds between ticks.
+        tolerance: what a difference to the venues may be without being one.
+        seed: state of a backtest that the record goes on from.
+    """
+
+    mode: str
+    environment: str
+    share_class: str
+    engine_version: str = BEHAVIOUR
+    overrides: dict[str, Any]
+    config: dict[str, Any]
+    instruments: tuple[Instrument, ...]
+    margin_venues: tuple[str, ...]
+    tracked_assets: tuple[str, ...]
+    profile: ModeProfile
+    interval: float
+    tolerance: Tolerance
+    seed: EngineState | None = None
+
+    @classmethod
+    def of(
+        cls,
+        wired: WiredMode,
+        environment: str,
+        *,
+        interval: float,
+        tolerance: Tolerance,
+        overrides: Mapping[str, Any] | None = None,
+        seed: EngineState | None = None,
+    ) -> SessionAbout:
+        settings = wired.settings
+        return cls(
+            mode=wired.name,
+            environment=environment,
+            share_class=settings.share_class,
+            overrides=dict(overrides or {}),
+            config=wired.resolved,
+            instruments=settings.universe.instruments,
+            margin_venues=tuple(account.venue for account in settings.margin_accounts),
+            tracked_assets=wired.tracked_assets,
+            profile=wired.profile,
+            interval=interval,
+            tolerance=tolerance,
+            seed=seed,
+        )
+
+    @property
+    def universe(self) -> Universe:
+        return Universe(self.instruments)
+
+
+class TickRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened from one saved state to the next.
+
+    Attributes:
+        start: of a session's start, which books what happened before it and decides nothing.
+        skipped: ticks that this session has missed so far.
+        commits, closings, deltas, orders, events: as in `RunLog`; `closings` are indices into `commits`.
+        steps, chains, order_parts: as in `Moments`: seconds of a clock that begins anew with every session.
+    """
+
+    start: bool = False
+    skipped: int = 0
+    commits: tuple[ChainSnapshot, ...] = ()
+    closings: tuple[int, ...] = ()
+    deltas: tuple[SequencedDelta, ...] = ()
+    orders: tuple[SequencedResult, ...] = ()
+    events: tuple[AnyEvent, ...] = ()
+    steps: Moments = ()
+    chains: Moments = ()
+    order_parts: Moments = ()
+
+    @property
+    def timestamp(self) -> int:
+        """Of the timestep that it closes with, microseconds UTC."""
+        return self.commits[self.closings[-1]].timestamp
+
+
+def record_tick(
+    journal: LiveJournal, engine: EventDrivenStrategyEngine, *, start: bool = False, skipped: int = 0
+) -> Sequence[AnyEvent]:
+    """Write the state of a completed tick with everything that led to it, and forget the latter; return its events.
+
+    Raises:
+        StorageError: neither was written.
+    """
+    log = engine.event_logger.take()
+    moments = log.moments
+    record = TickRecord(
+        start=start,
+        skipped=skipped,
+        commits=tuple(log.commits),
+        closings=tuple(log.closings),
+        deltas=tuple(log.deltas),
+        orders=tuple(log.orders),
+        events=tuple(log.events),
+        steps=tuple(moments.steps),
+        chains=tuple(moments.chains),
+        order_parts=tuple(moments.orders),
+    )
+    journal.save_state(engine.state(), zlib.compress(msgspec.msgpack.encode(record)))
+    return log.events
+
+
+def begin_record(journal: LiveJournal, about: SessionAbout) -> None:
+    """Write down what the session that begins is made of."""
+    journal.began(zlib.compress(msgspec.json.encode(about)))
+
+
+def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
+    """What the sessions of a journal were made of, in order; StateError if nobody wrote it down."""
+    found = [_decoded(entry, SessionAbout, journal) for entry in journal.entries(Kind.SESSION)]
+    if not found:
+        raise StateError(
+            f"the journal {journal.path} does not say what its sessions were made of.",
+            code="JOURNAL-001",
+            remedy="start a session of this version once; ticks of older versions left no record.",
+        )
+    return found
+
+
+def tick_records(journal: LiveJournal, after: int = 0) -> Iterator[tuple[Entry, TickRecord]]:
+    """The records of all ticks whose entry has a number above `after`, with that entry, in order."""
+    for entry in journal.entries(Kind.TICK, after=after):
+        yield entry, _decoded(entry, TickRecord, journal)
+
+
+def joined_log(records: Iterable[TickRecord]) -> RunLog:
+    """One log of consecutive records, as if nothing had come in between.
+
+    Of several records at one timestamp, a start and the tick right after it, the last one closes the timestep.
+    """
+    log = RunLog()
+    for record in records:
+        first = len(log.commits)
+        log.commits.extend(record.commits)
+        for closing in record.closings:
+            if log.closings and log.commits[log.closings[-1]].timestamp == log.commits[first + closing].timestamp:
+                log.closings.pop()
+            log.closings.append(first + closing)
+        log.deltas.extend(record.deltas)
+        log.orders.extend(record.orders)
+        log.events.extend(record.events)
+        log.moments.steps.extend(record.steps)
+        log.moments.chains.extend(record.chains)
+        log.moments.orders.extend(record.order_parts)
+    return log
+
+
+def _decoded(entry: Entry, kind: type[Any], journal: LiveJournal) -> Any:
+    try:
+        content = zlib.decompress(entry.payload)
+        return (
+            msgspec.msgpack.decode(content, type=kind)
+            if kind is TickRecord
+            else msgspec.json.decode(content, type=kind)
+        )
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise StateError(
+            f"entry {entry.number} of {journal.path} cannot be read: {error}.",
+            code="JOURNAL-001",
+            remedy="it was written by another version, or the file is damaged: read it with the version that wrote it.",
+        ) from error
