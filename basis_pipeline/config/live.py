@@ -55,6 +55,7 @@ class LiveFile(Model):
     maximum_price_age_seconds: Positive = 120.0
     drift: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-3
     unexplained_alert: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-4
+    minimum_free_mb: NotNegative = 100.0
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     tolerance: ToleranceFile = ToleranceFile()
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0

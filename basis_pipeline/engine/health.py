@@ -51,13 +51,13 @@ class HealthManager:
     ) -> None:
         self._components = {name: ComponentHealth(name) for name in components}
         self._on_change = on_change
-        self._checks: list[Callable[[], None]] = []
+        self._checks: list[Callable[[HealthManager], None]] = []
 
     def register(self, component: str) -> None:
         """One more component that has to be well; it is so until it reports something else."""
         self._components[component] = ComponentHealth(component, HealthState.HEALTHY)
 
-    def watch(self, check: Callable[[], None]) -> None:
+    def watch(self, check: Callable[[HealthManager], None]) -> None:
         """Have `check` report what it knows whenever somebody asks whether orders may be executed."""
         self._checks.append(check)
 
@@ -96,7 +96,7 @@ class HealthManager:
     def may_execute(self) -> bool:
         """The gate of R88, asked before a decision and between orders: nothing may be worse than degraded."""
         for check in self._checks:
-            check()
+            check(self)
         return all(health.state in _TRADING for health in self._components.values())
 
     def health_of(self, component: str) -> ComponentHealth:

@@ -150,6 +150,7 @@ class LivePlan:
             drift=self.live.drift,
             stop_loss=self.switches.emergency_stop_loss,
             emergency=self.live.emergency,
+            minimum_room=self.live.minimum_free_mb * 1e6,
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,

@@ -56,6 +56,8 @@ class SessionParts(msgspec.Struct, frozen=True):
         emergency: what an emergency stop does where nobody says otherwise.
         unexplained_alert: fraction of equity; more than this without explanation in a day is told.
         heartbeat: seconds without a completed tick after which the session fails.
+        minimum_room: bytes that have to be free on the journal's volume for orders to be sent.
+        room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
     """
@@ -72,6 +74,8 @@ class SessionParts(msgspec.Struct, frozen=True):
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     unexplained_alert: float = 1e-4
     heartbeat: float = 300.0
+    minimum_room: float = 100e6
+    room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
 

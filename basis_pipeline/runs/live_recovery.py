@@ -55,7 +55,7 @@ class LiveRecovery:
             self._resolve(left)
         try:
             engine = self._engine(state)
-            timestamp = self._parts.clock.wall()
+            timestamp = self._moment(state)
             market = self._parts.feed.at(timestamp)
         except (DataGapError, VenueSilence) as error:
             raise SystemFailure(f"a session cannot start: {error}") from error
@@ -70,6 +70,14 @@ class LiveRecovery:
         self._comparison.acknowledged = False
         self._refuse(engine)
         return engine
+
+    def _moment(self, state: EngineState | None) -> int:
+        timestamp = self._parts.clock.wall()
+        if state is not None and timestamp < state.timestamp:
+            raise DataGapError(
+                f"this machine's clock says {iso(timestamp)}, the last state is of {iso(state.timestamp)}."
+            )
+        return timestamp
 
     def _look_again(self, engine: EventDrivenStrategyEngine, seconds: float) -> None:
         """With a refresh of its own: what was paid meanwhile is no difference."""

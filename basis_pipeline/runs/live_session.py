@@ -17,6 +17,7 @@ from basis_pipeline.runs.live_emergency import EmergencyStop
 from basis_pipeline.runs.live_parts import SessionParts
 from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live_surroundings import CLOCK, DISK, Surroundings
 from basis_pipeline.runs.live_unexplained import Unexplained
 
 
@@ -32,7 +33,7 @@ class LiveSession:
         self._parts, self._seed = parts, seed
         self._unexplained = Unexplained(parts)
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
-        self._emergency = EmergencyStop(parts)
+        self._emergency, self._surroundings = EmergencyStop(parts), Surroundings(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self.skipped_ticks = 0
@@ -62,24 +63,25 @@ class LiveSession:
             StateError: LIVE-001 the venues hold something else than the book: an operator has to look first.
         """
         self.start()
-        clock, interval = self._parts.clock, round(self._parts.interval * SECOND)
-        due = clock.wall()
-        while not self._stop_reason and (until is None or due < until):
+        clock, interval = self._parts.clock, self._parts.interval
+        due = clock.now()  # of a clock that nobody sets
+        while not self._stop_reason and (until is None or clock.wall() < until):
             self.tick()
             while (again := self.again) is not None and not self._stop_reason:
                 clock.idle(again, lambda: bool(self._stop_reason))
                 self.tick()
-            missed = max(0, (clock.wall() - due) // interval)
+            missed = max(0, int((clock.now() - due) // interval))
             self.skipped_ticks += missed
             due += (missed + 1) * interval
-            clock.idle(max(0.0, (due - clock.wall()) / SECOND), lambda: bool(self._stop_reason))
+            clock.idle(max(0.0, due - clock.now()), lambda: bool(self._stop_reason))
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        engine.health.register(EMERGENCY)
-        engine.health.watch(lambda: self._emergency.interrupt(engine))
+        for component in (CLOCK, DISK, EMERGENCY):
+            engine.health.register(component)
+        engine.health.watch(self._emergency.interrupt)
         self.engine = engine
         self._completed_at = engine.current_timestamp or 0
         if self._stop_reason:
@@ -94,10 +96,12 @@ class LiveSession:
         began, timestamp = clock.now(), clock.wall()
         try:
             with FailingSafely(DataGapError, VenueError):
+                self._surroundings.look(engine, timestamp)
                 engine.observe(timestamp)
         except (DataGapError, VenueError) as gap:
-            self._skip(timestamp, gap)
+            self._skip(engine, timestamp, gap)
             return
+        engine.health.report("data_provider", HealthState.HEALTHY, timestamp)
         with FailingSafely():
             self._comparison.look(engine, timestamp)
             self._unexplained.check(engine, timestamp)
@@ -107,9 +111,10 @@ class LiveSession:
         self._completed_at = timestamp
         self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
 
-    def _skip(self, timestamp: int, gap: DataGapError | VenueError) -> None:
+    def _skip(self, engine: EventDrivenStrategyEngine, timestamp: int, gap: DataGapError | VenueError) -> None:
         """Nothing has changed; a skipped tick has no second look either."""
         self.skipped_ticks += 1
+        engine.health.report("data_provider", HealthState.UNKNOWN, timestamp, str(gap))
         self._comparison.again = None
         self._parts.note("data_provider", "tick skipped", str(gap), level="warning")
         silent = (timestamp - self._completed_at) / SECOND
