@@ -22,6 +22,7 @@ from basis_pipeline.defs.jobs import (
     mode_job,
     signals_job,
 )
+from basis_pipeline.defs.live import live_jobs
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.notices import notices
 from basis_pipeline.defs.partitions import monthly
@@ -53,6 +54,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     ingestion, training = market_data_job(downloading=downloading), [signals_job(models)] if models else []
     jobs = {name: mode_job(name) for name in names}
     nightly = [ingestion, *training, *jobs.values()]
+    live = live_jobs(workspace, wired)
     times = workspace.config.optional("nightly.yaml", NightlyFile)
     followers = {mode.name for mode in wired if modes_signals(mode, models)}
     return dg.Definitions(
@@ -71,13 +73,14 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *nightly,
             *experiment_jobs([mode.file for mode in wired]),
             *sweep_jobs(workspace.config, [mode.file for mode in wired]),
+            *live,
         ],
         schedules=[
             market_data_nightly(ingestion, times),
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[*_reporting(names, models), *notices(nightly)],
+        sensors=[*_reporting(names, models), *notices(nightly, live)],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )

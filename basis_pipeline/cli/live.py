@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.domain.errors import ConfigError, SystemFailure
+from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import LivePlan, plan_live
 from basis_pipeline.runs.live_page import status_server
-from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.live_status import status_json
+from basis_pipeline.runs.live_stop import stopping_between_orders
 from basis_pipeline.runs.loopback import free_port
 from basis_pipeline.runs.workspace import Workspace
 
@@ -80,28 +77,20 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
-    _announce(plan, end)
+    screens.say(f"{mode} in {plan.terms}" + (f", until {iso(end)}" if end else ""))
     _run(plan, acknowledge=acknowledge, interval=interval, until=end, status_port=status_port)
-
-
-def _announce(plan: LivePlan, end: int | None) -> None:
-    kind = "read only" if plan.switches.read_only else f"orders up to {plan.switches.max_trade_size_usd:,.0f} USD"
-    screens.say(
-        f"{plan.wired.name} in {plan.environment}, {kind}, journal {plan.journal_path}"
-        + (f", until {iso(end)}" if end else "")
-    )
 
 
 def _run(
     plan: LivePlan, *, acknowledge: bool, interval: float | None, until: int | None, status_port: int | None
 ) -> None:
     """Until stopped, with a status page beside it if one is wanted."""
-    with _signals() as stop, ExitStack() as served:
+    with stopping_between_orders() as stop, ExitStack() as served:
         if status_port:
             port = free_port(status_port, status_port)
             screens.say(f"status {served.enter_context(status_server(plan.journal_path, port))}")
         try:
-            plan.run(acknowledged=acknowledge, interval=interval, until=until, begun=stop.append)
+            plan.run(acknowledged=acknowledge, interval=interval, until=until, begun=stop.begun)
         except SystemFailure as failure:
             screens.complain(str(failure))
             raise SystemExit(SYSTEM_FAILURE) from failure
@@ -116,22 +105,3 @@ def _tell(journal: Path, emergency: str | None, *, lift: bool) -> None:
         screens.say(f"lifted: {live_operator.lift_emergency_stop(journal)}")
     else:
         screens.say(f"acknowledged: {live_operator.acknowledge(journal)}")
-
-
-@contextmanager
-def _signals() -> Iterator[list[LiveSession]]:
-    """SIGTERM and Ctrl-C stop the sessions in the list between orders; both are restored at the end."""
-    sessions: list[LiveSession] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if not sessions:
-            raise ConfigError(f"{signal.Signals(number).name} before the session began.")
-        for session in sessions:
-            session.stop(f"asked to by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield sessions
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Sensors that tell people about runs of the nightly jobs: which failed, and which gates newly warn.
+"""Sensors that tell people about nightly and live runs: which failed, and which gates newly warn.
 
 A run that is retried (its process was lost) is told about only if the retry fails as well. Nothing is told twice: a
 warning that the month before, or the night before, had already is not news.
@@ -23,20 +23,20 @@ from basis_pipeline.runs.notifications import Notice, notify, run_url
 from basis_pipeline.runs.standing import parse_warnings
 from basis_pipeline.runs.workspace import Workspace
 
-Jobs = Sequence[UnresolvedAssetJobDefinition]
+Nightly = Sequence[UnresolvedAssetJobDefinition]
 
 _RUNNING = dg.DefaultSensorStatus.RUNNING
 
 
-def notices(jobs: Jobs) -> list[dg.SensorDefinition]:
-    """Both sensors, over the given jobs."""
-    return [notify_failures(jobs), notify_warnings(jobs)]
+def notices(nightly: Nightly, live: Sequence[dg.JobDefinition]) -> list[dg.SensorDefinition]:
+    """Both sensors, over the given jobs; live sessions have no gates that could warn."""
+    return [notify_failures(nightly, live), notify_warnings(nightly)]
 
 
-def notify_failures(jobs: Jobs) -> dg.SensorDefinition:
+def notify_failures(nightly: Nightly, live: Sequence[dg.JobDefinition]) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="notify_failures",
-        monitored_jobs=list(jobs),
+        monitored_jobs=[*nightly, *live],
         default_status=_RUNNING,
         description="Tells the channels of `configs/notifications.yaml` which run failed, why, and what to do.",
     )
@@ -49,11 +49,11 @@ def notify_failures(jobs: Jobs) -> dg.SensorDefinition:
     return failures
 
 
-def notify_warnings(jobs: Jobs) -> dg.SensorDefinition:
+def notify_warnings(nightly: Nightly) -> dg.SensorDefinition:
     @dg.run_status_sensor(
         name="notify_warnings",
         run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=list(jobs),
+        monitored_jobs=list(nightly),
         default_status=_RUNNING,
         description="Tells the channels of `configs/notifications.yaml` which gates and checks of data newly warn.",
     )

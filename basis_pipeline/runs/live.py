@@ -87,6 +87,12 @@ class LivePlan:
     def journal_path(self) -> Path:
         return journal_path(self.workspace, self.wired.name, self.environment)
 
+    @property
+    def terms(self) -> str:
+        """What it may do where, in words."""
+        largest = f"orders up to {self.switches.max_trade_size_usd:,.0f} USD"
+        return f"{self.environment}, {'read only' if self.switches.read_only else largest}, journal {self.journal_path}"
+
     def about(self, interval: float | None = None) -> SessionAbout:
         return SessionAbout.of(
             self.wired,

@@ -33,7 +33,7 @@ def stoppable() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled_by(interrupt):
+    with handled_by(interrupt):
         yield
 
 
@@ -41,14 +41,15 @@ def stoppable() -> Iterator[None]:
 def uninterrupted() -> Iterator[None]:
     """Within `stoppable`: Ctrl-C and SIGTERM wait for the end of the block. A process being started would be lost."""
     arrived: list[int] = []
-    with _handled_by(lambda number, _frame: arrived.append(number)):
+    with handled_by(lambda number, _frame: arrived.append(number)):
         yield
     if arrived:
         raise KeyboardInterrupt
 
 
 @contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM go to `handler` while the block runs; what they did before is restored."""
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

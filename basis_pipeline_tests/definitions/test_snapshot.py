@@ -103,6 +103,7 @@ def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
         "sweep",
         "sweep_presets",
         *(f"{mode}_months" for mode in MODES),
+        *(f"live_{mode}" for mode in MODES),
     }
     for mode in MODES:
         assert definitions.resolve_job_def(f"{mode}_months").tags["basis/exclusive"] == mode

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -24,6 +24,8 @@ from basis_pipeline_tests.definitions.conftest import REPOSITORY
 PATIENCE_SECONDS = 180.0
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "basis_pipeline"}
 LAUNCH = "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"
+TERMINATE = "mutation($r: String!) { terminateRun(runId: $r) { __typename } }"
+TAGS = "query($s: PipelineSelector!) { pipelineOrError(params: $s) { ... on Pipeline { tags { key value } } } }"
 START = "mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }"
 TICKS = (
     "query($s: ScheduleSelector!) { scheduleOrError(scheduleSelector: $s) "
@@ -44,12 +46,27 @@ class Server:
 
     def launch_range(self, mode: str, first: str, last: str) -> None:
         tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+        self.launch(f"{mode}_months", tags)
+
+    def launch(self, job: str, tags: Mapping[str, str], config: Mapping[str, object] | None = None) -> None:
         parameters = {
-            "selector": {**LOCATION, "jobName": f"{mode}_months"},
+            "selector": {**LOCATION, "jobName": job},
             "mode": "default",
+            "runConfigData": config or {},
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
-        assert self.ask(LAUNCH, p=parameters)["launchRun"]["__typename"] == "LaunchRunSuccess"
+        answer = self.ask(LAUNCH, p=parameters)["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+
+    def tags_of(self, job: str) -> dict[str, str]:
+        """Tags that the Launchpad gives to a run of the job."""
+        asked = {**LOCATION, "pipelineName": job}
+        found = self.ask(TAGS, s=asked)["pipelineOrError"]["tags"]
+        return {tag["key"]: tag["value"] for tag in found}
+
+    def terminate(self, run_id: str) -> None:
+        answer = self.ask(TERMINATE, r=run_id)["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
 
     def start_schedule(self, name: str) -> None:
         answer = self.ask(START, s={**LOCATION, "scheduleName": name})["startSchedule"]

@@ -1,4 +1,7 @@
-"""Every figure on a page, found again by DuckDB in the Parquet files: nothing of the page's own code is asked."""
+"""Figures of a page, found again by DuckDB in the Parquet files: nothing of the page's own code is asked.
+
+These are: headline, ends and extremes of lines, carry, monthly returns, verdict counts, settlements, correlations.
+"""
 
 from __future__ import annotations
 
