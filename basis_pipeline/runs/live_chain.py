@@ -38,7 +38,7 @@ def chain_venues(  # noqa: PLR0917 - everything a session has
 
     Raises:
         ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is
-            none, CHAIN-003 somebody else's executor, CHAIN-004 a mode without ETH for gas.
+            none; CHAIN-003, CHAIN-004, CHAIN-005 as `OnChainAccount`.
     """
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
     from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed  # noqa: PLC0415
@@ -55,7 +55,7 @@ def chain_venues(  # noqa: PLR0917 - everything a session has
         settings,
         journal=journal,
         clock=clock,
-        limits=Limits(switches.max_trade_size_usd, read_only=switches.read_only),
+        limits=Limits(switches.max_trade_size_usd, max_gas_price=live.max_gas_price_gwei, read_only=switches.read_only),
         deadline=live.order_deadline_seconds,
     )
     venues = {

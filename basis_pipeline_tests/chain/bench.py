@@ -32,6 +32,7 @@ from basis_pipeline_tests.chain.market import Market
 KEY = "0x" + "5c" * 32
 MINUTE = 60_000_000
 MODE = wired("eth_leveraged", {"error_policy": "retry"})
+UNLIMITED = Limits(1e9)
 
 
 def live(mode: WiredMode) -> EngineSettings:
@@ -136,7 +137,7 @@ def bench(
     deployment: Deployment | None = None,
     url: str = "",
     database: type[JournalDatabase] = JournalDatabase,
-    max_notional: float = 1e9,
+    limits: Limits = UNLIMITED,
     mode: WiredMode = MODE,
     settings: EngineSettings | None = None,
 ) -> Bench:
@@ -147,7 +148,7 @@ def bench(
     chain = Chain(url or market.node.url, timeout=5.0)
     account = OnChainAccount(
         chain, Signer(KEY, CHAIN_ID), deployment, settings,
-        journal=journal, clock=clock, limits=Limits(max_notional),
+        journal=journal, clock=clock, limits=limits,
     )  # fmt: skip
     venues = {
         name: LiveOnChain(name, rules.kind, account, settings)

@@ -6,6 +6,7 @@ neither; `doubles/` has their production function names and no more.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from basis_pipeline.venues.live.abi import MAX_UINT
@@ -30,6 +31,8 @@ ETHER = 10**18
 ETH_PRICE = 2_500.0
 WEETH_RATE = 1.04
 EMODE = 1
+REWARD_PRICES = {"EIGEN": 0.0005, "ETHFI": 0.0004}
+"""ETH."""
 
 
 class Market:
@@ -42,13 +45,20 @@ class Market:
         self.weth = node.deploy(artifact(AAVE + "dependencies/weth/WETH9.sol/WETH9.json")["bytecode"])
         self.weeth = node.deploy(doubles["WeETHDouble"], ("uint256",), round(WEETH_RATE * ETHER))
         self.usdt = node.deploy(doubles["TetherDouble"])
+        self.rewards = {
+            name: node.deploy(doubles["TokenDouble"], ("string", "uint8"), name, 18) for name in REWARD_PRICES
+        }
         self.prices = {
             token: node.deploy(doubles["PriceDouble"], ("int256",), round(price * 1e8))
             for token, price in ((self.weth, ETH_PRICE), (self.weeth, ETH_PRICE * WEETH_RATE), (self.usdt, 1.0))
         }
         self._libraries: dict[str, str] = {}
         self._aave()
-        self.swap_router, self.swap_pool = self._uniswap()
+        self._uniswap()
+        self.swap_pool = self._pool(self.weeth, WEETH_RATE, 500, 10)
+        self.reward_pools = {
+            name: self._pool(token, REWARD_PRICES[name], 3_000, 60) for name, token in self.rewards.items()
+        }
         self.morpho = self._morpho()
         self.executor = node.deploy(executor_code(), ("address",), owner)
         self._lend_out()
@@ -111,34 +121,38 @@ class Market:
         for token in (self.weth, self.weeth):
             node.do(self.configurator, "setAssetEModeCategory(address,uint8)", token, EMODE)
 
-    def _uniswap(self) -> tuple[str, str]:
-        """A pool of weETH against WETH at the protocol's ratio, 5 bp, ten thousand of each within 20%."""
+    def _uniswap(self) -> None:
         node, core, periphery = self.node, "@uniswap/v3-core/artifacts/contracts/", "@uniswap/v3-periphery/artifacts/"
-        factory = node.deploy(artifact(core + "UniswapV3Factory.sol/UniswapV3Factory.json")["bytecode"])
-        router = node.deploy(
+        self._factory = node.deploy(artifact(core + "UniswapV3Factory.sol/UniswapV3Factory.json")["bytecode"])
+        self.swap_router = node.deploy(
             artifact(periphery + "contracts/SwapRouter.sol/SwapRouter.json")["bytecode"],
-            ("address", "address"), factory, self.weth,
+            ("address", "address"), self._factory, self.weth,
         )  # fmt: skip
         manager = "NonfungiblePositionManager"
-        manager = node.deploy(
+        self._manager = node.deploy(
             artifact(periphery + f"contracts/{manager}.sol/{manager}.json")["bytecode"],
-            ("address", "address", "address"), factory, self.weth, ZERO,
+            ("address", "address", "address"), self._factory, self.weth, ZERO,
         )  # fmt: skip
-        first, second = sorted((self.weth, self.weeth), key=lambda token: int(token, 16))
-        price = WEETH_RATE if first == self.weeth else 1.0 / WEETH_RATE
-        root = round(price**0.5 * 2**96)
+        node.do(self.weth, "deposit()", value=30_000 * ETHER)
+        node.do(self.weth, "approve(address,uint256)", self._manager, MAX_UINT)
+
+    def _pool(self, token: str, price: float, fee: int, spacing: int) -> str:
+        """A pool against WETH at `price`, up to ten thousand ETH on each side within 20%."""
+        node, amount = self.node, round(10_000 / price)
+        node.do(token, "mint(address,uint256)", node.admin, 2 * amount * ETHER)
+        node.do(token, "approve(address,uint256)", self._manager, MAX_UINT)
+        first, second = sorted((self.weth, token), key=lambda address: int(address, 16))
+        ratio = price if first == token else 1.0 / price
         create = "createAndInitializePoolIfNecessary(address,address,uint24,uint160)"
-        node.do(manager, create, first, second, 500, root)
-        node.do(self.weth, "deposit()", value=20_000 * ETHER)
-        node.do(self.weeth, "mint(address,uint256)", node.admin, 20_000 * ETHER)
-        for token in (first, second):
-            node.do(token, "approve(address,uint256)", manager, MAX_UINT)
+        node.do(self._manager, create, first, second, fee, round(ratio**0.5 * 2**96))
+        middle = round(math.log(ratio, 1.0001)) // spacing * spacing
+        ticks = (middle - 2_000 // spacing * spacing, middle + 2_000 // spacing * spacing)
+        amounts = (amount * ETHER, 10_000 * ETHER) if first == token else (10_000 * ETHER, amount * ETHER)
         mint = "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
-        ticks = (-2_000, 2_000)
-        amounts = (10_000 * ETHER, 10_000 * ETHER)
-        node.do(manager, mint, (first, second, 500, *ticks, *amounts, 0, 0, node.admin, 2**40))
-        pool = node.chain.read(factory, "getPool(address,address,uint24)", ("address",), first, second, 500)
-        return router, pool
+        node.do(self._manager, mint, (first, second, fee, *ticks, *amounts, 0, 0, node.admin, 2**40))
+        arguments = (first, second, fee)
+        found = node.chain.read(self._factory, "getPool(address,address,uint24)", ("address",), *arguments)
+        return str(found)
 
     def _morpho(self) -> str:
         source = MODULES / "@morpho-org/morpho-blue/src/Morpho.sol"
@@ -165,7 +179,11 @@ class Market:
             chain_id=CHAIN_ID,
             executor=self.executor,
             weth=self.weth,
-            tokens={"weETH": Token(self.weeth), "USDT": Token(self.usdt, 6)},
+            tokens={
+                "weETH": Token(self.weeth),
+                "USDT": Token(self.usdt, 6),
+                **{name: Token(token) for name, token in self.rewards.items()},
+            },
             lender=Lender(LenderKind.MORPHO, self.morpho),
             lending=Lending(
                 "aave_v3",
@@ -179,7 +197,10 @@ class Market:
                 emode=EMODE,
             ),
             staking={"etherfi": Staking(StakingKind.ETHERFI, "weETH", self.weeth)},
-            pools={"curve": {"weETH": Pool(self.swap_router, self.swap_pool, 500)}},
+            pools={
+                "curve": {"weETH": Pool(self.swap_router, self.swap_pool, 500)},
+                "uniswap": {name: Pool(self.swap_router, pool, 3_000) for name, pool in self.reward_pools.items()},
+            },
             confirmations=1,
         )
 

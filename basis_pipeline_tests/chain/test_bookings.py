@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from basis_pipeline.domain.errors import AccountingError
+from basis_pipeline.domain.errors import AccountingError, OrderError
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.reconciliation import check_conservation
 from basis_pipeline.venues.live.deployment import Lender, LenderKind
+from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline_tests.builders import wired
-from basis_pipeline_tests.chain.bench import SETTINGS, Bench, bench, order
+from basis_pipeline_tests.chain.bench import SETTINGS, Bench, bench, order, owner
 from basis_pipeline_tests.chain.market import Market
 
 ETH, LST = "wallet:BaseToken:ETH", "etherfi:LST:weETH"
@@ -146,8 +147,8 @@ def test_tokens_leave_only_for_addresses_on_the_list(market: Market, tmp_path: P
     assert market.node.chain.balance(exchange) - had == 10**18
 
 
-def test_an_operation_without_a_contract_is_refused_by_name(market: Market, tmp_path: Path) -> None:
-    there = bench(market, tmp_path / "j.sqlite", deployment=replace(market.deployment, pools={}))
+def test_an_operation_without_a_contract_is_refused_by_name(there: Bench) -> None:
+    terms = Terms(replace(there.deployment, pools={}), SETTINGS, 0.005)
     what = order(Operation.SWAP, "curve", (LST, ETH), 1.0)
-    answer = there.venues["curve"].execute(what, there.held(), there.feed.at(there.clock.wall()))
-    assert "no contract for swap of etherfi:LST:weETH at curve" in answer.error_message
+    with pytest.raises(OrderError, match="no contract for swap of etherfi:LST:weETH at curve"):
+        program(what, there.held(), there.feed.at(there.clock.wall()), Account(owner(), {"WETH": 0}, 0, 0), terms)

@@ -11,7 +11,7 @@ from basis_pipeline.venues.live.abi import call_data, pack, word
 from basis_pipeline.venues.live.calls import CALLS, EXECUTE, NOBODY, Call
 from basis_pipeline.venues.live.contracts import FOLDER, compiled_executor
 from basis_pipeline_tests.chain.anvil import HERE, Node, compiled
-from basis_pipeline_tests.chain.bench import owner
+from basis_pipeline_tests.chain.bench import MINUTE, Bench, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
 
 STRANGER = 7
@@ -72,6 +72,39 @@ def test_a_second_callback_of_one_list_is_refused(market: Market, doubles: dict[
     run(market, offer, lender=lender)
     with pytest.raises(VenueRefusal, match="NotAwaited"):
         run(market, offer, offer, lender=lender)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        call_data(EXECUTE, [], NOBODY),
+        call_data("sweep(address)", NOBODY),
+        call_data("onMorphoFlashLoan(uint256,bytes)", 1, b""),
+        call_data("executeOperation(address,uint256,uint256,address,bytes)", NOBODY, 1, 0, NOBODY, b""),
+    ],
+    ids=["execute", "sweep", "Morpho's callback", "Aave's callback"],
+)
+def test_nothing_that_a_list_calls_gets_back_in(market: Market, doubles: dict[str, str], inside: bytes) -> None:
+    token = market.node.deploy(doubles["ReentrantToken"])
+    market.node.do(token, "tell(bytes)", inside)
+    transfer = Call(token, call_data("transfer(address,uint256)", owner(), 1))
+    with pytest.raises(VenueRefusal, match=r"NotOwner|NotAwaited"):
+        run(market, transfer, lender=market.morpho)
+
+
+def test_a_whole_life_leaves_no_approval_and_no_token_behind(there: Bench) -> None:
+    """Entry, a month, exit; then nobody may take anything, and nothing but WETH is left."""
+    there.session().run(until=there.clock.wall() + MINUTE)
+    there.node.mine(seconds=30 * 86_400)
+    there.node.do(there.market.weeth, "setRate(uint256)", round(0.97 * ETHER))
+    there.market.set_eth_price(2_500.0)
+    there.session().run(until=there.clock.wall() + MINUTE)
+    market, allowance = there.market, "allowance(address,address)"
+    for token in (market.weth, market.weeth, market.usdt):
+        for spender in (market.pool, market.swap_router, market.morpho, owner()):
+            assert there.chain.read(token, allowance, ("uint256",), market.executor, spender) == 0, (token, spender)
+    assert (there.units(market.weeth), there.units(market.usdt), there.chain.balance(market.executor)) == (0, 0, 0)
+    assert there.units(market.weth) > 9 * ETHER
 
 
 def test_a_token_that_says_no_fails_the_list(market: Market, doubles: dict[str, str]) -> None:

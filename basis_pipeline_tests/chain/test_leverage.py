@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from basis_pipeline.domain.intents import Fate
 from basis_pipeline.domain.orders import Operation
-from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_session import LiveSession
-from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS, Bench
-from basis_pipeline_tests.chain.market import ETHER
+from basis_pipeline_tests.builders import wired
+from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS, Bench, bench
+from basis_pipeline_tests.chain.market import ETHER, Market
 
 ETH, LST = "wallet:BaseToken:ETH", "etherfi:LST:weETH"
 COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
 
 
 def run(there: Bench, minutes: int = 2) -> LiveSession:
+    """A session, after which the health factor is what the protocol itself says."""
     session = there.session()
     session.run(until=there.clock.wall() + minutes * MINUTE)
+    health_is_the_protocols(there, session)
     return session
+
+
+def health_is_the_protocols(there: Bench, session: LiveSession) -> float | None:
+    assert session.engine is not None
+    ours = session.engine.position_update_handler.snapshot
+    assert ours is not None
+    theirs = there.reader.health_factor()
+    if theirs is None:
+        assert ours.risk.health_factor is None
+    else:
+        assert ours.risk.health_factor == pytest.approx(theirs, rel=1e-6)
+    return theirs
 
 
 def quantity(there: Bench, key: str) -> float:
@@ -26,7 +42,7 @@ def quantity(there: Bench, key: str) -> float:
 
 
 def operations(there: Bench) -> list[Operation]:
-    settled = LiveJournal.open(there.path, belongs_to="eth_leveraged@dev", now=there.clock.wall).settled_after(0)
+    settled = there.again().journal.settled_after(0)
     assert all(intent.facts.fate is Fate.EXECUTED for intent in settled)
     return [intent.intent.order.operation for intent in settled]
 
@@ -61,15 +77,38 @@ def test_the_entry_is_one_transaction(there: Bench) -> None:
     book_is_chain(there, session)
 
 
-def test_the_health_factor_is_the_protocols_own(there: Bench) -> None:
+def test_the_health_factor_is_the_protocols_own_after_a_month_of_interest(there: Bench) -> None:
     session = run(there)
-    assert session.engine is not None
     there.node.mine(seconds=30 * 86_400)
     session.tick()
-    ours = session.engine.position_update_handler.snapshot
-    assert ours is not None and ours.risk.health_factor is not None
-    assert ours.risk.health_factor == pytest.approx(there.reader.health_factor(), rel=1e-6)
-    assert 1.20 < ours.risk.health_factor < 1.2666, "a month of interest is in it"
+    factor = health_is_the_protocols(there, session)
+    assert factor is not None and 1.20 < factor < 1.2666
+
+
+def test_a_low_health_factor_is_mended_in_one_transaction_and_the_stack_built_up_again(
+    market: Market, tmp_path: Path
+) -> None:
+    """A month of interest, then 13% off the ratio: 0.95 x 0.9 / (0.75 x 1.04) = 1.096, below 1.12. Then it comes back.
+
+    Without the drawdown stop, which would leave the market at 15%.
+    """
+    fearless = wired("eth_leveraged", {"error_policy": "retry", "max_drawdown": 1.0, "strategy.carry_gate": False})
+    there = bench(market, tmp_path / "j.sqlite", mode=fearless)
+    run(there)
+    there.node.mine(seconds=30 * 86_400)
+    set_rate(there, 0.90)
+    low = there.reader.health_factor()
+    assert low is not None and low < 1.12
+    run(there, minutes=1)
+    assert operations(there) == [Operation.ATOMIC_LEVER, Operation.ATOMIC_DELEVER]
+    assert loan_to_value(there) < 0.755, "the pool still pays 1.04, so there is more equity than before"
+    set_rate(there, 1.04)
+    assert loan_to_value(there) < 0.66
+    session = run(there)
+    assert operations(there)[2:] == [Operation.ATOMIC_LEVER]
+    assert there.transactions() == 3
+    assert loan_to_value(there) == pytest.approx(0.75, abs=0.005)
+    book_is_chain(there, session)
 
 
 def test_a_rebalance_is_one_transaction_and_restores_the_target(there: Bench) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from basis_pipeline.domain.errors import ConfigError, VenueSilence
 from basis_pipeline.venues.live.chain import Chain, check_network
+from basis_pipeline.venues.live.contracts import executor_code
+from basis_pipeline.venues.live.deployment import Deployment, Lender, LenderKind, Staking, StakingKind, Token
 from basis_pipeline.venues.live.transactions import Signer
 from basis_pipeline_tests.chain.anvil import CHAIN_ID
-from basis_pipeline_tests.chain.bench import KEY, bench
+from basis_pipeline_tests.chain.bench import KEY, bench, owner
 from basis_pipeline_tests.chain.market import Market
 from basis_pipeline_tests.chain.proxy import ProxySkin, proxied
 from basis_pipeline_tests.fakes.server import FakeServer
@@ -47,10 +50,73 @@ def test_a_node_of_another_chain_is_refused(market: Market) -> None:
         check_network(market.node.chain, expected=1, environment="staging")
 
 
-def test_an_executor_of_somebody_else_is_refused(market: Market, tmp_path: Path) -> None:
-    for executor, why in ((market.pool, "owner"), (market.node.accounts[3], "there is no contract")):
-        with pytest.raises(Exception, match=why if why != "owner" else "eth_call"):
+def test_an_executor_of_somebody_else_or_of_another_version_is_refused(market: Market, tmp_path: Path) -> None:
+    stranger = market.node.accounts[3]
+    his = market.node.deploy(executor_code(), ("address",), stranger)
+    for executor, why in ((market.pool, "something else"), (his, "something else"), (stranger, "no contract")):
+        with pytest.raises(ConfigError, match=f"CHAIN-003.*there is {why}"):
             bench(market, tmp_path / "j.sqlite", deployment=replace(market.deployment, executor=executor))
+
+
+def wrong(market: Market, name: str) -> Deployment:
+    """The deployment with one thing that is not so."""
+    right, lending = market.deployment, market.deployment.lending
+    assert lending is not None
+    tokens, reserves = right.tokens, lending.reserves
+    pool = right.pools["curve"]["weETH"]
+
+    def reserve(**changes: str) -> Deployment:
+        changed = reserves | {"weETH": replace(reserves["weETH"], **changes)}
+        return replace(right, lending=replace(lending, reserves=changed))
+
+    def sold_at(**changes: Any) -> Deployment:
+        return replace(right, pools=right.pools | {"curve": {"weETH": replace(pool, **changes)}})
+
+    return {
+        "symbol": lambda: replace(right, tokens=tokens | {"weETH": Token(market.usdt, 6)}),
+        "decimals": lambda: replace(right, tokens=tokens | {"weETH": Token(market.weeth, 6)}),
+        "no token": lambda: replace(right, tokens=tokens | {"weETH": Token(market.node.accounts[3])}),
+        "token left out": lambda: replace(right, tokens={n: t for n, t in tokens.items() if n != "EIGEN"}),
+        "lending pool": lambda: replace(right, lending=replace(lending, pool=market.morpho)),
+        "oracle": lambda: replace(right, lending=replace(lending, oracle=market.weth)),
+        "aToken": lambda: reserve(a_token=reserves["WETH"].a_token),
+        "reserve left out": lambda: replace(right, lending=replace(lending, reserves={"WETH": reserves["WETH"]})),
+        "e-mode": lambda: replace(right, lending=replace(lending, emode=2)),
+        "issuer": lambda: replace(right, staking={"etherfi": Staking(StakingKind.ETHERFI, "weETH", market.weth)}),
+        "pool": lambda: sold_at(address=market.reward_pools["EIGEN"]),
+        "pool's fee": lambda: sold_at(fee=3_000),
+        "router": lambda: sold_at(router=market.weth),
+        "lender": lambda: replace(right, lender=Lender(LenderKind.MORPHO, market.pool)),
+        "lender of another kind": lambda: replace(right, lender=Lender(LenderKind.AAVE, market.morpho)),
+    }[name]()
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        ("symbol", "is USDT with 6 decimals, not weETH with 6"),
+        ("decimals", "is weETH with 18 decimals, not weETH with 6"),
+        ("no token", r"is something without symbol\(\)"),
+        ("token left out", "`tokens` has no EIGEN, which eth_leveraged holds"),
+        ("lending pool", r"is something without ADDRESSES_PROVIDER\(\)"),
+        ("oracle", r"getPriceOracle\(\) of the lending pool's provider is 0x"),
+        ("aToken", "aToken of weETH is 0x"),
+        ("reserve left out", "`reserves` has no aToken of weETH, which eth_leveraged holds"),
+        ("e-mode", "the liquidation threshold of e-mode 2 is 0, `collateral` of aave_v3 says 0.95"),
+        ("issuer", r"mints something without weETH\(\), not weETH at 0x"),
+        ("pool", "the pool of weETH at 5 bp is 0x"),
+        ("pool's fee", "the pool of weETH at 30 bp is 0x0000"),
+        ("router", r"is something without factory\(\)"),
+        ("lender", "is no Morpho Blue of this chain"),
+        ("lender of another kind", "is not the lending pool"),
+    ],
+)
+def test_contracts_that_are_not_what_the_deployment_says_are_refused(
+    market: Market, tmp_path: Path, name: str, refusal: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"CHAIN-005.*{refusal}"):
+        bench(market, tmp_path / "j.sqlite", deployment=wrong(market, name))
+    assert market.node.chain.nonce(owner()) == market.sent_before
 
 
 def test_neither_key_nor_url_is_ever_shown(market: Market) -> None:

@@ -19,6 +19,7 @@ from basis_pipeline.venues.live.abi import call_data, reason, unpack
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAINNET = 1
+GWEI = 10**9
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -108,8 +109,13 @@ class Chain:
         """Wei."""
         return _number(self.ask("eth_getBalance", address, _state(block)))
 
-    def has_code(self, address: str) -> bool:
-        return str(self.ask("eth_getCode", address, "latest")) != "0x"
+    def code(self, address: str) -> bytes:
+        """Of the contract at `address`; empty where there is none."""
+        return _bytes(self.ask("eth_getCode", address, "latest"))
+
+    def code_made_by(self, creation: bytes) -> bytes:
+        """The code that a contract would have whose creation code (with its arguments) is `creation`."""
+        return _bytes(self.ask("eth_call", {"data": "0x" + creation.hex()}, "latest"))
 
     def read(self, to: str, function: str, returns: tuple[str, ...], *arguments: Any, block: int | None = None) -> Any:
         """Answer of a view function; the value itself where it returns one."""
@@ -131,6 +137,11 @@ class Chain:
         """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it."""
         tip = _number(self.ask("eth_maxPriorityFeePerGas"))
         return Fees(2 * block.base_fee + tip, tip)
+
+    def gas_price(self) -> float:
+        """Gwei per unit of gas in the newest block: base fee and tip."""
+        block = self.head()
+        return (block.base_fee + self.fees(block).tip) / GWEI
 
     def fees_of(self, transaction: str) -> Fees | None:
         """What a transaction the node knows of offers; None if it does not know it."""

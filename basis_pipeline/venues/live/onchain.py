@@ -6,6 +6,7 @@ sent, found, booked from its receipt. The venues differ in what they take and in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -14,16 +15,19 @@ from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError
 from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
+from basis_pipeline.domain.orders import Action, ExecutionHandshake, Operation, Order
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live import booking_chain
+from basis_pipeline.venues.live.abi import pack
 from basis_pipeline.venues.live.booking import refused, unknown
 from basis_pipeline.venues.live.chain import Chain, Receipt
+from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
+from basis_pipeline.venues.live.deployment_check import check_deployment
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
 
@@ -43,19 +47,26 @@ class Limits(msgspec.Struct, frozen=True):
     Attributes:
         max_notional: USDT.
         slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
+        max_gas_price: gwei per unit of gas; beyond it nothing is sent but what makes the book smaller.
         read_only: orders are played through on the node and never sent.
     """
 
     max_notional: float
     slippage: float = 0.005
+    max_gas_price: float = math.inf
     read_only: bool = False
+
+
+REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
+"""Orders that go out at any price of gas: it is highest when a stack has to be reduced most urgently."""
 
 
 class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
 
     Raises:
-        ConfigError: CHAIN-003 the executor is no contract, or belongs to somebody else; CHAIN-004 no ETH for gas.
+        ConfigError: CHAIN-003 there is no executor of this version that obeys the key; CHAIN-004 no ETH for gas;
+            CHAIN-005 other contracts than the deployment says.
     """
 
     def __init__(
@@ -71,6 +82,7 @@ class OnChainAccount:
         deadline: float = 120.0,
     ) -> None:
         _check(chain, deployment, settings, signer.address)
+        check_deployment(chain, deployment, settings)
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._ledger = booking_chain.ledger(settings, deployment)
@@ -84,6 +96,7 @@ class OnChainAccount:
         intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
         try:
             self._check_size(order, market)
+            self._check_gas(order)
             made = program(order, positions, market, self._account_for(order), self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
             self._check_allowed(order)
@@ -149,6 +162,16 @@ class OnChainAccount:
                 remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
             )
 
+    def _check_gas(self, order: Order) -> None:
+        price = self._chain.gas_price()
+        if price > self._limits.max_gas_price and order.action not in REDUCTIONS:
+            raise OrderError(
+                f"gas costs {price:.1f} gwei, above the {self._limits.max_gas_price:g} that an order may pay.",
+                code="CHAIN-006",
+                remedy="it is planned again at the next tick; raise max_gas_price_gwei in configs/live.yaml if this "
+                "price is to be paid.",
+            )
+
     def _check_size(self, order: Order, market: MarketSnapshot) -> None:
         notional = order.quantity * market.price[order.slot]
         if notional > self._limits.max_notional:
@@ -196,14 +219,15 @@ def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner
             code="CHAIN-004",
             remedy="declare the position; on chain no other token pays gas.",
         )
-    wrong = ""
-    if not chain.has_code(executor):
+    wrong, code = "", chain.code(executor)
+    ours = chain.code_made_by(bytes.fromhex(executor_code().removeprefix("0x")) + pack(("address",), owner))
+    if not code:
         wrong = "there is no contract"
-    elif (found := chain.read(executor, "owner()", ("address",))).lower() != owner.lower():
-        wrong = f"the contract belongs to {found}, not to {owner}"
+    elif code != ours:
+        wrong = f"there is something else than an executor of this version that obeys {owner}"
     if wrong:
         raise ConfigError(
             f"at the executor's address {executor} {wrong}.",
             code="CHAIN-003",
-            remedy="deploy Executor.sol with the wallet's address and put its own into the deployment.",
+            remedy="`basis executor` deploys one; the wallet gets what an old one holds by calling its sweep(token).",
         )

@@ -114,6 +114,10 @@ contract WeETHDouble is TokenDouble {
         getRate = rate;
     }
 
+    function weETH() external view returns (address) {
+        return address(this);
+    }
+
     function depositETHForWeETH(address) external payable returns (uint256 minted) {
         minted = msg.value * 1e18 / getRate;
         mint(msg.sender, minted);
@@ -143,6 +147,35 @@ contract PriceDouble {
 
     function set(int256 answer) external {
         latestAnswer = answer;
+    }
+}
+
+/// Morpho's function, by somebody who wants twice the loan back.
+contract GreedyLender {
+    function flashLoan(address token, uint256 assets, bytes calldata data) external {
+        TokenDouble(token).transfer(msg.sender, assets);
+        (bool success,) = msg.sender.call(abi.encodeWithSignature("onMorphoFlashLoan(uint256,bytes)", assets, data));
+        require(success, "callback");
+        TokenDouble(token).transferFrom(msg.sender, address(this), 2 * assets);
+    }
+}
+
+/// A token that calls back whoever moves it, with what it was told.
+contract ReentrantToken {
+    bytes private told;
+
+    function tell(bytes calldata data) external {
+        told = data;
+    }
+
+    function transfer(address, uint256) external returns (bool) {
+        (bool success, bytes memory why) = msg.sender.call(told);
+        if (!success) {
+            assembly {
+                revert(add(why, 32), mload(why))
+            }
+        }
+        return true;
     }
 }
 

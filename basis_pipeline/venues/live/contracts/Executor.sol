@@ -10,8 +10,9 @@ interface IToken {
 /// @title Executor
 /// @notice Holds the positions of one owner and runs lists of calls for them, each list in one transaction or not at
 /// all. Inside a list it can borrow from a flash lender, who calls back with the rest of the list.
-/// @dev No proxy, no upgrade, no state. Only the owner starts a list; only the lender named by that list may call
-/// back, and only once.
+/// @dev No proxy, no upgrade, no storage, no delegatecall. Only the owner starts a list, so nothing that a list calls can
+/// start another; only the lender named by that list may call back, once, with a loan that this contract initiated.
+/// Approvals are calls of the list and name exact amounts; the lender is approved for what is due.
 contract Executor {
     /// @param target contract to call.
     /// @param value wei sent with it.
@@ -74,6 +75,11 @@ contract Executor {
     /// @notice Callback of Morpho's `flashLoan`.
     function onMorphoFlashLoan(uint256 amount, bytes calldata params) external {
         _lent(amount, params);
+    }
+
+    /// @notice Takes the receipts that redemption queues hand out as ERC-721 tokens.
+    function onERC721Received(address, address, uint256, bytes calldata) external pure returns (bytes4) {
+        return this.onERC721Received.selector;
     }
 
     /// @dev Spends the loan as `params` = (token, calls) says and lets the lender collect what is due.
