@@ -23,7 +23,7 @@ from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.state import EngineState
@@ -31,9 +31,10 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_operator import journal_path, session_lock
+from basis_pipeline.runs.live_operator import session_lock
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
-from basis_pipeline.runs.live_record import SessionAbout, begin_record
+from basis_pipeline.runs.live_publishing import publishing_process
+from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.cex import LiveCex
@@ -124,7 +125,11 @@ class LivePlan:
             )
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
-            session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
+            try:
+                parts = self._parts(journal, interval)
+            except VenueSilence as error:
+                raise SystemFailure(f"a session cannot start: {error}") from error
+            session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
 
@@ -160,6 +165,7 @@ class LivePlan:
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
+            results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
 
     def _chain(self, chain: ChainAccess, journal: LiveJournal) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
@@ -177,7 +183,7 @@ class LivePlan:
         return self._venues(exchanges, journal), feed
 
     def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
-        state = journal.last_state()
+        began = journal.first_state_at()
         venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
         for name, exchange in exchanges.items():
             venues[name] = LiveCex(
@@ -185,11 +191,13 @@ class LivePlan:
                 self.settings,
                 journal,
                 WallClock(),
-                since=state.timestamp if state else WallClock.wall(),
+                since=WallClock.wall() if began is None else began,
+                seen=state.timestamp if (state := journal.last_state()) else 0,
                 max_notional=self.switches.max_trade_size_usd,
                 read_only=self.switches.read_only,
                 deadline=self.live.order_deadline_seconds,
             )
+            venues[name].check_account()
         return venues
 
 

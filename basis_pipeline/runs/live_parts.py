@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -44,6 +44,16 @@ class Alert(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class ResultsPublisher(Protocol):
+    """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
+
+    def due(self, now: int) -> Iterable[Action]:
+        """Publish if it is time, and say what became of the last time."""
+
+    def finished(self) -> Iterable[Action]:
+        """Publish what a session leaves at its end."""
+
+
 class SessionParts(msgspec.Struct, frozen=True):
     """What a session is made of.
 
@@ -60,6 +70,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
+        results: publishes the record beside backtests while the session runs.
     """
 
     settings: EngineSettings
@@ -78,11 +89,19 @@ class SessionParts(msgspec.Struct, frozen=True):
     room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
+    results: ResultsPublisher | None = None
 
     def report(self, events: Sequence[AnyEvent]) -> None:
         """Every event of the components as an action (R62)."""
         for event in events:
             self.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
+
+    def publish(self, *, finished: bool = False) -> None:
+        """Let results be published if it is time; what became of it is an action."""
+        if self.results is None:
+            return
+        for done in self.results.finished() if finished else self.results.due(self.clock.wall()):
+            self.note(done.component, done.what, done.detail)
 
     def note(
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"
