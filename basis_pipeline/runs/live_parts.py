@@ -44,6 +44,13 @@ class Alert(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class TransitWatch(Protocol):
+    """What a session asks of funds between venues."""
+
+    def overdue(self, now: int) -> tuple[str, ...]:
+        """One line for each transfer that should have arrived by `now` (microseconds UTC)."""
+
+
 class ResultsPublisher(Protocol):
     """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
 
@@ -70,6 +77,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
+        transit: of sessions that move funds between venues.
         results: publishes the record beside backtests while the session runs.
     """
 
@@ -89,6 +97,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
+    transit: TransitWatch | None = None
     results: ResultsPublisher | None = None
 
     def report(self, events: Sequence[AnyEvent]) -> None:
