@@ -19,11 +19,10 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.chain import ChainAccess, access_prefix, chain_access
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
 from basis_pipeline.config.universe import WALLET
-from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
@@ -35,16 +34,17 @@ from basis_pipeline.runs.live_exchanges import (
     live_settings,
     needs_chain,
     transfer_plan,
+    wire_live,
     with_receivables,
 )
 from basis_pipeline.runs.live_log import LiveLog
+from basis_pipeline.runs.live_operator import session_lock
 from basis_pipeline.runs.live_parts import SessionParts
 from basis_pipeline.runs.live_publishing import publishing_process
 from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.live_venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.files import exclusive_lock
 
 
 class WallClock:
@@ -121,10 +121,8 @@ class LivePlan:
             SystemFailure, StateError: as LiveSession.run.
             StorageError: another session of this mode is running.
         """
-        name = f"live-{self.wired.name}-{self.environment}"
         with ExitStack() as stack:
-            lock = self.workspace.root.path / "locks" / f"{name}.lock"
-            stack.enter_context(exclusive_lock(lock, purpose=f"a live session of {self.wired.name}"))
+            stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
             journal = LiveJournal.open(
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
@@ -152,6 +150,9 @@ class LivePlan:
             interval=interval or self.live.interval_seconds,
             drift=self.live.drift,
             stop_loss=self.switches.emergency_stop_loss,
+            emergency=self.live.emergency,
+            minimum_room=self.live.minimum_free_mb * 1e6,
+            unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
             transit=transit,
@@ -189,11 +190,10 @@ def plan_live(
             code="CONFIG-004",
             remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
         )
+    wired = wire_live(workspace.config, mode, overrides)
     live = load_live(workspace.config.path)
-    wired = wire_mode(workspace.config, mode, overrides)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
-    wired = _wired(workspace, wired, overrides, live)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
@@ -210,15 +210,6 @@ def plan_live(
         overrides,
         transfers,
     )
-
-
-def _wired(workspace: Workspace, wired: WiredMode, overrides: Mapping[str, Any] | None, live: LiveFile) -> WiredMode:
-    """The mode once more as it really is: gas is paid in ETH, and what moves between venues takes time."""
-    exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
-    late = bool(exchanges) and len(exchanges) + on_chain > 1
-    if on_chain:
-        return wire_on_chain(workspace.config, wired.name, overrides, tank=live.gas_tank_eth, late=late)
-    return wire_mode(workspace.config, wired.name, overrides, late=True) if late else wired
 
 
 def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from basis_pipeline.config.live import LiveFile, LiveSwitches
+from basis_pipeline.config.gas import wire_on_chain
+from basis_pipeline.config.live import LiveFile, LiveSwitches, load_live
+from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.universe import GAS_TOKEN, WALLET
-from basis_pipeline.config.wiring import WiredMode, simulated_venues
+from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
@@ -49,6 +51,16 @@ class TransferPlan(msgspec.Struct, frozen=True):
 
 
 NO_TRANSFERS = TransferPlan(frozenset(), {})
+
+
+def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
+    """A mode as live sessions have it: gas on chain is paid in ETH, and what moves between venues takes time."""
+    wired = wire_mode(folder, mode, overrides)
+    exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
+    late = bool(exchanges) and len(exchanges) + on_chain > 1
+    if on_chain:
+        return wire_on_chain(folder, mode, overrides, tank=load_live(folder.path).gas_tank_eth, late=late)
+    return wire_mode(folder, mode, overrides, late=True) if late else wired
 
 
 def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, live: LiveFile) -> TransferPlan:
