@@ -28,6 +28,8 @@ _VENUE_KINDS = (
     SettlementKind.STOP_LOSS,
     SettlementKind.TAKE_PROFIT,
     SettlementKind.FUNDING,
+    SettlementKind.REWARD,
+    SettlementKind.DEPOSIT,
 )
 _BRACKET_KINDS = frozenset({SettlementKind.STOP_LOSS, SettlementKind.TAKE_PROFIT})
 
