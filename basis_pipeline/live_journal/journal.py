@@ -17,7 +17,7 @@ import msgspec
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
 
 
 class WallClock(Protocol):
@@ -61,6 +61,16 @@ class LiveJournal:
     def identity(self) -> str:
         """Hexadecimal; no other journal has it."""
         return self._id
+
+    @classmethod
+    def read(cls, path: Path, now: WallClock) -> Self:
+        """An existing journal, to look at; StateError JOURNAL-001 if there is none."""
+        return cls(JournalDatabase.read(path), now)
+
+    @property
+    def belongs_to(self) -> str:
+        """Mode and environment, for example `btc_basis@staging`."""
+        return self._database.about("belongs_to")
 
     def next_id(self, operation_id: int) -> str:
         """`bp`, the journal's own random id, the operation in hexadecimal: unique even after a journal was lost."""
@@ -126,6 +136,14 @@ class LiveJournal:
     def last_state(self) -> EngineState | None:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
+
+    def ticks(self) -> list[Mark]:
+        """The records of completed ticks; the key of each is its timestamp."""
+        return list(self._database.marks(Kind.TICK))
+
+    def state_of(self, tick: Mark) -> EngineState:
+        """The state that was written with a record."""
+        return _state(next(self._database.entries(Kind.STATE, after=tick.number)), self.path)
 
     def first_state_at(self) -> int | None:
         """When the record began to be lived, microseconds UTC; None before its first state."""

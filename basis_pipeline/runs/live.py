@@ -32,7 +32,8 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
-from basis_pipeline.runs.live_record import SessionAbout, begin_record
+from basis_pipeline.runs.live_publishing import publishing_process
+from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
@@ -163,6 +164,7 @@ class LivePlan:
             stop_loss=self.switches.emergency_stop_loss,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
+            results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
 
     def _chain(self, chain: ChainAccess, journal: LiveJournal) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
@@ -250,11 +252,6 @@ def plan_live(
         None if exchanges else chain_access(given, environment, workspace.config.path),
         overrides,
     )
-
-
-def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
-    """SQLite needs a folder of this machine, also where the root is a bucket."""
-    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _carried(wired: WiredMode) -> tuple[str, ...]:

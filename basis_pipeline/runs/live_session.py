@@ -51,10 +51,12 @@ class LiveSession:
         due = clock.wall()
         while not self._stop_reason and (until is None or due < until):
             self.tick()
+            self._parts.publish()
             missed = max(0, (clock.wall() - due) // interval)
             self.skipped_ticks += missed
             due += (missed + 1) * interval
             clock.idle(max(0.0, (due - clock.wall()) / SECOND), lambda: bool(self._stop_reason))
+        self._parts.publish(finished=True)
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
 
     def start(self) -> None:
