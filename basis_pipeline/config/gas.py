@@ -47,7 +47,7 @@ def wire_on_chain(
     if wired.settings.stack is not None and wired.settings.stack.queues:
         raise ConfigError(
             f"{name} leaves by the redemption queue, which live sessions do not wait in.",
-            remedy="--set strategy.exit_route=swap sells on the pool instead.",
+            remedy="--set strategy.exit_route=pool sells on the pool instead.",
         )
     if wired.settings.universe.find(GAS_KEY) is None:
         declared = wired.file.component_config.position_monitor.position_subscriptions

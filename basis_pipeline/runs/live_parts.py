@@ -35,6 +35,13 @@ class LiveVenue(Venue, Protocol):
         """What facts that were found later amount to."""
 
 
+class TransitWatch(Protocol):
+    """What a session asks of funds between venues."""
+
+    def overdue(self, now: int) -> tuple[str, ...]:
+        """One line for each transfer that should have arrived by `now` (microseconds UTC)."""
+
+
 class ResultsPublisher(Protocol):
     """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
 
@@ -56,6 +63,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         stop_loss: drawdown at which trading ends for good, as a fraction.
         heartbeat: seconds without a completed tick after which the session fails.
         log: told everything that goes into the journal as an action.
+        transit: of sessions that move funds between venues.
         results: publishes the record beside backtests while the session runs.
     """
 
@@ -70,6 +78,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     stop_loss: float = 1.0
     heartbeat: float = 300.0
     log: Callable[[Action], None] | None = None
+    transit: TransitWatch | None = None
     results: ResultsPublisher | None = None
 
     def report(self, events: Sequence[AnyEvent]) -> None:

@@ -61,4 +61,4 @@ def test_scheduled_flows_are_no_part_of_a_book_on_chain() -> None:
 
 def test_leaving_by_the_redemption_queue_is_refused() -> None:
     with pytest.raises(ConfigError, match="leaves by the redemption queue"):
-        wire_on_chain(ConfigFolder(CONFIGS), "eth_staking_only", {"strategy.exit_route": "queue"})
+        wire_on_chain(ConfigFolder(CONFIGS), "eth_staking_only", {"strategy.exit_route": "queue", "gas_reserve": 0.1})
