@@ -7,6 +7,7 @@ sent, found, booked from its receipt. The venues differ in what they take and in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -22,6 +23,7 @@ from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live import booking_chain
 from basis_pipeline.venues.live.abi import pack
+from basis_pipeline.venues.live.arrivals import Arrivals, Income
 from basis_pipeline.venues.live.booking import refused, unknown
 from basis_pipeline.venues.live.calls import wei
 from basis_pipeline.venues.live.chain import Chain, Receipt
@@ -35,6 +37,7 @@ from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.wallet_end import confirmed_block
 
+WALLET = "wallet"
 OPERATIONS = {
     "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
     "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
@@ -45,8 +48,15 @@ OPERATIONS = {
 """By kind of venue, as the configuration names kinds."""
 
 
+class IncomeJournal(IntentJournal, Income, Protocol):
+    """Also remembers which transfers of others were booked."""
+
+
 class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
+
+    Args:
+        since: microseconds, time of the last saved state; None where a record begins.
 
     Raises:
         ConfigError: CHAIN-003 there is no executor of this version that obeys the key; CHAIN-004 no ETH for gas;
@@ -60,9 +70,10 @@ class OnChainAccount:
         deployment: Deployment,
         settings: EngineSettings,
         *,
-        journal: IntentJournal,
+        journal: IncomeJournal,
         clock: Clock,
         limits: Limits,
+        since: int | None = None,
         deadline: float = 120.0,
         transit: Transit | None = None,
     ) -> None:
@@ -73,6 +84,7 @@ class OnChainAccount:
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._transit = transit
         self._ledger = booking_chain.ledger(settings, deployment)
+        self._arrivals = Arrivals(chain, deployment, settings, journal, since=since)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
@@ -108,13 +120,20 @@ class OnChainAccount:
             self._watch(left.intent, facts)
         return facts
 
-    def settle(self, venue: str, positions: Positions) -> tuple[PositionDelta, ...]:
-        """Transfers that have ended at `venue` of this account."""
-        return self._transit.settle(venue, positions) if self._transit else ()
+    @property
+    def settles(self) -> frozenset[SettlementKind]:
+        """What others may send to the executor."""
+        return self._arrivals.kinds
 
-    def unbooked(self, venue: str) -> Mapping[int, float]:
-        """What has reached `venue` and is still in transit for the book."""
-        return self._transit.unbooked(venue) if self._transit else {}
+    def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """Transfers of ours that have ended in the wallet; or what others have sent and no saved state contains."""
+        if kind is SettlementKind.ARRIVAL:
+            return self._transit.settle(WALLET, positions) if self._transit else ()
+        return self._patience.ask(lambda: self._arrivals.due(kind, market))
+
+    def unbooked(self) -> Mapping[int, float]:
+        """What has reached the wallet and is still in transit for the book."""
+        return self._transit.unbooked(WALLET) if self._transit else {}
 
     def confirmed_block(self) -> int:
         """The newest block that is final; what is held is read there, so that nothing counts before it is."""
@@ -199,10 +218,9 @@ class OnChainAccount:
 class LiveOnChain:
     """One venue of the configuration on the account."""
 
-    settles = frozenset({SettlementKind.ARRIVAL})
-
     def __init__(self, name: str, kind: str, account: OnChainAccount, settings: EngineSettings) -> None:
         self.name = name
+        self.settles = account.settles | {SettlementKind.ARRIVAL} if kind == WALLET else frozenset()
         self.operations = OPERATIONS[kind]
         self._account = account
         self._slots = tuple(
@@ -222,12 +240,13 @@ class LiveOnChain:
         return self._account.booked(order, facts, market)
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
-        arrived, block = self._account.unbooked(self.name), self._account.confirmed_block()
+        arrived = self._account.unbooked() if self.name == WALLET else {}
+        block = self._account.confirmed_block()
         return {slot: self._account.holding(i, block) - arrived.get(slot, 0.0) for slot, i in self._slots}
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Transfers that have ended here and no saved state contains yet."""
-        return self._account.settle(self.name, positions)
+        """Transfers of ours that have ended here, and what others have sent to the executor: by the wallet alone."""
+        return self._account.settle(kind, positions, market)
 
 
 def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:
