@@ -30,12 +30,12 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import chain_venues
+from basis_pipeline.runs.live_lock import session_lock
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
 from basis_pipeline.runs.live_record import SessionAbout, begin_record
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import live_exchange
 from basis_pipeline.venues.live.exchange import Exchange
@@ -117,10 +117,8 @@ class LivePlan:
             SystemFailure, StateError: as LiveSession.run.
             StorageError: another session of this mode is running.
         """
-        name = f"live-{self.wired.name}-{self.environment}"
         with ExitStack() as stack:
-            lock = self.workspace.root.path / "locks" / f"{name}.lock"
-            stack.enter_context(exclusive_lock(lock, purpose=f"a live session of {self.wired.name}"))
+            stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
             journal = LiveJournal.open(
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
