@@ -11,8 +11,10 @@ from basis_pipeline.config.environment import read_environment
 from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.runs.backtest import parse_overrides
-from basis_pipeline.runs.live import journal_path, plan_live
+from basis_pipeline.runs.live import plan_live
 from basis_pipeline.runs.live_page import status_server
+from basis_pipeline.runs.live_record import journal_path
+from basis_pipeline.runs.live_results import LiveResults, publish_results
 from basis_pipeline.runs.live_status import status_json
 from basis_pipeline.runs.live_stop import stopping_between_orders
 from basis_pipeline.runs.loopback import free_port
@@ -33,6 +35,7 @@ SYSTEM_FAILURE = 3
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
 @click.option("--status", is_flag=True, help="Print where the session stands as JSON, from its journal, and exit.")
+@click.option("--publish", is_flag=True, help="Publish the session's results beside the backtests, and exit.")
 @click.option("--status-port", type=click.IntRange(1, 65535), help="Serve a status page and JSON here, on loopback.")
 @click.pass_obj
 def live_command(  # noqa: PLR0917 - one parameter per option of the command
@@ -44,6 +47,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
+    publish: bool,
     status_port: int | None,
 ) -> None:
     """Run MODE on real venues until stopped. Log lines (JSON) go to standard error.
@@ -55,9 +59,14 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         environment = read_environment().environment
         screens.result(status_json(journal_path(workspace, mode, environment)).decode())
         return
+    if publish:
+        _say_published(publish_results(workspace, mode, read_environment().environment))
+        return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
     screens.say(f"{mode} in {plan.terms}" + (f", until {iso(end)}" if end else ""))
+    if plan.transfers.notice:
+        screens.say(plan.transfers.notice)
     with stopping_between_orders() as stop, ExitStack() as served:
         if status_port:
             port = free_port(status_port, status_port)
@@ -67,3 +76,12 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         except SystemFailure as failure:
             screens.complain(str(failure))
             raise SystemExit(SYSTEM_FAILURE) from failure
+
+
+def _say_published(results: LiveResults) -> None:
+    """One line at the end that says it all: a session keeps the last line of what publishes for it."""
+    for failed in results.failed:
+        screens.warn(f"{results.record} fails gate {failed}")
+    months = ", ".join(month.manifest.month for month in results.months) or "nothing new"
+    verdict = f"FAILED {', '.join(results.failed)}" if results.failed else "no gate failed"
+    screens.result(f"{results.record}: {months}; {verdict}; {results.page}")

@@ -57,6 +57,14 @@ class Entry(NamedTuple):
     payload: bytes
 
 
+class Mark(NamedTuple):
+    """An entry without its payload."""
+
+    number: int
+    written_at: int
+    key: str
+
+
 class JournalDatabase:
     """The file. One process writes; any number may read.
 
@@ -133,12 +141,23 @@ class JournalDatabase:
         for number, written_at, kind, key, payload in rows:
             yield Entry(number, written_at, Kind(kind), key, payload)
 
+    def marks(self, kind: Kind) -> Iterator[Mark]:
+        """Entries of a kind in order, without what they say: cheap however large that is."""
+        rows = self._connection.execute(
+            "select number, written_at, key from entries where kind = ? order by number", (kind.value,)
+        )
+        return map(Mark._make, rows)
+
     def find(self, kind: Kind, key: str) -> Entry | None:
         """The first entry of `kind` about `key`."""
         return self._one("kind = ? and key = ? order by number", kind.value, key)
 
     def last(self, kind: Kind) -> Entry | None:
         return self._one("kind = ? order by number desc", kind.value)
+
+    def last_about(self, kind: Kind, key: str) -> Entry | None:
+        """The last entry of `kind` about `key`."""
+        return self._one("kind = ? and key = ? order by number desc", kind.value, key)
 
     def close(self) -> None:
         self._connection.close()

@@ -15,9 +15,9 @@ from typing import Protocol, Self
 import msgspec
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
+from basis_pipeline.domain.intents import BookedIncome, Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
 
 
 class WallClock(Protocol):
@@ -61,6 +61,16 @@ class LiveJournal:
     def identity(self) -> str:
         """Hexadecimal; no other journal has it."""
         return self._id
+
+    @classmethod
+    def read(cls, path: Path, now: WallClock) -> Self:
+        """An existing journal, to look at; StateError JOURNAL-001 if there is none."""
+        return cls(JournalDatabase.read(path), now)
+
+    @property
+    def belongs_to(self) -> str:
+        """Mode and environment, for example `btc_basis@staging`."""
+        return self._database.about("belongs_to")
 
     def next_id(self, operation_id: int) -> str:
         """`bp`, the journal's own random id, the operation in hexadecimal: unique even after a journal was lost."""
@@ -127,6 +137,19 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def ticks(self) -> list[Mark]:
+        """The records of completed ticks; the key of each is its timestamp."""
+        return list(self._database.marks(Kind.TICK))
+
+    def state_of(self, tick: Mark) -> EngineState:
+        """The state that was written with a record."""
+        return _state(next(self._database.entries(Kind.STATE, after=tick.number)), self.path)
+
+    def first_state_at(self) -> int | None:
+        """When the record began to be lived, microseconds UTC; None before its first state."""
+        first = next(self._database.entries(Kind.STATE), None)
+        return int(first.key) if first else None
+
     def states(self) -> Iterator[EngineState]:
         """The state of every completed tick, oldest first."""
         for entry in self._database.entries(Kind.STATE):
@@ -138,13 +161,19 @@ class LiveJournal:
         A line counts as booked once a state was saved after it: a tick that dies in between is done again, and books
         it then. A state may therefore be saved only of a tick whose refresh was committed.
         """
-        key = f"{venue}:{reference}"
-        known = self._database.find(Kind.INCOME, key)
+        known = self.booked_income(venue, reference)
         if known is None:
-            self._append(Kind.INCOME, key, payload)
+            self._append(Kind.INCOME, f"{venue}:{reference}", payload)
             return True
+        return not known.saved
+
+    def booked_income(self, venue: str, reference: str) -> BookedIncome | None:
+        """What `income` was told about this line; None if nothing yet."""
+        known = self._database.find(Kind.INCOME, f"{venue}:{reference}")
+        if known is None:
+            return None
         saved = self._database.last(Kind.STATE)
-        return saved is None or saved.number < known.number
+        return BookedIncome(known.payload, saved is not None and saved.number > known.number)
 
     def action(self, action: Action) -> None:
         self._append(Kind.ACTION, action.component, msgspec.json.encode(action))

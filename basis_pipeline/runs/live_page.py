@@ -17,6 +17,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv
 <title>{record}</title><style>body{{font:15px/1.5 system-ui;margin:2rem;max-width:70rem}}
 table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #ddd}}</style>
 <h1>{record}</h1><p>{summary}</p><h2>Positions</h2><table>{positions}</table>
+<h2>Results</h2><p>{results}</p>
 <h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Latest</h2><table>{recent}</table>
 <p><a href="/status.json">status.json</a></p></html>"""
 
@@ -43,6 +44,7 @@ def status_page(status: LiveStatus) -> str:
         summary=f"last tick {escape(status.state_at)} ({age}), equity {status.equity:,.2f}, drawdown "
         f"{status.drawdown:.2%}, {status.orders} orders so far",
         positions="".join(f"<tr><td>{escape(k)}<td>{v:,.8f}" for k, v in status.positions.items()),
+        results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         unknown=escape(", ".join(status.open_intents) or "none"),
         recent="".join(
             f"<tr><td>{escape(a.at)}<td>{escape(a.component)}<td>{escape(a.what)}<td>{escape(a.detail)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -35,6 +35,23 @@ class LiveVenue(Venue, Protocol):
         """What facts that were found later amount to."""
 
 
+class TransitWatch(Protocol):
+    """What a session asks of funds between venues."""
+
+    def overdue(self, now: int) -> tuple[str, ...]:
+        """One line for each transfer that should have arrived by `now` (microseconds UTC)."""
+
+
+class ResultsPublisher(Protocol):
+    """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
+
+    def due(self, now: int) -> Iterable[Action]:
+        """Publish if it is time, and say what became of the last time."""
+
+    def finished(self) -> Iterable[Action]:
+        """Publish what a session leaves at its end."""
+
+
 class SessionParts(msgspec.Struct, frozen=True):
     """What a session is made of.
 
@@ -46,6 +63,8 @@ class SessionParts(msgspec.Struct, frozen=True):
         stop_loss: drawdown at which trading ends for good, as a fraction.
         heartbeat: seconds without a completed tick after which the session fails.
         log: told everything that goes into the journal as an action.
+        transit: of sessions that move funds between venues.
+        results: publishes the record beside backtests while the session runs.
     """
 
     settings: EngineSettings
@@ -59,11 +78,20 @@ class SessionParts(msgspec.Struct, frozen=True):
     stop_loss: float = 1.0
     heartbeat: float = 300.0
     log: Callable[[Action], None] | None = None
+    transit: TransitWatch | None = None
+    results: ResultsPublisher | None = None
 
     def report(self, events: Sequence[AnyEvent]) -> None:
         """Every event of the components as an action (R62)."""
         for event in events:
             self.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
+
+    def publish(self, *, finished: bool = False) -> None:
+        """Let results be published if it is time; what became of it is an action."""
+        if self.results is None:
+            return
+        for done in self.results.finished() if finished else self.results.due(self.clock.wall()):
+            self.note(done.component, done.what, done.detail)
 
     def note(self, component: str, what: str, detail: str = "", seconds: float | None = None) -> None:
         """Write an action into the journal and tell the log."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import SECOND, iso
+from basis_pipeline.domain.timeline import HOUR, SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live_parts import SessionParts
@@ -29,6 +29,7 @@ class LiveSession:
         self._seed, self._acknowledged = seed, acknowledged
         self._stop_reason = ""
         self._completed_at = 0
+        self._overdue_at = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
 
@@ -51,10 +52,12 @@ class LiveSession:
         due = clock.wall()
         while not self._stop_reason and (until is None or due < until):
             self.tick()
+            self._parts.publish()
             missed = max(0, (clock.wall() - due) // interval)
             self.skipped_ticks += missed
             due += (missed + 1) * interval
             clock.idle(max(0.0, (due - clock.wall()) / SECOND), lambda: bool(self._stop_reason))
+        self._parts.publish(finished=True)
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
 
     def start(self) -> None:
@@ -80,7 +83,20 @@ class LiveSession:
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
         self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
+        self._watch_transfers(engine, timestamp)
         self._check_loss(engine)
+
+    def _watch_transfers(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
+        """Funds that should have arrived long ago are reported every hour and degrade the session until they do."""
+        if self._parts.transit is None:
+            return
+        overdue = self._parts.transit.overdue(timestamp)
+        state = HealthState.DEGRADED if overdue else HealthState.HEALTHY
+        engine.health.report("venue_interface_manager", state, timestamp, "; ".join(overdue))
+        if overdue and timestamp - self._overdue_at >= HOUR:
+            self._overdue_at = timestamp
+            for line in overdue:
+                self._parts.note("transit", "overdue", line)
 
     def _check_loss(self, engine: EventDrivenStrategyEngine) -> None:
         """The last line of defence, whatever the strategy thinks of it: beyond this loss nothing is traded any more."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.timeline import SECOND, iso
-from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import Action, LiveJournal
+from basis_pipeline.runs.live_publishing import RESULTS
 
 _RECENT = 20
 
@@ -35,6 +36,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
         positions: quantities by position key, without zeros.
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
+        results: what became of the last publication of results, with the gates that failed; None before the first.
         recent: the last actions, newest first.
     """
 
@@ -46,6 +48,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     positions: dict[str, float]
     open_intents: tuple[str, ...]
     orders: int
+    results: RecentAction | None
     recent: tuple[RecentAction, ...]
 
 
@@ -55,6 +58,7 @@ def live_status(path: Path) -> LiveStatus:
     try:
         journal = LiveJournal(database, _now)
         state, recent = journal.last_state(), deque(database.entries(Kind.ACTION), _RECENT)
+        published = database.last_about(Kind.ACTION, RESULTS)
         return LiveStatus(
             record=database.about("belongs_to"),
             state_at=iso(state.timestamp) if state else "",
@@ -64,7 +68,8 @@ def live_status(path: Path) -> LiveStatus:
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),
             orders=sum(1 for _ in database.entries(Kind.INTENT)),
-            recent=tuple(_recent(e.written_at, msgspec.json.decode(e.payload, type=Action)) for e in reversed(recent)),
+            results=_recent(published) if published else None,
+            recent=tuple(map(_recent, reversed(recent))),
         )
     finally:
         database.close()
@@ -74,8 +79,9 @@ def status_json(path: Path) -> bytes:
     return msgspec.json.format(msgspec.json.encode(live_status(path)), indent=1)
 
 
-def _recent(written_at: int, action: Action) -> RecentAction:
-    return RecentAction(iso(written_at), action.component, action.what, action.detail)
+def _recent(entry: Entry) -> RecentAction:
+    action = msgspec.json.decode(entry.payload, type=Action)
+    return RecentAction(iso(entry.written_at), action.component, action.what, action.detail)
 
 
 def _now() -> int:

@@ -13,19 +13,26 @@ from collections.abc import Callable
 from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.funds import binance_funds
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {
     "balance": (-2010, "Account has insufficient balance for requested action."),
     "margin": (-2019, "Margin is insufficient."),
     "lot": (-1013, "Filter failure: LOT_SIZE"),
+    "perp lot": (-1111, "Precision is over the maximum defined for this asset."),
     "notional": (-1013, "Filter failure: NOTIONAL"),
+    "perp notional": (-4164, "Order's notional must be no smaller than 100 (unless you choose reduce only)."),
+    "hedge mode": (-4061, "Order's position side does not match user's setting."),
     "reduce only": (-2022, "ReduceOnly Order is rejected."),
     "duplicate": (-2010, "Duplicate order sent."),
+    "perp duplicate": (-4116, "ClientOrderId is duplicated."),
     "unknown order": (-2013, "Order does not exist."),
     "unknown symbol": (-1121, "Invalid symbol."),
     "key": (-2015, "Invalid API-key, IP, or permissions for action."),
     "signature": (-1022, "Signature for this request is not valid."),
+    "permission": (-1002, "You are not authorized to execute this request."),
+    "address": (-4001, "Invalid operation: withdrawal to this address is not permitted."),
     "window": (-1021, "Timestamp for this request is outside of the recvWindow."),
 }
 
@@ -59,13 +66,16 @@ class BinanceSkin:
             ("GET", "/api/v3/myTrades"): lambda p: self._trades(p, perp=False),
             ("GET", "/fapi/v1/userTrades"): lambda p: self._trades(p, perp=True),
             ("GET", "/fapi/v1/income"): self._income,
+            ("GET", "/fapi/v1/positionSide/dual"): lambda _: {"dualSidePosition": exchange.hedge_mode},
+            ("GET", "/fapi/v1/multiAssetsMargin"): lambda _: {"multiAssetsMargin": exchange.multi_assets},
+            ("GET", "/fapi/v1/feeBurn"): lambda _: {"feeBurn": exchange.fees_in_bnb},
+            ("GET", "/sapi/v1/bnbBurn"): lambda _: {"spotBNBBurn": exchange.fees_in_bnb, "interestBNBBurn": False},
             ("POST", "/sapi/v1/asset/transfer"): self._transfer,
-            ("POST", "/sapi/v1/capital/withdraw/apply"): self._withdraw,
-            ("GET", "/sapi/v1/capital/withdraw/history"): self._withdrawals,
-        }
+        } | binance_funds(exchange)
 
     def answer(self, request: Request) -> Reply:
         route = (request.method, request.path)
+        self.exchange.network.deliver(self.exchange.now)
         try:
             if (public := self._routes.get(route)) is not None:
                 return Reply(200, public(request.parameters))
@@ -121,10 +131,12 @@ class BinanceSkin:
                 "updateTime": _wall(), "balances": balances}  # fmt: skip
 
     def _margin_account(self, _: dict[str, str]) -> Any:
+        """`marginBalance` is `walletBalance` and what open perps have gained or lost."""
+        profit = self.exchange.unrealised
         assets = [
-            {"asset": token, "walletBalance": f"{cash:.8f}", "marginBalance": f"{cash:.8f}",
+            {"asset": token, "walletBalance": f"{cash:.8f}", "marginBalance": f"{cash + profit:.8f}",
              "availableBalance": f"{max(0.0, self.exchange.free_margin):.8f}", "initialMargin": "0", "maintMargin": "0",
-             "maxWithdrawAmount": f"{cash:.8f}", "unrealizedProfit": "0", "updateTime": _wall()}
+             "maxWithdrawAmount": f"{cash:.8f}", "unrealizedProfit": f"{profit:.8f}", "updateTime": _wall()}
             for token, cash in self.exchange.margin.items()
         ]  # fmt: skip
         return {"assets": assets, "positions": []}
@@ -152,6 +164,8 @@ class BinanceSkin:
 
     def _place(self, parameters: dict[str, str], *, perp: bool) -> Any:
         market = self.exchange.market(parameters["symbol"], perp=perp)
+        if perp and self.exchange.hedge_mode and parameters.get("positionSide", "BOTH") == "BOTH":
+            raise RejectedError("hedge mode")
         order = self.exchange.place(
             market,
             parameters["newClientOrderId"],
@@ -174,11 +188,18 @@ class BinanceSkin:
     def _trades(self, parameters: dict[str, str], *, perp: bool) -> Any:
         market = self.exchange.market(parameters["symbol"], perp=perp)
         order_id = int(parameters["orderId"]) if "orderId" in parameters else None
-        return [_trade(trade) for trade in self.exchange.trades(market, order_id)]
+        first, size = int(parameters.get("fromId", "0")), int(parameters.get("limit", "500"))
+        trades = [trade for trade in self.exchange.trades(market, order_id) if trade.trade_id >= first]
+        return [_trade(trade) for trade in trades[:size]]
 
     def _income(self, parameters: dict[str, str]) -> Any:
         since = int(parameters.get("startTime", "0"))
-        lines = [line for line in self.exchange.income if line.at // 1_000 >= since]
+        kind, symbol = parameters.get("incomeType"), parameters.get("symbol")
+        lines = [
+            line
+            for line in self.exchange.income
+            if line.at // 1_000 >= since and kind in (None, line.kind) and symbol in (None, line.symbol)
+        ]
         return [
             {"symbol": line.symbol, "incomeType": line.kind, "income": f"{line.amount:.8f}", "asset": "USDT",
              "info": line.kind, "time": line.at // 1_000, "tranId": line.reference, "tradeId": ""}
@@ -188,22 +209,6 @@ class BinanceSkin:
     def _transfer(self, parameters: dict[str, str]) -> Any:
         into_margin = {"MAIN_UMFUTURE": True, "UMFUTURE_MAIN": False}[parameters["type"]]
         return {"tranId": self.exchange.move(parameters["asset"], float(parameters["amount"]), to_margin=into_margin)}
-
-    def _withdraw(self, parameters: dict[str, str]) -> Any:
-        done = self.exchange.withdraw(
-            parameters["withdrawOrderId"], parameters["coin"], float(parameters["amount"]), 1.0, parameters["address"]
-        )
-        return {"id": done.reference}
-
-    def _withdrawals(self, parameters: dict[str, str]) -> Any:
-        wanted = parameters.get("withdrawOrderId")
-        return [
-            {"id": w.reference, "amount": str(w.amount), "transactionFee": str(w.fee), "coin": w.token, "status": 6,
-             "address": w.address, "txId": f"0x{w.reference}", "applyTime": "2024-01-01 00:00:00", "network": "ETH",
-             "withdrawOrderId": w.client_id}
-            for w in self.exchange.withdrawals
-            if wanted in (None, w.client_id)
-        ]  # fmt: skip
 
 
 def _wall() -> int:

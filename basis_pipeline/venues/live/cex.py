@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
-from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
 from basis_pipeline.domain.intents import Booking, Facts, Fate, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
@@ -19,11 +19,16 @@ from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.timeline import DAY
 from basis_pipeline.venues.live.booking import handshake, refused, unknown
 from basis_pipeline.venues.live.exchange import Exchange, Fill, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.transit import Transit
+from basis_pipeline.venues.live.withdrawals import Withdrawals
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between questions about an order; the last one repeats."""
+INCOME_DELAY = DAY
+"""Microseconds that a payment may take to appear in the income history, which has it at the time it was due."""
 WINDOW_MARGIN = 5.0
 """Seconds beyond the receive window before an unknown order is called lost: clocks differ."""
 
@@ -35,21 +40,24 @@ class IncomeJournal(IntentJournal, Protocol):
 
 
 class LiveCex:
-    """Spot and linear perps of one account.
+    """Spot and linear perps of one account, and transfers out of it.
 
     Args:
         exchange: the account.
         settings: shared by all components; the venue's name must be in its universe.
         journal: where intents go before anything is sent.
         clock: waits between questions.
-        since: microseconds; income before it is in the state already.
+        since: microseconds; when the record began. Older income is in its opening balances.
+        seen: the latest state contains all income up to here but for what appears late; default `since`.
         max_notional: USDT; larger orders are refused here, whatever the strategy says.
+        withdrawals: what becomes of transfers; None where the account moves no funds.
+        transit: what is on its way to or from the account; None likewise.
         read_only: every order is checked and then refused; nothing is sent.
         deadline: seconds after which a fate that is still unknown stops the session (R36).
     """
 
-    operations = frozenset({Operation.SPOT_TRADE, Operation.PERP_TRADE})
-    settles = frozenset({SettlementKind.FUNDING})
+    operations = frozenset({Operation.SPOT_TRADE, Operation.PERP_TRADE, Operation.TRANSFER})
+    settles = frozenset({SettlementKind.FUNDING, SettlementKind.ARRIVAL})
 
     def __init__(
         self,
@@ -59,21 +67,32 @@ class LiveCex:
         clock: Clock,
         *,
         since: int,
+        seen: int = 0,
         max_notional: float,
+        withdrawals: Withdrawals | None = None,
+        transit: Transit | None = None,
         read_only: bool = False,
         deadline: float = 120.0,
     ) -> None:
         self.name = exchange.name
         self._exchange, self._settings, self._journal, self._clock = exchange, settings, journal, clock
-        self._since, self._max_notional, self._deadline = since, max_notional, deadline
+        self._since, self._seen = since, seen
+        self._max_notional, self._deadline = max_notional, deadline
+        self._withdrawals, self._transit = withdrawals, transit
         self._read_only = read_only
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
         self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
 
+    def check_account(self) -> None:
+        """Refuse an account whose answers could not be booked (VenueRefusal VEN-009), before anything is traded."""
+        self._exchange.check_account(tuple(symbol_of(instrument) for _, instrument in self._perps))
+
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
+        if order.operation is Operation.TRANSFER and self._withdrawals is not None:
+            return self._withdrawals.execute(order, market)
         try:
             request = self._request(order, market)
             self._exchange.make_room(request, market.last[order.slot])
@@ -92,26 +111,34 @@ class LiveCex:
 
     def resolve(self, open_intent: OpenIntent) -> Facts | None:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
+        if open_intent.intent.order.operation is Operation.TRANSFER and self._withdrawals is not None:
+            return self._withdrawals.resolve(open_intent)
         return self._find_out(open_intent.intent, self._clock.now(), None)
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
-        """What the exchange says we hold: tokens over all its wallets, perps signed."""
+        """What the exchange says we hold: tokens over all its wallets, perps signed.
+
+        Without what has arrived and is still in transit for the book: the next refresh takes that in.
+        """
         balances, perps = self._exchange.balances(), self._exchange.perps()
+        arrived = self._transit.unbooked(self.name) if self._transit else {}
         held: dict[int, float] = {}
         for slot, instrument in self._slots:
             if instrument.position_type is PositionType.PERP:
                 holding = perps.get(symbol_of(instrument))
                 held[slot] = holding.quantity if holding else 0.0
             elif instrument.position_type is PositionType.BASE_TOKEN:
-                held[slot] = balances.get(instrument.token, 0.0)
+                held[slot] = balances.get(instrument.token, 0.0) - arrived.get(slot, 0.0)
         return held
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Funding from the income history that no saved state contains yet."""
-        deltas = []
+        """Funding from the income history, and transfers that have ended here, that no saved state contains yet."""
+        if kind is SettlementKind.ARRIVAL:
+            return self._transit.settle(self.name, positions) if self._transit else ()
+        deltas, since = [], max(self._since, self._seen - INCOME_DELAY)
         for slot, instrument in self._perps:
             cash = self._settings.universe.slot(f"{self.name}:{PositionType.BASE_TOKEN}:{instrument.quote}")
-            for line in self._exchange.funding_since(symbol_of(instrument), self._since):
+            for line in self._exchange.funding_since(symbol_of(instrument), since):
                 if line.at > market.timestamp:
                     continue
                 if self._journal.income(self.name, line.reference, f"{line.symbol} {line.amount!r} {line.at}".encode()):
@@ -124,10 +151,17 @@ class LiveCex:
                             reference_quantity=positions.quantities[slot],
                         )
                     )
+        self._seen = market.timestamp
         return tuple(deltas)
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
         """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""
+        if order.operation is Operation.TRANSFER:
+            raise OrderError(
+                f"this session moves no funds from or to {self.name}.",
+                code="TRANSFER-006",
+                remedy="list deposit addresses in configs/live.yaml, or place the funds by hand.",
+            )
         instrument = self._settings.universe.instruments[order.slot]
         listing = self._exchange.listing(symbol_of(instrument))
         quantity = whole_lots(order.quantity, listing)
@@ -157,17 +191,15 @@ class LiveCex:
         return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
 
     def _send(self, intent: Intent, request: MarketOrder) -> Facts | None:
-        sent_at, refusal = self._clock.now(), None
+        sent_at, trouble = self._clock.now(), None
         try:
             placed = self._exchange.place(request)
             self._journal.sent(intent.intent_id, placed.reference)
-        except VenueRefusal as error:
-            refusal = error
-        except VenueSilence:
-            pass  # its fate is asked for below
-        return self._find_out(intent, sent_at, refusal)
+        except VenueError as error:
+            trouble = error  # its fate is asked for below, whatever was answered
+        return self._find_out(intent, sent_at, trouble)
 
-    def _find_out(self, intent: Intent, sent_at: float, refusal: VenueRefusal | None) -> Facts | None:
+    def _find_out(self, intent: Intent, sent_at: float, trouble: VenueError | None) -> Facts | None:
         """Ask until the exchange tells the whole story, it can no longer have one, or the deadline has come."""
         symbol = symbol_of(self._settings.universe.instruments[intent.order.slot])
         for delay in _delays(POLL_DELAYS):
@@ -176,7 +208,7 @@ class LiveCex:
             self._clock.sleep(delay)
             try:
                 status = self._exchange.find(symbol, intent.intent_id)
-                facts = self._facts(intent, symbol, status, sent_at, refusal)
+                facts = self._facts(intent, symbol, status, sent_at, trouble)
             except VenueError:
                 continue
             if facts is not None:
@@ -185,11 +217,11 @@ class LiveCex:
         return None
 
     def _facts(
-        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, refusal: VenueRefusal | None
+        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, trouble: VenueError | None
     ) -> Facts | None:
         """The story as far as it is complete: None while the order may still arrive, fill, or show its trades."""
         if status is None:
-            return self._absent(sent_at, refusal)
+            return self._absent(sent_at, trouble)
         if not status.done:
             return None
         if not status.filled:
@@ -201,13 +233,14 @@ class LiveCex:
         instrument = self._settings.universe.instruments[intent.order.slot]
         return executed(self.name, instrument, intent.order, status.reference, fills)
 
-    def _absent(self, sent_at: float, refusal: VenueRefusal | None) -> Facts | None:
+    def _absent(self, sent_at: float, trouble: VenueError | None) -> Facts | None:
         """The exchange does not know the order: refused, or on its way until its window has passed."""
-        if refusal is not None:
-            return Facts(fate=Fate.REJECTED, error_code=refusal.code, error_message=refusal.message)
+        if isinstance(trouble, VenueRefusal):
+            return Facts(fate=Fate.REJECTED, error_code=trouble.code, error_message=trouble.message)
         if self._clock.now() - sent_at <= self._exchange.receive_window + WINDOW_MARGIN:
             return None
-        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=f"{self.name} never got the order.")
+        why = f"{self.name} never got the order" + (f"; {trouble.message}" if trouble else ".")
+        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=why)
 
 
 def symbol_of(instrument: Instrument) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MILLISECOND = 1_000
 PAGE = 100
+TRADES_PAGE = 1_000
+"""Of Binance; the others answer with `PAGE` at most."""
 ROOM = 1.01
 """Of the cost of an order, moved beforehand: the price may go against us between asking and filling."""
 
@@ -43,7 +45,8 @@ class Dialect(Protocol):
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None: ...
 
-    def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]: ...
+    def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
+        """All trades of an order, however many pages of them there are."""
 
     def realised(self, trade: dict[str, Any]) -> float: ...
 
@@ -87,9 +90,9 @@ class Binance:
         """Cash for a spot purchase comes from the futures wallet, margin for a perp from the spot wallet."""
         if listing.perp:
             if not order.reduce_only:
-                self._collect(client, listing, order.quantity * price * 0.2, to_margin=True)
+                self.collect(client, listing.quote, order.quantity * price * 0.2, to_margin=True)
         elif order.side is Side.BUY:
-            self._collect(client, listing, order.quantity * price * ROOM, to_margin=False)
+            self.collect(client, listing.quote, order.quantity * price * ROOM, to_margin=False)
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
         import ccxt  # noqa: PLC0415
@@ -101,8 +104,15 @@ class Binance:
         return found
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = client.fetch_my_trades(symbol, params={"orderId": reference})
-        return found
+        """Oldest first; the next page begins after the last trade seen."""
+        found: list[dict[str, Any]] = []
+        query: dict[str, Any] = {"orderId": reference}
+        while True:
+            page = client.fetch_my_trades(symbol, limit=TRADES_PAGE, params=query)
+            found += page
+            if len(page) < TRADES_PAGE:
+                return found
+            query = {**query, "fromId": max(int(trade["id"]) for trade in page) + 1}
 
     def realised(self, trade: dict[str, Any]) -> float:
         return float(trade.get("realizedPnl") or 0.0)
@@ -132,13 +142,21 @@ class Binance:
             start = max(line.at for line in fresh) // MILLISECOND
 
     def _wallets(self, client: ccxt.Exchange) -> tuple[dict[str, float], dict[str, float]]:
+        """`total` of the futures wallet contains unrealised P&L, `walletBalance` does not."""
         spot = client.fetch_balance({"type": "spot"})["total"]
-        margin = client.fetch_balance({"type": "swap", "subType": "linear"})["total"]
-        return spot, margin
+        assets = client.fetch_balance({"type": "swap", "subType": "linear"})["info"]["assets"]
+        return spot, {line["asset"]: float(line["walletBalance"]) for line in assets}
 
-    def _collect(self, client: ccxt.Exchange, listing: Listing, wanted: float, *, to_margin: bool) -> None:
-        free = client.fetch_balance({"type": "swap", "subType": "linear"} if to_margin else {"type": "spot"})["free"]
-        missing = wanted - float(free.get(listing.quote) or 0.0)
-        if missing > 0.0:
-            source, target = ("spot", "linear") if to_margin else ("linear", "spot")
-            client.transfer(listing.quote, missing, source, target)
+    @staticmethod
+    def collect(client: ccxt.Exchange, token: str, wanted: float, *, to_margin: bool) -> None:
+        """Bring what is missing to the spot wallet; to the futures wallet all there is, because it is all margin."""
+        margin, spot = {"type": "swap", "subType": "linear"}, {"type": "spot"}
+        free = float(client.fetch_balance(margin if to_margin else spot)["free"].get(token) or 0.0)
+        if wanted and free >= wanted:
+            return
+        if to_margin:
+            everything = float(client.fetch_balance(spot)["free"].get(token) or 0.0)
+            if everything > 0.0:
+                client.transfer(token, everything, "spot", "linear")
+        else:
+            client.transfer(token, wanted - free, "linear", "spot")
