@@ -113,6 +113,8 @@ def _run(context: dg.OpExecutionContext, mode: str, config: LiveConfig, workspac
         until = parse_moment(config.until, name="until") if config.until else None
         with stopping_between_orders() as stop, status_server(plan.journal_path, _ANY_PORT) as page:
             context.log.info(f"{mode} in {plan.terms}, status page {page}")
+            if plan.transfers.notice:
+                context.log.warning(plan.transfers.notice)
 
             def tell(status: LiveStatus) -> None:
                 skipped = stop.session.skipped_ticks if stop.session else 0
