@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from basis_pipeline.domain.records import Category
+from basis_pipeline.domain.records import CATEGORIES, Category
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.results.build import build_tables
 from basis_pipeline_tests.builders import START, Moment, Run, frictionless, wired
@@ -56,7 +56,7 @@ def test_in_usd_an_inverse_book_is_explained_as_well() -> None:
     assert run.pnl.equity == pytest.approx(100_000.0 / 48_000.0, rel=1e-14)
     attribution = run.engine.pnl_monitor.state()
     for parts, scale in ((attribution.attribution, 2.0), (attribution.attribution_usd, 100_000.0)):
-        assert dict(zip(Category, parts, strict=True))[Category.RESIDUAL] == pytest.approx(0.0, abs=1e-12 * scale)
+        assert dict(zip(CATEGORIES, parts, strict=True))[Category.RESIDUAL] == pytest.approx(0.0, abs=1e-12 * scale)
 
 
 def test_an_inverse_stop_costs_coins() -> None:
