@@ -17,6 +17,7 @@ from basis_pipeline.config.fields import Model, NotNegative, Positive
 from basis_pipeline.config.loading import read_model
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.secret import Secret
+from basis_pipeline.live_journal.halts import EmergencyPolicy
 
 PREFIX = "BASIS_LIVE_TRADING__"
 SWITCHES = {
@@ -39,6 +40,7 @@ _KEY_FIELDS = {
     "okx": {"key": "OKX_API_KEY", "secret": "OKX_SECRET", "passphrase": "OKX_PASSPHRASE"},
 }
 """By venue: what its client needs, and the end of the variable that has it."""
+_BREAKER = "CIRCUIT_BREAKER_ENABLED"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -75,6 +77,9 @@ class LiveFile(Model):
     interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 60.0
     maximum_price_age_seconds: Positive = 120.0
     drift: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-3
+    unexplained_alert: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-4
+    minimum_free_mb: NotNegative = 100.0
+    emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     tolerance: ToleranceFile = ToleranceFile()
     transfers: TransfersFile = TransfersFile()
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
@@ -105,6 +110,12 @@ def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitche
     """ConfigError for an unknown switch, a value that cannot be read, or an endpoint that is not allowed."""
     given = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
     endpoints = {n.removeprefix("ENDPOINT_").lower(): given.pop(n) for n in list(given) if n.startswith("ENDPOINT_")}
+    if _BREAKER in given:
+        raise ConfigError(
+            f"environment variable {PREFIX}{_BREAKER} is not taken: the circuit breakers (limits of risk, emergency "
+            "stop, comparison with the venues) cannot be switched off.",
+            remedy=f"unset it; {PREFIX}EMERGENCY_STOP_LOSS_PCT says at which loss trading stops.",
+        )
     if strangers := sorted(given.keys() - SWITCHES.keys()):
         known = ", ".join(PREFIX + name for name in SWITCHES)
         raise ConfigError(f"environment variable {PREFIX}{strangers[0]} is not known.", remedy=f"known are {known}.")

@@ -39,12 +39,12 @@ from basis_pipeline.runs.live_exchanges import (
     with_receivables,
 )
 from basis_pipeline.runs.live_log import LiveLog
+from basis_pipeline.runs.live_operator import session_lock
 from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
 from basis_pipeline.runs.live_publishing import publishing_process
 from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.venues.live.clients import live_exchange
 from basis_pipeline.venues.live.transit import Transit
 
@@ -126,10 +126,8 @@ class LivePlan:
             SystemFailure, StateError: as LiveSession.run.
             StorageError: another session of this mode is running.
         """
-        name = f"live-{self.wired.name}-{self.environment}"
         with ExitStack() as stack:
-            lock = self.workspace.root.path / "locks" / f"{name}.lock"
-            stack.enter_context(exclusive_lock(lock, purpose=f"a live session of {self.wired.name}"))
+            stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
             journal = LiveJournal.open(
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
@@ -157,6 +155,9 @@ class LivePlan:
             interval=interval or self.live.interval_seconds,
             drift=self.live.drift,
             stop_loss=self.switches.emergency_stop_loss,
+            emergency=self.live.emergency,
+            minimum_room=self.live.minimum_free_mb * 1e6,
+            unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
             transit=transit,
