@@ -127,7 +127,7 @@ class LiveSession:
         engine.health.report(TRANSIT, state, timestamp, "; ".join(overdue))
         if overdue and timestamp - self._overdue_at >= HOUR:
             self._overdue_at = timestamp
-            remedy = "look the transaction up; ask the venue that should have credited it."
+            remedy = "look the transaction up; ask the venue that should have credited it; then --transfer-ended."
             for line in overdue:
                 self._parts.alert(TRANSIT, Alert("transfer overdue", line, remedy))
 
