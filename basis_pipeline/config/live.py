@@ -80,7 +80,8 @@ def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitche
     """ConfigError for an unknown switch, a value that cannot be read, or an endpoint that is not allowed."""
     given = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
     endpoints = {n.removeprefix("ENDPOINT_").lower(): given.pop(n) for n in list(given) if n.startswith("ENDPOINT_")}
-    if strangers := sorted(given.keys() - SWITCHES.keys()):
+    strange_ends = {f"ENDPOINT_{venue.upper()}" for venue in endpoints.keys() - _KEY_FIELDS.keys()}
+    if strangers := sorted((given.keys() - SWITCHES.keys()) | strange_ends):
         known = ", ".join(PREFIX + name for name in SWITCHES)
         raise ConfigError(f"environment variable {PREFIX}{strangers[0]} is not known.", remedy=f"known are {known}.")
     for venue, url in endpoints.items():
