@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
@@ -10,8 +11,10 @@ from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.domain.errors import ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
+from basis_pipeline.live_journal.halts import EmergencyPolicy
+from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
-from basis_pipeline.runs.live import WallClock, plan_live
+from basis_pipeline.runs.live import LivePlan, WallClock, plan_live
 from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_record import journal_path
 from basis_pipeline.runs.live_results import LiveResults, publish_results
@@ -29,7 +32,18 @@ SYSTEM_FAILURE = 3
 @click.option(
     "--interval", type=click.FloatRange(0.1, 3_600.0), help="Seconds between ticks; default configs/live.yaml."
 )
-@click.option("--acknowledge", is_flag=True, help="A large difference was looked at: take the venues' word for it.")
+@click.option(
+    "--acknowledge", is_flag=True, help="A large difference was looked at: take the venues' word, now or at the start."
+)
+@click.option(
+    "--emergency-stop",
+    "emergency",
+    type=click.Choice(["configured", *EmergencyPolicy]),
+    is_flag=False,
+    flag_value="configured",
+    help="Stop trading before the next order, also that of a running session, and exit.",
+)
+@click.option("--lift-emergency-stop", "lift", is_flag=True, help="Let the mode trade again, and exit.")
 @click.option(
     "--seed-from-backtest", "seed", metavar="EXPERIMENT", help="A new record goes on from its last checkpoint."
 )
@@ -44,6 +58,8 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     until: str | None,
     interval: float | None,
     acknowledge: bool,
+    emergency: str | None,
+    lift: bool,
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
@@ -55,27 +71,51 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     Starts only where BASIS_LIVE_TRADING__ENABLED=true, sends orders only where READ_ONLY=false (docs/guides/live.md).
     Exit code 0: stopped as asked. 1: refused, an operator has to look. 2: configuration. 3: failed, start it again.
     """
+    environment = read_environment().environment
+    journal = journal_path(workspace, mode, environment)
     if status:
-        environment = read_environment().environment
-        screens.result(status_json(journal_path(workspace, mode, environment)).decode())
+        screens.result(status_json(journal).decode())
+        return
+    if emergency or lift or (acknowledge and live_operator.is_running(workspace, mode, environment)):
+        _tell(journal, emergency, lift=lift)
         return
     if publish:
-        _say_published(publish_results(workspace, mode, read_environment().environment))
+        _say_published(publish_results(workspace, mode, environment))
         return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
     if end is not None and end <= WallClock.wall():
         raise ConfigError(f"--until {until} has passed.", remedy="name a moment to come, or leave it out.")
     screens.say(f"{mode} in {plan.terms}" + (f", until {iso(end)}" if end else ""))
+    if plan.transfers.notice:
+        screens.say(plan.transfers.notice)
+    _run(plan, acknowledge=acknowledge, interval=interval, until=end, status_port=status_port)
+
+
+def _run(
+    plan: LivePlan, *, acknowledge: bool, interval: float | None, until: int | None, status_port: int | None
+) -> None:
+    """Until stopped, with a status page beside it if one is wanted."""
     with stopping_between_orders() as stop, ExitStack() as served:
         if status_port:
             port = free_port(status_port, status_port)
             screens.say(f"status {served.enter_context(status_server(plan.journal_path, port))}")
         try:
-            plan.run(acknowledged=acknowledge, interval=interval, until=end, begun=stop.begun)
+            plan.run(acknowledged=acknowledge, interval=interval, until=until, begun=stop.begun)
         except SystemFailure as failure:
             screens.complain(str(failure))
             raise SystemExit(SYSTEM_FAILURE) from failure
+
+
+def _tell(journal: Path, emergency: str | None, *, lift: bool) -> None:
+    """Say something to a session that runs, or will."""
+    if emergency:
+        live_operator.emergency_stop(journal, None if emergency == "configured" else EmergencyPolicy(emergency))
+        screens.say("emergency stop: no order is begun from now on; --lift-emergency-stop ends it.")
+    elif lift:
+        screens.say(f"lifted: {live_operator.lift_emergency_stop(journal)}")
+    else:
+        screens.say(f"acknowledged: {live_operator.acknowledge(journal)}")
 
 
 def _say_published(results: LiveResults) -> None:

@@ -5,6 +5,7 @@ All amounts inside the loop are USDT unless a name says otherwise; `PnL` also sp
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 
 import msgspec
@@ -21,7 +22,10 @@ class Trigger(StrEnum):
 
 
 class Category(StrEnum):
-    """Sources of profit and loss (domain F). Their order is the order of every attribution tuple."""
+    """Sources of profit and loss (domain F). Their order is the order of every attribution tuple.
+
+    `unexplained` is what was adjusted to real venues; a backtest cannot have any (decisions, Residual).
+    """
 
     SUPPLY_YIELD = "supply_yield"
     BORROW_COSTS = "borrow_costs"
@@ -35,9 +39,17 @@ class Category(StrEnum):
     FX = "fx_pnl"
     LIQUIDATION = "liquidation_pnl"
     RESIDUAL = "residual"
+    UNEXPLAINED = "unexplained"
 
 
-CATEGORIES: tuple[Category, ...] = tuple(Category)
+LIVE_CATEGORIES: tuple[Category, ...] = tuple(Category)
+CATEGORIES: tuple[Category, ...] = LIVE_CATEGORIES[:-1]
+"""Those of a backtest; records of live sessions have one more at the end."""
+
+
+def categories_among(names: Iterable[str]) -> tuple[Category, ...]:
+    """Those of a record in which `names` occur."""
+    return LIVE_CATEGORIES if Category.UNEXPLAINED in names else CATEGORIES
 
 
 class Positions(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +139,8 @@ class PnL(msgspec.Struct, frozen=True, gc=False):
         step, step_usd: profit since the previous timestep closed, external flows excluded.
         cumulative, cumulative_usd: since the opening, external flows excluded.
         flow, flow_usd: external flows of this timestep, positive = into the book.
-        attribution, attribution_usd: `step` by `CATEGORIES`; they sum to it including the residual.
+        attribution, attribution_usd: `step` by `CATEGORIES`, live by `LIVE_CATEGORIES`; they sum to it including the
+            residual.
     """
 
     equity: float

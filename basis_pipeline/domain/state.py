@@ -38,7 +38,7 @@ class PositionState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PnLState(msgspec.Struct, frozen=True):
-    """Sums since the opening. `attribution` and `attribution_usd` are in the order of CATEGORIES.
+    """Sums since the opening. `attribution` and `attribution_usd` are in the order of CATEGORIES (LIVE_CATEGORIES).
 
     `peak` and `peak_usd` are the largest equity so far: noise in a book that was emptied is noise of that size.
     """

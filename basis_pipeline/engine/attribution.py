@@ -22,25 +22,30 @@ from basis_pipeline.domain.accounting import INVERSE, LINEAR, inverse_pnl
 from basis_pipeline.domain.deltas import BRACKET_CLOSES, EXTERNAL_FLOWS, DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.position_keys import PositionType
-from basis_pipeline.domain.records import CATEGORIES, Positions
-from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.records import CATEGORIES, LIVE_CATEGORIES, Positions
+from basis_pipeline.domain.settings import EngineSettings, ExecutionMode
 
-WIDTH = len(CATEGORIES)
-SUPPLY, BORROW, STAKING, REWARDS, FUNDING, DELTA, BASIS, DUST, COSTS, FX, LIQUIDATION, RESIDUAL = range(WIDTH)
+_INDICES = range(len(LIVE_CATEGORIES))
+SUPPLY, BORROW, STAKING, REWARDS, FUNDING, DELTA, BASIS, DUST, COSTS, FX, LIQUIDATION, RESIDUAL, UNEXPLAINED = _INDICES
 
 _BY_SOURCE = {
     DeltaSource.FUNDING: FUNDING,
     DeltaSource.REWARD: REWARDS,
     DeltaSource.FEE: COSTS,
     DeltaSource.GAS: COSTS,
-    DeltaSource.ADJUSTMENT: RESIDUAL,
+    DeltaSource.ADJUSTMENT: UNEXPLAINED,
 }
 
 
 class Attribution:
-    """Wired once per engine: which slots have an index, a ratio, a price, a perp."""
+    """Wired once per engine: which slots have an index, a ratio, a price, a perp.
+
+    Attributes:
+        width: number of categories: nothing is adjusted in a backtest.
+    """
 
     def __init__(self, settings: EngineSettings) -> None:
+        self.width = len(LIVE_CATEGORIES if settings.execution_mode is ExecutionMode.LIVE else CATEGORIES)
         universe = settings.universe
         perps = universe.slots_of(PositionType.PERP)
         self._contracts = {slot: INVERSE if universe.instruments[slot].inverse else LINEAR for slot in perps}
@@ -60,7 +65,7 @@ class Attribution:
         self, positions: Positions, before: MarketSnapshot, after: MarketSnapshot, start: float, end: float
     ) -> list[float]:
         """Attribution of holding `positions` from `before` to `after`; `start`, `end`: numeraire per USDT."""
-        out = [0.0] * WIDTH
+        out = [0.0] * self.width
         quantities = positions.quantities
         price0, price1 = before.price, after.price
         for slot, category in self._priced:

@@ -19,18 +19,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from msgspec.structs import replace
 
-from basis_pipeline.domain.errors import ConfigError, StateError
-from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
-from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot, Positions
+from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.state import CarryState, EngineState, PnLState, PositionState, RiskState, StrategyState
 from basis_pipeline.domain.timeline import to_micros
+from basis_pipeline.engine.beginning import check_state, event_logger, held_by, validated
 from basis_pipeline.engine.error_policy import ErrorPolicy, FailFast, Replan, RetryWithBackoff
-from basis_pipeline.engine.event_logger import EventLogger
 from basis_pipeline.engine.execution_manager import ExecutionManager
 from basis_pipeline.engine.exposure_monitor import ExposureMonitor
 from basis_pipeline.engine.health import HealthManager, HealthReport
@@ -61,7 +58,7 @@ _POLICIES: dict[ErrorPolicyName, type[ErrorPolicy]] = {
     ErrorPolicyName.REPLAN: Replan,
     ErrorPolicyName.RETRY: RetryWithBackoff,
 }
-_NO_PNL = PnLState((0.0,) * len(CATEGORIES), (0.0,) * len(CATEGORIES), 0.0, 0.0, 0.0, 0.0)
+_NO_PNL = PnLState((), (), 0.0, 0.0, 0.0, 0.0)
 
 
 class EngineConfig(msgspec.Struct, frozen=True):
@@ -120,23 +117,24 @@ class EventDrivenStrategyEngine:
         state: EngineState | None = None,
         clock: Clock | None = None,
     ) -> None:
-        settings = _validated(config.settings, execution_mode, initial_capital, share_class)
+        settings = validated(config.settings, execution_mode, initial_capital, share_class)
         if state is not None:
-            _check_state(settings, state)
+            check_state(settings, state)
         self.settings = settings
         self.data_provider = data_provider
         self.clock = clock or StandstillClock()
         self.current_timestamp: int | None = state.timestamp if state else None
         self.is_running = False
+        self._observed = (0.0, 0.0)
         self._wire(config, settings, state)
         self.health.ready(self.current_timestamp or 0)
 
     def _wire(self, config: EngineConfig, settings: EngineSettings, state: EngineState | None) -> None:
         universe = settings.universe
-        positions = _positions(settings, state)
+        positions = held_by(settings, state)
         market = state.market if state else None
         self.position_monitor = PositionMonitor(universe, positions, state.operation_id if state else 0)
-        self.event_logger = _event_logger(universe, state)
+        self.event_logger = event_logger(universe, state)
         self.exposure_monitor = ExposureMonitor(settings)
         self.risk_monitor = RiskMonitor(settings, state.risk if state else RiskState())
         self.pnl_monitor = PnLMonitor(settings, state.pnl if state else _NO_PNL, positions, market)
@@ -178,17 +176,33 @@ class EventDrivenStrategyEngine:
 
     def process_timestep(self, timestamp: int) -> ChainSnapshot:
         """Advance the book to `timestamp` and return the chain it closes with."""
-        now = self.clock.now
-        started = now()
-        market = self.data_provider.at(timestamp)
-        snapshot = self.position_update_handler.refresh(timestamp, market)
-        refreshed = now()
-        decision = self.strategy_manager.generate_orders(timestamp, snapshot)
-        decided = now()
-        moments: tuple[float, ...] = (started, refreshed, decided)
-        if decision is not None and self.health.may_execute:
-            results = self.execution_manager.process_orders(timestamp, decision.orders, market, decision.reason)
-            snapshot = self.position_update_handler.snapshot or snapshot
+        self.observe(timestamp)
+        return self.act()
+
+    def observe(self, timestamp: int) -> ChainSnapshot:
+        """The first half of a timestep: the market, what the world did to the book, what that means."""
+        started = self.clock.now()
+        snapshot = self.position_update_handler.refresh(timestamp, self.data_provider.at(timestamp))
+        self._observed = (started, self.clock.now())
+        return snapshot
+
+    def act(self) -> ChainSnapshot:
+        """The second half: decide, execute, close the timestep. Without health it closes as it is (R88)."""
+        now, handler = self.clock.now, self.position_update_handler
+        snapshot = handler.latest
+        timestamp, (started, refreshed) = snapshot.timestamp, self._observed
+        looked_at = now() - refreshed  # between the halves: time of neither
+        decision = None
+        if self.health.may_execute:
+            decision = self.strategy_manager.generate_orders(timestamp, snapshot)
+        else:
+            self.strategy_manager.observe(snapshot)
+        moments: tuple[float, ...] = (started + looked_at, refreshed + looked_at, now())
+        if decision is not None:
+            results = self.execution_manager.process_orders(
+                timestamp, decision.orders, snapshot.market, decision.reason
+            )
+            snapshot = handler.latest
             if all(result.success for result in results):
                 self.strategy_manager.executed(decision, snapshot)
             moments += (now(),)
@@ -253,48 +267,3 @@ class EventDrivenStrategyEngine:
             rewards=self.settlements.rewards,
             carry=self.strategy_manager.carry,
         )
-
-
-def _validated(
-    settings: EngineSettings, execution_mode: str, initial_capital: float, share_class: str
-) -> EngineSettings:
-    if not initial_capital > 0.0:
-        raise ConfigError(f"initial_capital {initial_capital!r} of {settings.mode} is not > 0.")
-    if share_class != settings.share_class:
-        raise ConfigError(
-            f"{settings.mode} is written for share class {settings.share_class}, not {share_class!r}.",
-            remedy="use a mode of that share class.",
-        )
-    if execution_mode not in set(ExecutionMode):
-        raise ConfigError(f"execution_mode {execution_mode!r} is neither backtest nor live.")
-    return replace(settings, execution_mode=ExecutionMode(execution_mode), initial_capital=float(initial_capital))
-
-
-def _check_state(settings: EngineSettings, state: EngineState) -> None:
-    if state.mode != settings.mode:
-        raise StateError(f"the checkpoint is of mode {state.mode}, not {settings.mode}.", code="STATE-003")
-    if state.config_digest == settings.config_digest:
-        return
-    fields = sorted(
-        key
-        for key in state.behaviour.keys() | settings.behaviour.keys()
-        if state.behaviour.get(key) != settings.behaviour.get(key)
-    )
-    raise StateError(
-        f"the checkpoint of {state.mode} was made with another configuration; these keys differ: {', '.join(fields)}.",
-        code="STATE-003",
-        remedy="restore the configuration, or re-run from the opening month with --reopen.",
-    )
-
-
-def _event_logger(universe: Universe, state: EngineState | None) -> EventLogger:
-    return EventLogger(universe, state.event_sequence, state.risk_findings) if state else EventLogger(universe, 0, ())
-
-
-def _positions(settings: EngineSettings, state: EngineState | None) -> Positions:
-    if state is None:
-        zeros = (0.0,) * len(settings.universe)
-        return Positions(zeros, zeros)
-    held = [state.positions.get(key, PositionState(0.0, 0.0)) for key in settings.universe.keys]
-    brackets = tuple((slot, p.bracket) for slot, p in enumerate(held) if p.bracket is not None)
-    return Positions(tuple(p.quantity for p in held), tuple(p.entry_price for p in held), brackets)

@@ -22,7 +22,17 @@ from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, Trigger
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.state import ReportedFinding
+from basis_pipeline.engine.health import HealthState
 from basis_pipeline.engine.sequence import Counter
+
+_SEVERITY_OF_HEALTH = {
+    HealthState.HEALTHY: Severity.INFO,
+    HealthState.NOT_READY: Severity.WARNING,
+    HealthState.DEGRADED: Severity.WARNING,
+    HealthState.UNKNOWN: Severity.ERROR,
+    HealthState.UNHEALTHY: Severity.ERROR,
+    HealthState.CRITICAL: Severity.CRITICAL,
+}
 
 
 class EventLogger:
@@ -93,10 +103,10 @@ class EventLogger:
             )
         )
 
-    def health(self, timestamp: int, component: str, state: str, detail: str) -> None:
-        self.log.events.append(
-            HealthEvent(self._sequence.next(), timestamp, Severity.CRITICAL, f"{component}: {detail}", component, state)
-        )
+    def health(self, timestamp: int, component: str, state: HealthState, detail: str) -> None:
+        severity = _SEVERITY_OF_HEALTH[state]
+        message = f"{component}: {detail or state}"
+        self.log.events.append(HealthEvent(self._sequence.next(), timestamp, severity, message, component, state))
 
     def order(self, sequence: int, timestamp: int, reason: str, result: OrderResult) -> None:
         self.log.orders.append(SequencedResult(sequence, timestamp, reason, result))

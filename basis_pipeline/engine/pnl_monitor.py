@@ -10,9 +10,7 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.records import Exposure, PnL, Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import PnLState
-from basis_pipeline.engine.attribution import RESIDUAL, WIDTH, Attribution
-
-_ZEROS = (0.0,) * WIDTH
+from basis_pipeline.engine.attribution import RESIDUAL, Attribution
 
 
 class _Ledger(NamedTuple):
@@ -38,10 +36,11 @@ class PnLMonitor:
         self, settings: EngineSettings, state: PnLState, positions: Positions, market: MarketSnapshot | None
     ) -> None:
         self._attribution = Attribution(settings)
+        width = self._attribution.width
         self._positions = positions
         self._market = market
-        self._share = _open_ledger(state.equity, state.cumulative, state.attribution, state.peak)
-        usd = _open_ledger(state.equity_usd, state.cumulative_usd, state.attribution_usd, state.peak_usd)
+        self._share = _open_ledger(state.equity, state.cumulative, fitted(state.attribution, width), state.peak)
+        usd = _open_ledger(state.equity_usd, state.cumulative_usd, fitted(state.attribution_usd, width), state.peak_usd)
         self._usd = self._share if usd == self._share else usd
         self._candidate = (positions, market, self._share, self._usd)
 
@@ -103,7 +102,7 @@ class PnLMonitor:
         if before is not None and new_step:
             parts = self._attribution.revalue(self._positions, before, market, numeraire(before), now)
         else:
-            parts = [0.0] * WIDTH
+            parts = [0.0] * self._attribution.width
         flow = self._attribution.explain(deltas, market, now, parts) if deltas else 0.0
         equity = exposure.equity * now
         change = equity - ledger.equity - flow
@@ -127,4 +126,13 @@ def _per_usd(market: MarketSnapshot) -> float:
 
 
 def _open_ledger(equity: float, cumulative: float, attribution: tuple[float, ...], peak: float) -> _Ledger:
-    return _Ledger(equity, cumulative, attribution, 0.0, 0.0, _ZEROS, peak)
+    return _Ledger(equity, cumulative, attribution, 0.0, 0.0, (0.0,) * len(attribution), peak)
+
+
+def fitted(attribution: tuple[float, ...], width: int) -> tuple[float, ...]:
+    """Sums of a record that goes on live, or of a live one that is replayed, where nothing is adjusted."""
+    if len(attribution) <= width:
+        return attribution + (0.0,) * (width - len(attribution))
+    kept = list(attribution[:width])
+    kept[RESIDUAL] += sum(attribution[width:])
+    return tuple(kept)

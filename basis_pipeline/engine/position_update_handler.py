@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from basis_pipeline.domain.deltas import PositionDelta
-from basis_pipeline.domain.errors import VenueError
+from basis_pipeline.domain.errors import StateError, VenueError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
 from basis_pipeline.domain.protocols import Clock
@@ -61,6 +61,13 @@ class PositionUpdateHandler:
     @property
     def last_sequence(self) -> int:
         return self._sequence.last
+
+    @property
+    def latest(self) -> ChainSnapshot:
+        """The last committed chain; StateError before the first refresh."""
+        if self.snapshot is None:
+            raise StateError("nothing was refreshed yet.")
+        return self.snapshot
 
     def refresh(self, timestamp: int, market: MarketSnapshot) -> ChainSnapshot:
         """Trigger `position_refresh`: settlements into positions, then the chain. No comparison, no retry (R21).

@@ -66,12 +66,16 @@ class StrategyManager:
         """The window of the carry gate; empty for modes without one."""
         return self._carry_gate.state if self._carry_gate else CarryState()
 
-    def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
-        """The decision for this moment, or None while everything is inside its bands."""
+    def observe(self, snapshot: ChainSnapshot) -> None:
+        """Take in what a moment brings, whether or not anything may be decided at it."""
         if snapshot.pnl.flow:
             self._take_in_flow(snapshot)
         if self._carry_gate is not None:
             self._carry_gate.observe(snapshot)
+
+    def generate_orders(self, timestamp: int, snapshot: ChainSnapshot) -> Decision | None:
+        """The decision for this moment, or None while everything is inside its bands."""
+        self.observe(snapshot)
         intent = self._intent(snapshot)
         if intent is None or not self._may_act(intent, timestamp, snapshot):
             intent = self._sell_dust(snapshot)

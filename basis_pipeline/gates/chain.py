@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from basis_pipeline.domain.orders import OrderState
-from basis_pipeline.domain.records import CATEGORIES, Trigger
+from basis_pipeline.domain.records import Trigger
 from basis_pipeline.domain.timeline import iso, month_end, month_start
 from basis_pipeline.gates.columns import Bools, Ints, equal_to, integers
 from basis_pipeline.gates.evidence import MonthEvidence
@@ -80,7 +80,7 @@ def _timestep_problems(evidence: MonthEvidence, commits: _Commits) -> list[str]:
 
 
 def _coverage_problems(evidence: MonthEvidence) -> list[str]:
-    expected = {"positions": len(evidence.universe), "pnl_attribution": len(CATEGORIES)}
+    expected = {"positions": len(evidence.universe), "pnl_attribution": len(evidence.categories)}
     return [
         f"table {table} has {count} rows at {iso(stamp)} instead of {rows}"
         for table, rows in expected.items()

@@ -14,7 +14,7 @@ import pyarrow as pa
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import DataUsage, SignalEvidence
 from basis_pipeline.domain.position_keys import Universe
-from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.domain.records import CATEGORIES, Category, categories_among
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.gates.columns import Bools, Floats, Ints, integers, numbers, panel
 from basis_pipeline.gates.live_evidence import LiveEvidence
@@ -208,6 +208,11 @@ class MonthEvidence:
         return np.vstack([self.opening_quantities, self.quantities[:-1]])
 
     @cached_property
+    def categories(self) -> tuple[Category, ...]:
+        """The rows of a timestep in the attribution."""
+        return categories_among(self.tables["pnl_attribution"]["category"].unique().to_pylist())
+
+    @cached_property
     def ledgers(self) -> tuple[Ledger, Ledger]:
         """The month in the share class and in USD."""
         previous = self.previous.pnl if self.previous else None
@@ -247,7 +252,9 @@ class MonthEvidence:
             flow=numbers(steps, f"flow{suffix}"),
             step=numbers(steps, f"step_pnl{suffix}"),
             cumulative=numbers(steps, f"cumulative_pnl{suffix}"),
-            attribution=panel(self.tables["pnl_attribution"], f"pnl{suffix}", "category", CATEGORIES, self.timestamps),
+            attribution=panel(
+                self.tables["pnl_attribution"], f"pnl{suffix}", "category", self.categories, self.timestamps
+            ),
             cumulative_before=cumulative_before,
             residual_before=residual_before,
             peak_before=peak_before,

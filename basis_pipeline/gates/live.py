@@ -13,14 +13,14 @@ import numpy as np
 
 from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.orders import OrderState
-from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.domain.records import Category
 from basis_pipeline.domain.timeline import DAY, iso
 from basis_pipeline.gates.columns import Floats, equal_to, integers, largest, numbers, relative
 from basis_pipeline.gates.evidence import RESIDUAL, Ledger, MonthEvidence
 from basis_pipeline.gates.findings import Finding, from_problems
 from basis_pipeline.gates.live_evidence import LiveEvidence
 
-_NOT_EXPLAINED = tuple(index for index, name in enumerate(CATEGORIES) if name in (Category.RESIDUAL, "unexplained"))
+_NOT_EXPLAINED = (Category.RESIDUAL, Category.UNEXPLAINED)
 
 
 def orders_agree(evidence: MonthEvidence) -> Finding:
@@ -70,7 +70,8 @@ def unexplained_by_day(evidence: MonthEvidence) -> Finding:
     ledger = evidence.ledgers[0]
     days, rows = np.unique(evidence.timestamps // DAY * DAY, return_inverse=True)
     amounts, scale = np.zeros(len(days)), np.zeros(len(days))
-    np.add.at(amounts, rows, ledger.attribution[:, _NOT_EXPLAINED].sum(axis=1))
+    columns = [index for index, name in enumerate(evidence.categories) if name in _NOT_EXPLAINED]
+    np.add.at(amounts, rows, ledger.attribution[:, columns].sum(axis=1))
     np.maximum.at(scale, rows, np.maximum(ledger.equity, ledger.equity_before))
     worst = largest(relative(amounts, scale), days)
     return Finding(

@@ -44,7 +44,7 @@ class Kind(StrEnum):
     TICK = "tick"
     STATE = "state"
     ACTION = "action"
-    ACKNOWLEDGED = "acknowledged"
+    HALT = "halt"
 
 
 class Entry(NamedTuple):
@@ -156,6 +156,11 @@ class JournalDatabase:
 
     def last(self, kind: Kind) -> Entry | None:
         return self._one("kind = ? order by number desc", kind.value)
+
+    def last_below(self, kind: Kind, number: int) -> Entry | None:
+        """The last entry of `kind` whose key is a number below `number`."""
+        below = "kind = ? and cast(key as integer) < cast(? as integer) order by number desc"
+        return self._one(below, kind.value, str(number))
 
     def last_about(self, kind: Kind, key: str) -> Entry | None:
         """The last entry of `kind` about `key`."""

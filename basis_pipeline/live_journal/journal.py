@@ -15,9 +15,10 @@ from typing import Protocol, Self
 import msgspec
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
+from basis_pipeline.domain.intents import BookedIncome, Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
+from basis_pipeline.live_journal.halts import Halt, HaltEntry
 
 
 class WallClock(Protocol):
@@ -27,12 +28,20 @@ class WallClock(Protocol):
 
 
 class Action(msgspec.Struct, frozen=True):
-    """Something a component or an operator did, with the delay between decision and effect in seconds (R61, R62)."""
+    """Something a component or an operator did (R62).
+
+    Attributes:
+        seconds: how long it took.
+        level: `info`, `warning`, `error` or `critical`.
+        phases: seconds by part, where it has parts.
+    """
 
     component: str
     what: str
     detail: str = ""
     seconds: float | None = None
+    level: str = "info"
+    phases: dict[str, float] = {}
 
 
 class LiveJournal:
@@ -137,6 +146,11 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def state_before(self, timestamp: int) -> EngineState | None:
+        """The last state of a tick before `timestamp`, microseconds UTC."""
+        entry = self._database.last_below(Kind.STATE, timestamp)
+        return _state(entry, self._database.path) if entry else None
+
     def ticks(self) -> list[Mark]:
         """The records of completed ticks; the key of each is its timestamp."""
         return list(self._database.marks(Kind.TICK))
@@ -161,13 +175,28 @@ class LiveJournal:
         A line counts as booked once a state was saved after it: a tick that dies in between is done again, and books
         it then. A state may therefore be saved only of a tick whose refresh was committed.
         """
-        key = f"{venue}:{reference}"
-        known = self._database.find(Kind.INCOME, key)
+        known = self.booked_income(venue, reference)
         if known is None:
-            self._append(Kind.INCOME, key, payload)
+            self._append(Kind.INCOME, f"{venue}:{reference}", payload)
             return True
+        return not known.saved
+
+    def booked_income(self, venue: str, reference: str) -> BookedIncome | None:
+        """What `income` was told about this line; None if nothing yet."""
+        known = self._database.find(Kind.INCOME, f"{venue}:{reference}")
+        if known is None:
+            return None
         saved = self._database.last(Kind.STATE)
-        return saved is None or saved.number < known.number
+        return BookedIncome(known.payload, saved is not None and saved.number > known.number)
+
+    def halt(self, halt: Halt, entry: HaltEntry) -> None:
+        """Close trading, or open it again; also from another process than the session's."""
+        self._append(Kind.HALT, halt, msgspec.json.encode(entry))
+
+    def halted(self, halt: Halt) -> HaltEntry | None:
+        """The last word about `halt`: whether it is active is in it; None if there never was any."""
+        entry = self._database.last_about(Kind.HALT, halt)
+        return msgspec.json.decode(entry.payload, type=HaltEntry) if entry else None
 
     def action(self, action: Action) -> None:
         self._append(Kind.ACTION, action.component, msgspec.json.encode(action))

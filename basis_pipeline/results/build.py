@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from basis_pipeline.domain.brackets import Bracket
 from basis_pipeline.domain.position_keys import PositionType, Universe
-from basis_pipeline.domain.records import CATEGORIES, ChainSnapshot, Positions
+from basis_pipeline.domain.records import LIVE_CATEGORIES, ChainSnapshot, Positions
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.results import tables
 from basis_pipeline.results.build_journal import deltas_table, events_table, orders_table
@@ -128,10 +128,10 @@ def _exposures(commits: Sequence[ChainSnapshot], universe: Universe) -> pa.Table
 
 
 def _attribution(closings: Sequence[ChainSnapshot]) -> pa.Table:
-    height, width = len(closings), len(CATEGORIES)
+    height, width = len(closings), len(closings[0].pnl.attribution)
     columns = {
         "timestamp": stamps(closings, width),
-        "category": cycle(CATEGORIES, height),
+        "category": cycle(LIVE_CATEGORIES[:width], height),
         "pnl": matrix((commit.pnl.attribution for commit in closings), height, width).ravel(),
         "pnl_usd": matrix((commit.pnl.attribution_usd for commit in closings), height, width).ravel(),
     }

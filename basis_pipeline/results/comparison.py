@@ -8,7 +8,7 @@ import msgspec
 
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.evidence import Source
-from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.domain.records import Category
 from basis_pipeline.results.record_paths import STANDING
 from basis_pipeline.results.report_headline import NOTHING, category_sum
 from basis_pipeline.results.report_record import Record, load_record
@@ -125,7 +125,7 @@ def attribution_rows(comparison: Comparison) -> dict[str, tuple[float, ...]]:
 
     The sum over categories is the total return of a record.
     """
-    rows = {str(category): tuple(_share(record, category) for record in comparison.records) for category in CATEGORIES}
+    rows = {str(category): tuple(_share(record, category) for record in comparison.records) for category in Category}
     return {category: values for category, values in rows.items() if any(abs(value) > NOTHING for value in values)}
 
 

@@ -61,6 +61,7 @@ CATEGORIES = {
     Category.FX: Colour("#5d7290", "#93a9c9"),
     Category.LIQUIDATION: Colour("#7d1128", "#d64a6c"),
     Category.RESIDUAL: Colour("#7d7d7d", "#a5a5a5"),
+    Category.UNEXPLAINED: Colour("#a3257c", "#f08fc5"),
 }
 VENUES = {
     "binance": Colour("#ab7a0c", "#ecbb4c"),

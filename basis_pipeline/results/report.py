@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from basis_pipeline.domain.evidence import GateStatus, Source
-from basis_pipeline.domain.records import CATEGORIES
+from basis_pipeline.domain.records import Category
 from basis_pipeline.results import report_evidence as evidence
 from basis_pipeline.results import report_headline as headline
 from basis_pipeline.results.palette import stylesheet
@@ -139,7 +139,7 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
 
 def _bars(record: Record) -> Html:
     sums = {
-        str(category): [headline.category_sum(found, category) for found in record.by_month] for category in CATEGORIES
+        str(category): [headline.category_sum(found, category) for found in record.by_month] for category in Category
     }
     shown = {name: values for name, values in sums.items() if np.abs(values).max() > 1e-6}
     keys = joined(

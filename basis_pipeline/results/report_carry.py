@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.domain.records import Category
 from basis_pipeline.domain.timeline import DAY
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.metrics import DAYS_A_YEAR, stamps_of
-from basis_pipeline.results.report_chart import Panel, column_of, view_of
+from basis_pipeline.results.report_chart import Panel, categories_of, column_of, view_of
 from basis_pipeline.results.report_record import Record
 
 CARRY = (
@@ -32,8 +32,10 @@ def carry_panel(record: Record) -> Panel:
     """Rolling carry, funding alone, and profit; without views for a record that is shorter than the window."""
     steps = record.tables["timesteps"]
     stamps, equity = stamps_of(steps), column_of(steps, "equity_share_class")
-    by_category = column_of(record.tables["pnl_attribution"], "pnl").reshape(-1, len(CATEGORIES))
-    carry = by_category[:, [CATEGORIES.index(category) for category in CARRY]]
+    attribution = record.tables["pnl_attribution"]
+    categories = categories_of(attribution)
+    by_category = column_of(attribution, "pnl").reshape(-1, len(categories))
+    carry = by_category[:, [categories.index(category) for category in CARRY]]
     whole, funding = carry.sum(axis=1), carry[:, CARRY.index(Category.FUNDING)]
     shown = {"profit": (by_category.sum(axis=1), "--text"), "carry": (whole, "--s2")}
     if np.any(funding) and not np.array_equal(funding, whole):

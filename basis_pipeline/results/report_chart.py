@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from basis_pipeline.domain.records import Category, categories_among
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.metrics import stamps_of
@@ -147,6 +148,11 @@ def column_of(table: pa.Table, name: str) -> FloatArray:
     """A column as floats, null as NaN."""
     values: FloatArray = table[name].to_numpy(zero_copy_only=False).astype(np.float64)
     return values
+
+
+def categories_of(attribution: pa.Table) -> tuple[Category, ...]:
+    """The rows of a timestep in the attribution of a backtest, or of a live record."""
+    return categories_among(attribution["category"].unique().to_pylist())
 
 
 def pivot(table: pa.Table, key: str, value: str) -> tuple[IntArray, dict[str, FloatArray]]:

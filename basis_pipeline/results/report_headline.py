@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow.compute as pc
 
-from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.domain.records import Category
 from basis_pipeline.results.report_carry import CARRY
 from basis_pipeline.results.report_evidence import verdicts
 from basis_pipeline.results.report_record import Record
@@ -185,7 +185,7 @@ def attribution_table(record: Record) -> Html:
     profit, currency = record.metrics["profit"] or 0.0, record.currency
     ends = [abs(record.metrics[f"end_equity{suffix}"] or 0.0) for suffix in ("", "_usd")]
     rows = []
-    for category in CATEGORIES:
+    for category in Category:
         amount, usd = (category_sum(record.metrics, category, suffix=suffix) for suffix in ("", "_usd"))
         swatch = Html(f'<span class="swatch" style="background:var(--{category})"></span>')
         name = swatch + category_label(category)

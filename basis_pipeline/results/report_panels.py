@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from basis_pipeline.domain.position_keys import PositionKey
-from basis_pipeline.domain.records import CATEGORIES
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.funding import settled_funding
 from basis_pipeline.results.metrics import drawdowns, index_of_steps, stamps_of
 from basis_pipeline.results.palette import venue_variable
 from basis_pipeline.results.report_carry import carry_panel
-from basis_pipeline.results.report_chart import Panel, View, column_of, palette, pivot, running, view_of
+from basis_pipeline.results.report_chart import Panel, View, categories_of, column_of, palette, pivot, running, view_of
 from basis_pipeline.results.report_limits import limits_of
 from basis_pipeline.results.report_record import Record
 from basis_pipeline.results.report_risk import risk_panels
@@ -80,11 +79,12 @@ def _attribution(record: Record) -> Panel:
 
 def cumulative_attribution(table: pa.Table, column: str) -> tuple[IntArray, dict[str, FloatArray]]:
     """Stamps, and the running sum of each category that is not zero throughout (residual: not just rounding)."""
-    width = len(CATEGORIES)
+    categories = categories_of(table)
+    width = len(categories)
     stamps = stamps_of(table)[::width]
     matrix = column_of(table, column).reshape(-1, width)
     floor = 1e-9 * max(float(np.abs(matrix.sum(axis=0)).max(initial=0.0)), 1e-9)
-    totals = {str(name): np.cumsum(matrix[:, index]) for index, name in enumerate(CATEGORIES)}
+    totals = {str(name): np.cumsum(matrix[:, index]) for index, name in enumerate(categories)}
     return stamps, {name: values for name, values in totals.items() if np.abs(values).max(initial=0.0) > floor}
 
 

@@ -13,6 +13,7 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.live_journal.journal import Action, LiveJournal
 
 
@@ -35,6 +36,21 @@ class LiveVenue(Venue, Protocol):
         """What facts that were found later amount to."""
 
 
+class Alert(msgspec.Struct, frozen=True):
+    """What an operator has to know at once. `what` is a few words that stay the same, `message` says the rest."""
+
+    what: str
+    message: str
+    remedy: str = ""
+
+
+class TransitWatch(Protocol):
+    """What a session asks of funds between venues."""
+
+    def overdue(self, now: int) -> tuple[str, ...]:
+        """One line for each transfer that should have arrived by `now` (microseconds UTC)."""
+
+
 class ResultsPublisher(Protocol):
     """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
 
@@ -51,11 +67,17 @@ class SessionParts(msgspec.Struct, frozen=True):
     Attributes:
         settings: wired for live: its tolerance is what real venues round.
         venues: by name; those that hold nothing and trade nothing may be simulated.
-        drift: fraction of equity up to which a difference found at the start is adjusted without asking.
+        drift: fraction of equity up to which the differences of a day are adjusted without asking.
         interval: seconds between ticks.
-        stop_loss: drawdown at which trading ends for good, as a fraction.
+        stop_loss: drawdown at which trading ends, as a fraction.
+        emergency: what an emergency stop does where nobody says otherwise.
+        unexplained_alert: fraction of equity; more than this without explanation in a day is told.
         heartbeat: seconds without a completed tick after which the session fails.
+        minimum_room: bytes that have to be free on the journal's volume for orders to be sent.
+        room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
+        tell: takes alerts to people.
+        transit: of sessions that move funds between venues.
         results: publishes the record beside backtests while the session runs.
     """
 
@@ -68,8 +90,14 @@ class SessionParts(msgspec.Struct, frozen=True):
     interval: float = 60.0
     drift: float = 1e-3
     stop_loss: float = 1.0
+    emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
+    unexplained_alert: float = 1e-4
     heartbeat: float = 300.0
+    minimum_room: float = 100e6
+    room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
+    tell: Callable[[Alert], None] | None = None
+    transit: TransitWatch | None = None
     results: ResultsPublisher | None = None
 
     def report(self, events: Sequence[AnyEvent]) -> None:
@@ -84,9 +112,17 @@ class SessionParts(msgspec.Struct, frozen=True):
         for done in self.results.finished() if finished else self.results.due(self.clock.wall()):
             self.note(done.component, done.what, done.detail)
 
-    def note(self, component: str, what: str, detail: str = "", seconds: float | None = None) -> None:
+    def note(
+        self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"
+    ) -> None:
         """Write an action into the journal and tell the log."""
-        action = Action(component, what, detail, seconds)
+        action = Action(component, what, detail, seconds, level)
         self.journal.action(action)
         if self.log is not None:
             self.log(action)
+
+    def alert(self, component: str, alert: Alert) -> None:
+        """Write it down, and tell people."""
+        self.note(component, alert.what, alert.message, level="critical")
+        if self.tell is not None:
+            self.tell(alert)

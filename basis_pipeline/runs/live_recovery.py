@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.intents import OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order, OrderResult, OrderState
-from basis_pipeline.domain.position_keys import PositionType, Universe
+from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
+from basis_pipeline.engine.health import HealthState
+from basis_pipeline.runs.live_comparison import COMPONENT as COMPARISON
+from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_parts import SessionParts
 from basis_pipeline.runs.live_record import record_tick
 
-COMPARE_DELAYS = (1.0, 2.0, 4.0)
-"""Seconds between comparisons at a start: a venue may be late with a balance."""
 FOUND = "found at a start"
 """Reason of an order that an earlier session decided on and did not live to book."""
 
@@ -33,13 +33,12 @@ class LiveRecovery:
     """From the journal and the venues to an engine that may tick.
 
     Args:
+        comparison: goes on looking in every tick.
         seed: state of a backtest to go on from, where the journal has none yet.
-        acknowledged: an operator has looked at a large difference and takes the venues' word for it.
     """
 
-    def __init__(self, parts: SessionParts, *, seed: EngineState | None, acknowledged: bool) -> None:
-        self._parts = parts
-        self._seed, self._acknowledged = seed, acknowledged
+    def __init__(self, parts: SessionParts, comparison: BookComparison, *, seed: EngineState | None) -> None:
+        self._parts, self._comparison, self._seed = parts, comparison, seed
 
     def run(self) -> EventDrivenStrategyEngine:
         """The engine with the book of the venues, its state saved.
@@ -56,18 +55,58 @@ class LiveRecovery:
             self._resolve(left)
         try:
             engine = self._engine(state)
-            timestamp = self._parts.clock.wall()
+            timestamp = self._moment(state)
             market = self._parts.feed.at(timestamp)
         except (DataGapError, VenueSilence) as error:
             raise SystemFailure(f"a session cannot start: {error}") from error
+        engine.health.register(COMPARISON)
         with FailingSafely():
             engine.position_update_handler.refresh(timestamp, market)
             self._adopt(engine, timestamp, market, state)
-            self._compare(engine, timestamp, market)
+            self._comparison.look(engine, timestamp)
+        self._save(engine, timestamp)
+        while (again := self._comparison.again) is not None:
+            self._look_again(engine, again)
+        self._comparison.acknowledged = False
+        self._refuse(engine)
+        return engine
+
+    def _moment(self, state: EngineState | None) -> int:
+        timestamp = self._parts.clock.wall()
+        if state is not None and timestamp < state.timestamp:
+            raise DataGapError(
+                f"this machine's clock says {iso(timestamp)}, the last state is of {iso(state.timestamp)}."
+            )
+        return timestamp
+
+    def _look_again(self, engine: EventDrivenStrategyEngine, seconds: float) -> None:
+        """With a refresh of its own: what was paid meanwhile is no difference."""
+        self._parts.clock.sleep(seconds)
+        timestamp = self._parts.clock.wall()
+        try:
+            with FailingSafely():
+                engine.observe(timestamp)
+                self._comparison.look(engine, timestamp)
+        except DataGapError as error:
+            raise SystemFailure(f"a session cannot start: {error}") from error
+        self._save(engine, timestamp)
+
+    def _save(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
         engine.event_logger.close_step()
         engine.current_timestamp = timestamp
-        self._parts.report(record_tick(journal, engine, start=True))
-        return engine
+        self._parts.report(record_tick(self._parts.journal, engine, start=True))
+
+    def _refuse(self, engine: EventDrivenStrategyEngine) -> None:
+        """At a start somebody is there: what stands between the book and trading is said at once."""
+        health = engine.health.health_of(COMPARISON)
+        if health.state is HealthState.UNKNOWN:
+            raise SystemFailure(f"a venue cannot be compared: {health.detail}")
+        if health.state is not HealthState.HEALTHY:
+            raise StateError(
+                f"{health.detail}.",
+                code="LIVE-001",
+                remedy="find out why; then start with --acknowledge to take the venues' word for it.",
+            )
 
     def _engine(self, state: EngineState | None) -> EventDrivenStrategyEngine:
         parts = self._parts
@@ -129,41 +168,6 @@ class LiveRecovery:
                 engine.position_update_handler.last_sequence, timestamp, FOUND, _found(order, answer)
             )
 
-    def _compare(self, engine: EventDrivenStrategyEngine, timestamp: int, market: MarketSnapshot) -> None:
-        result = engine.position_update_handler.reconcile(market)
-        for delay in COMPARE_DELAYS:
-            if result.success:
-                return
-            self._parts.clock.sleep(delay)
-            result = engine.position_update_handler.reconcile(market)
-        if result.success:
-            return
-        if result.silence:
-            raise SystemFailure(f"a venue cannot be compared: {result.silence}")
-        universe, snapshot = self._parts.settings.universe, engine.position_update_handler.snapshot
-        equity = snapshot.exposure.equity if snapshot else 0.0
-        gaps = [(universe.slot(m.position_key), m.real - m.simulated) for m in result.mismatches]
-        worth = sum(abs(gap * market.value[slot]) for slot, gap in gaps)
-        if worth > self._parts.drift * equity and not self._acknowledged:
-            raise StateError(
-                f"{result.detail} (worth {worth:,.2f} USDT, the book {equity:,.2f}).",
-                code="LIVE-001",
-                remedy="find out why; then start with --acknowledge to take the venues' word for it.",
-            )
-        deltas = tuple(_adjustment(slot, gap, market, universe) for slot, gap in gaps)
-        engine.position_update_handler.adjust(timestamp, market, deltas)
-        self._parts.note(
-            "recovery", "adjusted to the venues" + (" by an operator" if self._acknowledged else ""), result.detail
-        )
-
-
-def _adjustment(slot: int, gap: float, market: MarketSnapshot, universe: Universe) -> PositionDelta:
-    """What is missing or too much, at today's price: a perp is taken over at its mark, so that only tokens are P&L."""
-    if universe.instruments[slot].position_type is PositionType.PERP:
-        mark = market.mark[slot]
-        return PositionDelta(slot, gap, DeltaSource.TRADE, price=mark, reference_price=mark)
-    return PositionDelta(slot, gap, DeltaSource.ADJUSTMENT)
-
 
 def _found(order: Order, answer: ExecutionHandshake) -> OrderResult:
     """The result of an order that was on its way when a session ended; all of them are compared together."""
@@ -178,11 +182,14 @@ def _found(order: Order, answer: ExecutionHandshake) -> OrderResult:
 class FailingSafely:
     """Whatever goes wrong with the book ends the process with a reason (R39); only what a caller knows passes."""
 
+    def __init__(self, *passing: type[Exception]) -> None:
+        self._passing: tuple[type[Exception], ...] = (DataGapError, StateError, *passing)
+
     def __enter__(self) -> None:
         return
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, DataGapError | StateError):
+        if isinstance(error, Exception) and not isinstance(error, self._passing):
             raise SystemFailure(f"{type(error).__name__}: {error}") from error

@@ -6,14 +6,19 @@ need.
 
 from __future__ import annotations
 
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import SECOND, iso
+from basis_pipeline.domain.timeline import HOUR, SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
+from basis_pipeline.runs.live_comparison import BookComparison
+from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
+from basis_pipeline.runs.live_emergency import EmergencyStop
 from basis_pipeline.runs.live_parts import SessionParts
 from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live_surroundings import CLOCK, DISK, Surroundings
+from basis_pipeline.runs.live_unexplained import Unexplained
 
 
 class LiveSession:
@@ -25,12 +30,25 @@ class LiveSession:
     """
 
     def __init__(self, parts: SessionParts, *, seed: EngineState | None = None, acknowledged: bool = False) -> None:
-        self._parts = parts
-        self._seed, self._acknowledged = seed, acknowledged
+        self._parts, self._seed = parts, seed
+        self._unexplained = Unexplained(parts)
+        self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
+        self._emergency, self._surroundings = EmergencyStop(parts), Surroundings(parts)
         self._stop_reason = ""
         self._completed_at = 0
+        self._overdue_at = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
+
+    @property
+    def again(self) -> float | None:
+        """Seconds after which the next tick is due because book and venues differ; None: at its time."""
+        return self._comparison.again
+
+    @property
+    def comparisons_missing(self) -> int:
+        """Ticks at which a venue did not say what it holds."""
+        return self._comparison.missing
 
     def stop(self, reason: str) -> None:
         """No order is begun after this; the one on its way is finished, found out and booked."""
@@ -43,60 +61,81 @@ class LiveSession:
 
         Raises:
             SystemFailure: nobody can say where the book stands; the supervisor starts again from the journal.
-            StateError: LIVE-001 the venues hold something else than the book: an operator has to look first;
-                LIVE-004 the emergency stop-loss was reached.
+            StateError: LIVE-001 the venues hold something else than the book: an operator has to look first.
         """
         self.start()
-        clock, interval = self._parts.clock, round(self._parts.interval * SECOND)
-        due = clock.wall()
-        while not self._stop_reason and (until is None or due < until):
+        clock, interval = self._parts.clock, self._parts.interval
+        due = clock.now()  # of a clock that nobody sets
+        while not self._stop_reason and (until is None or clock.wall() < until):
             self.tick()
+            while (again := self.again) is not None and not self._stop_reason:
+                clock.idle(again, lambda: bool(self._stop_reason))
+                self.tick()
             self._parts.publish()
-            missed = max(0, (clock.wall() - due) // interval)
+            missed = max(0, int((clock.now() - due) // interval))
             self.skipped_ticks += missed
             due += (missed + 1) * interval
-            clock.idle(max(0.0, (due - clock.wall()) / SECOND), lambda: bool(self._stop_reason))
+            clock.idle(max(0.0, due - clock.now()), lambda: bool(self._stop_reason))
         self._parts.publish(finished=True)
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
-        self.engine = LiveRecovery(self._parts, seed=self._seed, acknowledged=self._acknowledged).run()
-        self._completed_at = self.engine.current_timestamp or 0
-        self._check_loss(self.engine)
+        engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
+        for component in (CLOCK, DISK, EMERGENCY):
+            engine.health.register(component)
+        engine.health.watch(self._emergency.interrupt)
+        self.engine = engine
+        self._completed_at = engine.current_timestamp or 0
+        if self._stop_reason:
+            self.stop(self._stop_reason)
 
     def tick(self) -> None:
-        """One timestep; a gap in the data skips it, anything else that is unexpected ends the session."""
+        """One timestep; one that the venues or the data do not allow is skipped, what else is unexpected ends it all.
+
+        Between its halves: does the book hold what the venues hold, and may it be traded at all?
+        """
         engine, clock = self._running(), self._parts.clock
         began, timestamp = clock.now(), clock.wall()
         try:
-            with FailingSafely():
-                engine.process_timestep(timestamp)
-        except DataGapError as gap:
-            self.skipped_ticks += 1
-            self._parts.note("data_provider", "tick skipped", str(gap))
-            silent = (timestamp - self._completed_at) / SECOND
-            if silent > self._parts.heartbeat:
-                raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
+            with FailingSafely(DataGapError, VenueError):
+                self._surroundings.look(engine, timestamp)
+                engine.observe(timestamp)
+        except (DataGapError, VenueError) as gap:
+            self._skip(engine, timestamp, gap)
             return
+        engine.health.report("data_provider", HealthState.HEALTHY, timestamp)
+        with FailingSafely():
+            self._comparison.look(engine, timestamp)
+            self._unexplained.check(engine, timestamp)
+            self._emergency.look(engine, timestamp)
+            engine.act()
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
         self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
-        self._check_loss(engine)
+        self._watch_transfers(engine, timestamp)
 
-    def _check_loss(self, engine: EventDrivenStrategyEngine) -> None:
-        """The last line of defence, whatever the strategy thinks of it: beyond this loss nothing is traded any more."""
-        risk = engine.risk_monitor.state
-        drawdown = 1.0 - risk.unit_value / risk.peak if risk.peak else 0.0
-        if drawdown < self._parts.stop_loss:
+    def _watch_transfers(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
+        """Funds that should have arrived long ago are reported every hour and degrade the session until they do."""
+        if self._parts.transit is None:
             return
-        self._parts.note("session", "emergency stop", f"drawdown {drawdown:.2%}")
-        raise StateError(
-            f"the book has lost {drawdown:.2%} of its highest value, the emergency stop is at "
-            f"{self._parts.stop_loss:.2%}: nothing is traded any more.",
-            code="LIVE-004",
-            remedy="close or hedge at the venue by hand, or raise BASIS_LIVE_TRADING__EMERGENCY_STOP_LOSS_PCT.",
-        )
+        overdue = self._parts.transit.overdue(timestamp)
+        state = HealthState.DEGRADED if overdue else HealthState.HEALTHY
+        engine.health.report("venue_interface_manager", state, timestamp, "; ".join(overdue))
+        if overdue and timestamp - self._overdue_at >= HOUR:
+            self._overdue_at = timestamp
+            for line in overdue:
+                self._parts.note("transit", "overdue", line)
+
+    def _skip(self, engine: EventDrivenStrategyEngine, timestamp: int, gap: DataGapError | VenueError) -> None:
+        """Nothing has changed; a skipped tick has no second look either."""
+        self.skipped_ticks += 1
+        engine.health.report("data_provider", HealthState.UNKNOWN, timestamp, str(gap))
+        self._comparison.again = None
+        self._parts.note("data_provider", "tick skipped", str(gap), level="warning")
+        silent = (timestamp - self._completed_at) / SECOND
+        if silent > self._parts.heartbeat:
+            raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap
 
     def _running(self) -> EventDrivenStrategyEngine:
         if self.engine is None:

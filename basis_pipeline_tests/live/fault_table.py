@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from basis_pipeline.domain.errors import BasisError, StateError, SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.halts import Halt
+from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_operator import acknowledge, lift_emergency_stop
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.exchange import FakeExchange
@@ -26,7 +29,7 @@ Made by `make live-faults`: the real engine, journal and client library against 
 happen while `btc_basis` takes its positions (100,000 USDT), while a session holds them, or between two sessions. A
 session that fails is started again, as by a supervisor; one that holds positions is watched for three minutes, the
 fault comes in the second. Lost: USDT by which book and venue differ in the end. Doubled: intents that were executed
-twice. Recovered: market time until the book is complete, equal to the venue, and a tick was saved; 60 s (or 180 s)
+twice. Recovered: market time until the book is complete, equal to the venue, and may be traded; 60 s (or 180 s)
 where nothing goes wrong.
 
 | fault | restarts | operator | ticks skipped | orders | lost | doubled | recovered |
@@ -83,10 +86,15 @@ def _strike_at(there: Stage, case: Case, moment: int) -> None:
 def _recover(there: Stage, case: Case, began: int) -> Row:
     restarts, skipped, operator, database = 0, 0, False, case.database
     for _ in range(60):
-        session = there.session(database=database, acknowledged=operator and case.operator == "acknowledges")
-        ended = _live(there, session, minutes=3 if case.when == "holding" else 1)
+        right = case.operator == "acknowledges" or not there.server.faults
+        session = there.session(database=database, acknowledged=operator and right)
+        ended = _live(there, session, minutes=3 if case.when == "holding" or case.operator == "lifts" else 1)
         skipped += session.skipped_ticks
-        if ended is None and _whole(there) and not there.server.faults:
+        if ended is None and (halts := _halts(there)):
+            assert case.operator, halts
+            operator = True
+            _open(there, halts)
+        elif ended is None and _whole(there, session) and not there.server.faults:
             placed = [order.client_id for order in there.books.orders]
             lost, doubled = _lost(there), len(placed) - len(set(placed))
             return Row(restarts, operator, skipped, len(placed), lost, doubled, (there.books.now - began) / 1e6)
@@ -99,6 +107,22 @@ def _recover(there: Stage, case: Case, began: int) -> Row:
     raise AssertionError("the book does not come back")
 
 
+def _halts(there: Stage) -> list[Halt]:
+    """What keeps trading closed until somebody says a word."""
+    journal = LiveJournal(JournalDatabase.read(there.path), there.clock.wall)
+    found = [halt for halt in Halt if (entry := journal.halted(halt)) is not None and entry.active]
+    journal.close()
+    return found
+
+
+def _open(there: Stage, halts: list[Halt]) -> None:
+    """The operator of a session that stays up."""
+    if Halt.EMERGENCY in halts:
+        lift_emergency_stop(there.path)
+    if Halt.DIFFERENCE in halts:
+        acknowledge(there.path)
+
+
 def _live(there: Stage, session: LiveSession, *, minutes: int) -> BaseException | None:
     """One session for some minutes; what it ended by."""
     try:
@@ -108,11 +132,12 @@ def _live(there: Stage, session: LiveSession, *, minutes: int) -> BaseException 
     return None
 
 
-def _whole(there: Stage) -> bool:
-    """Both legs are there, nothing is open."""
+def _whole(there: Stage, session: LiveSession) -> bool:
+    """Both legs are there, nothing is open, and the session may trade."""
     short = there.books.perps.get("BTCUSDT", (0.0, 0.0))[0]
     settled = {entry.key for entry in there.entries(Kind.FACTS)} == {entry.key for entry in there.entries(Kind.INTENT)}
-    return settled and short < -1.3 and abs(there.books.spot["BTC"] + short) < 0.003
+    well = session.engine is not None and session.engine.health.may_execute
+    return well and settled and short < -1.3 and abs(there.books.spot["BTC"] + short) < 0.003
 
 
 def _lost(there: Stage) -> float:

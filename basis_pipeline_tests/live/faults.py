@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.halts import EmergencyPolicy
+from basis_pipeline.runs.live_operator import emergency_stop
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import Fault, Reply
 from basis_pipeline_tests.live.stage import MINUTE, Stage
@@ -72,7 +74,8 @@ class Case:
         when: while positions are being taken, while a session holds them, or while no session runs.
         database: of the first session only.
         during: called whenever market time passes.
-        operator: a person has to look: he waits until the venue is right again, or acknowledges that it is right.
+        operator: a person has to look: waits until the venue is right again and acknowledges, acknowledges that it is
+            right, or lifts an emergency stop.
     """
 
     strikes: Callable[[Stage], None] = lambda there: None
@@ -80,7 +83,7 @@ class Case:
     venue: str = "binance"
     database: type[JournalDatabase] = JournalDatabase
     during: Callable[[FakeExchange], None] = lambda books: None
-    operator: Literal["", "waits", "acknowledges"] = ""
+    operator: Literal["", "waits", "acknowledges", "lifts"] = ""
 
 
 def _error(status: int, code: int, text: str) -> Reply:
@@ -139,6 +142,30 @@ def _paid_while_down(books: FakeExchange) -> None:
     books.pay_funding("BTCUSDT", 0.0001)
 
 
+def _stopped_between_orders(policy: EmergencyPolicy) -> Callable[[Stage], None]:
+    """An operator stops the session when its first order has been filled."""
+
+    def strikes(there: Stage) -> None:
+        def script(books: FakeExchange) -> None:
+            if len(books.orders) == 1:
+                there.clock.script = lambda books: None
+                emergency_stop(there.path, policy)
+
+        there.clock.script = script
+
+    return strikes
+
+
+def _nearly_full(there: Stage) -> None:
+    """A megabyte is left for two minutes."""
+    until = there.books.now + 2 * MINUTE
+    there.options["room"] = lambda: 1e6 if there.books.now < until else 1e9
+
+
+def _set_back(books: FakeExchange) -> None:
+    books.now -= 10 * MINUTE
+
+
 def _takes(amount: float) -> Callable[[FakeExchange], None]:
     def change(books: FakeExchange) -> None:
         books.spot["USDT"] -= amount
@@ -188,6 +215,13 @@ CASES: dict[str, Case] = {
     "venue lies about a balance at a start, for minutes": on_query(
         "/api/v3/account", 9, Reply(200, _BALANCES), when="between", operator="waits"
     ),
+    "venue lies about a balance at a tick, twice": on_query(
+        "/api/v3/account", 2, Reply(200, _BALANCES), when="holding"
+    ),
+    "venue lies about a balance at a tick, for minutes": on_query(
+        "/api/v3/account", 6, Reply(200, _BALANCES), when="holding", operator="waits"
+    ),
+    "balances unanswered at a tick": on_query("/api/v3/account", 3, when="holding"),
     "open positions unanswered": on_query("/positionRisk", 2, when="holding"),
     "income history unanswered": on_query("/income", 2, when="holding"),
     "prices unanswered": on_query("/ticker/24hr", 2, when="holding"),
@@ -195,10 +229,16 @@ CASES: dict[str, Case] = {
     "prices unanswered for minutes": on_query("/ticker/24hr", 12, when="holding"),
     "mark price unanswered": on_query("/premiumIndex", 2, when="holding"),
     "clock jumps an hour forward during an order": Case(during=jumping(3_600)),
+    "clock is set back by ten minutes": of_books(_set_back, when="holding"),
     "credentials expire for a quarter of an hour": Case(_expires, when="holding"),
     "funding paid while no session runs": of_books(_paid_while_down, when="between"),
     "somebody takes 20 USDT": of_books(_takes(20.0), when="between"),
     "somebody takes 2,000 USDT": of_books(_takes(2_000.0), when="between", operator="acknowledges"),
+    "somebody takes 20 USDT under a session": of_books(_takes(20.0), when="holding"),
+    "somebody takes 2,000 USDT under a session": of_books(_takes(2_000.0), when="holding", operator="acknowledges"),
+    "frozen by an operator between two orders": Case(_stopped_between_orders(EmergencyPolicy.FREEZE), operator="lifts"),
+    "told to leave between two orders": Case(_stopped_between_orders(EmergencyPolicy.EXIT_FULL), operator="lifts"),
+    "disk nearly full": Case(_nearly_full),
     "killed before an intent is written": Case(database=dying_at(Kind.INTENT, after=False)),
     "killed after an intent is written": Case(database=dying_at(Kind.INTENT, after=True)),
     "killed before the venue's reference is written": Case(database=dying_at(Kind.SENT, after=False)),

@@ -12,7 +12,7 @@ from basis_pipeline.live_journal.database import Kind
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.accounts import EXCHANGES
 from basis_pipeline_tests.fakes.exchange import FakeExchange
-from basis_pipeline_tests.fakes.server import Fault, Reply
+from basis_pipeline_tests.fakes.server import Fault
 from basis_pipeline_tests.live.faults import KilledError, dying, dying_at
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
 
@@ -142,23 +142,6 @@ def test_a_session_without_a_completed_tick_for_too_long_fails(there: Stage) -> 
     there.books.now += MINUTE
     with pytest.raises(SystemFailure, match="no tick was completed for 180 s"):
         session.tick()
-
-
-def test_the_emergency_stop_ends_trading_until_somebody_decides(there: Stage) -> None:
-    """Spot without its short loses a tenth of 66,500 when the price does: 6.6% of the book."""
-    there.options = {"stop_loss": 0.05}
-    session = there.session()
-    session.start()
-    there.server.faults += [Fault("/fapi/v1/order", "reply", "before", reply=Reply(400, {"code": -2019, "msg": "no"}))]
-    session.tick()
-    there.books.set_price("BTC", 45_000.0)
-    there.books.now += MINUTE
-    with pytest.raises(StateError, match=r"LIVE-004.*lost \d\.\d+%.*EMERGENCY_STOP_LOSS_PCT"):
-        session.tick()
-    traded = len(there.books.orders)
-    with pytest.raises(StateError, match="LIVE-004"):
-        there.session().run(until=there.books.now + 10 * MINUTE)
-    assert len(there.books.orders) == traded
 
 
 def test_a_small_difference_is_adjusted_on_the_record(there: Stage) -> None:

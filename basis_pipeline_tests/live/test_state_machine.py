@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase
@@ -49,7 +49,7 @@ class LiveTrading(RuleBasedStateMachine):
 
     @initialize(venue=st.sampled_from(EXCHANGES))
     def opens(self, venue: str) -> None:
-        self.closing = ExitStack()
+        self.closing, self.recorded = ExitStack(), False
         folder = Path(self.closing.enter_context(tempfile.TemporaryDirectory()))
         self.stage: Stage = self.closing.enter_context(stage(folder, venue))
 
@@ -60,6 +60,7 @@ class LiveTrading(RuleBasedStateMachine):
                 self.stage.session(database=database).run(until=self.stage.books.now + minutes * MINUTE)
             except SystemFailure:
                 continue
+            self.recorded = True
             return
         raise AssertionError("the book does not come back")
 
@@ -102,6 +103,7 @@ class LiveTrading(RuleBasedStateMachine):
         method = "POST" if place == "orders" else "GET"
         self.stage.server.faults += [Fault(path, "reply", "before", method=method, reply=STORM)] * number
 
+    @precondition(lambda self: self.recorded)
     @rule(times=st.integers(1, 2))
     def the_venue_lies_about_its_cash(self, times: int) -> None:
         lie = Fault(BALANCES[self.stage.name], "reply", "after", method="GET", altered=flattered)

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from basis_pipeline.domain.records import CATEGORIES as EVERY_CATEGORY
+from basis_pipeline.domain.records import Category
 from basis_pipeline.results.palette import (
     CATEGORIES,
     SERIES,
@@ -57,7 +57,7 @@ def test_lines_and_areas_stand_out_from_page_and_card_in_both_themes(name: str) 
 
 
 def test_every_category_has_a_colour_and_lines_without_one_are_told_apart() -> None:
-    assert tuple(CATEGORIES) == EVERY_CATEGORY
+    assert tuple(CATEGORIES) == tuple(Category)
     assert len(set(SERIES)) == len(SERIES)
 
 

@@ -1,0 +1,80 @@
+"""The emergency stop (domain I3): nothing is traded any more, or the market is left first and then nothing is.
+
+It stands in the journal, so that a restart does not lift it, and it is asked for by the loss limit or by an operator,
+also from another process. The session stays up: a book that is not traded still has to be watched. Only market orders
+are sent, so there is none to cancel.
+"""
+
+from __future__ import annotations
+
+from basis_pipeline.domain.timeline import iso
+from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
+from basis_pipeline.engine.halting import has_left, leaving, resumed
+from basis_pipeline.engine.health import HealthManager, HealthState
+from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
+from basis_pipeline.runs.live_parts import Alert, SessionParts
+
+COMPONENT = "emergency_stop"
+REASON = "emergency stop"
+
+
+class EmergencyStop:
+    """Gates trading through the health of its component."""
+
+    def __init__(self, parts: SessionParts) -> None:
+        self._parts, self._journal = parts, parts.journal
+        self._told = ""
+
+    def look(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
+        """Once per tick, before anything is decided: has the limit been reached, has somebody said something?"""
+        self._check_loss(engine, timestamp)
+        entry, manager = self._journal.halted(Halt.EMERGENCY), engine.strategy_manager
+        if entry is None or not entry.active:
+            manager.state = resumed(manager.state, REASON)
+            self._told = ""
+            engine.health.report(COMPONENT, HealthState.HEALTHY, timestamp)
+            return
+        policy = EmergencyPolicy(entry.policy) if entry.policy else self._parts.emergency
+        new = self._told != entry.reason
+        if new:
+            self._told = entry.reason
+            remedy = "--lift-emergency-stop lets the session trade again."
+            message = f"[LIVE-004] {entry.reason}: {_WORDS[policy]}."
+            self._parts.alert("session", Alert(REASON, message, remedy))
+        if policy is EmergencyPolicy.FREEZE:
+            manager.state = resumed(manager.state, REASON)
+            engine.health.report(COMPONENT, HealthState.CRITICAL, timestamp, f"frozen: {entry.reason}")
+            return
+        if new and not (manager.state.halted and has_left(manager.state)):
+            equity = engine.position_update_handler.latest.exposure.equity
+            manager.state = leaving(manager.state, REASON, equity)
+        if has_left(manager.state):
+            engine.health.report(COMPONENT, HealthState.CRITICAL, timestamp, f"has left the market: {entry.reason}")
+        else:
+            engine.health.report(COMPONENT, HealthState.DEGRADED, timestamp, f"leaves the market: {entry.reason}")
+
+    def interrupt(self, health: HealthManager) -> None:
+        """Between orders: a stop that was asked for since the tick began ends the plan at once."""
+        if self._told or health.health_of(COMPONENT).state is not HealthState.HEALTHY:
+            return
+        entry = self._journal.halted(Halt.EMERGENCY)
+        if entry is not None and entry.active:
+            health.report(COMPONENT, HealthState.UNHEALTHY, self._parts.clock.wall(), entry.reason)
+
+    def _check_loss(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
+        """The last line of defence, whatever the strategy thinks of it."""
+        entry, risk = self._journal.halted(Halt.EMERGENCY), engine.risk_monitor.state
+        drawdown = 1.0 - risk.unit_value / risk.peak if risk.peak else 0.0
+        if drawdown < self._parts.stop_loss or (entry is not None and entry.active):
+            return
+        reason = (
+            f"the book has lost {drawdown:.2%} of its highest value at {iso(timestamp)}, the limit is "
+            f"{self._parts.stop_loss:.2%} (BASIS_LIVE_TRADING__EMERGENCY_STOP_LOSS_PCT)"
+        )
+        self._journal.halt(Halt.EMERGENCY, HaltEntry(active=True, reason=reason))
+
+
+_WORDS = {
+    EmergencyPolicy.FREEZE: "frozen, no order is sent any more",
+    EmergencyPolicy.EXIT_FULL: "the market is left, then no order is sent any more",
+}

@@ -1,0 +1,78 @@
+"""What an operator says to a live session from another shell: by its journal, which outlives both.
+
+An acknowledgement covers the difference that was told, to what venues round; another one is told again. An emergency
+stop also reaches a session that is only started later.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from basis_pipeline.domain.errors import StateError, StorageError
+from basis_pipeline.live_journal.database import JournalDatabase
+from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
+from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.storage.files import exclusive_lock
+
+
+def session_lock(workspace: Workspace, mode: str, environment: str) -> AbstractContextManager[None]:
+    """Held by the one session of a mode in an environment; StorageError STORE-002 while another one runs."""
+    path = workspace.root.path / "locks" / f"live-{mode}-{environment}.lock"
+    return exclusive_lock(path, purpose=f"a live session of {mode}")
+
+
+def is_running(workspace: Workspace, mode: str, environment: str) -> bool:
+    """Whether a session holds the lock now."""
+    try:
+        with session_lock(workspace, mode, environment):
+            return False
+    except StorageError as error:
+        if error.code != "STORE-002":
+            raise
+        return True
+
+
+def acknowledge(journal: Path) -> str:
+    """Take the venues' word for the difference that a running session has told; what was acknowledged, in words."""
+    with _Desk(journal) as desk:
+        told = desk.halted(Halt.DIFFERENCE)
+        if told is None or not told.active:
+            raise StateError("the session waits for no acknowledgement.", code="LIVE-005")
+        desk.halt(Halt.DIFFERENCE, HaltEntry(active=False, reason=told.reason, gaps=told.gaps))
+        return told.reason
+
+
+def emergency_stop(journal: Path, policy: EmergencyPolicy | None = None) -> None:
+    """Stop trading before the next order; `policy` None: as configured."""
+    with _Desk(journal) as desk:
+        reason = f"asked for by an operator at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+        desk.halt(Halt.EMERGENCY, HaltEntry(active=True, reason=reason, policy=policy or ""))
+
+
+def lift_emergency_stop(journal: Path) -> str:
+    """Let the mode trade again; the reason that no longer counts. A loss beyond the limit stops it again at once."""
+    with _Desk(journal) as desk:
+        stood = desk.halted(Halt.EMERGENCY)
+        if stood is None or not stood.active:
+            raise StateError("there is no emergency stop to lift.", code="LIVE-005")
+        desk.halt(Halt.EMERGENCY, HaltEntry(active=False, reason="lifted by an operator"))
+        return stood.reason
+
+
+class _Desk(AbstractContextManager[LiveJournal]):
+    """The journal for a moment; one has to be there, because what is said belongs to a record."""
+
+    def __init__(self, path: Path) -> None:
+        reader = JournalDatabase.read(path)
+        belongs_to = reader.about("belongs_to")
+        reader.close()
+        self._journal = LiveJournal.open(path, belongs_to=belongs_to, now=lambda: time.time_ns() // 1_000)
+
+    def __enter__(self) -> LiveJournal:
+        return self._journal
+
+    def __exit__(self, *_: object) -> None:
+        self._journal.close()
