@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -99,3 +100,10 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, s
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

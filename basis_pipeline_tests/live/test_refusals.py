@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, wait_for
+from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, free_port, wait_for
 
 pytestmark = pytest.mark.slow
 PRIVATE_KEY, RPC_KEY = "5c" * 32, "v2-key-of-a-node-8237429"
@@ -44,9 +43,7 @@ def there(tmp_path: Path) -> Iterator[Drill]:
 
 
 def silent_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def wallet(url: str, environment: str = "STAGING", key: str = "0x" + PRIVATE_KEY) -> dict[str, str | None]:
