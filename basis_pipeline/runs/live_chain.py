@@ -18,6 +18,7 @@ from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.venues.live.extra import need
 
 if TYPE_CHECKING:
     from basis_pipeline.venues.live.chain import Chain
@@ -44,6 +45,7 @@ def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveF
     Raises:
         ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is none.
     """
+    need("web3")
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
     from basis_pipeline.venues.live.patience import Patience  # noqa: PLC0415
     from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
@@ -107,6 +109,7 @@ def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = 
         ConfigError: no access to the chain, or a network that is not for this environment.
         VenueSilence: it was sent and no block has it yet.
     """
+    need("web3")
     from basis_pipeline.venues.live.abi import pack  # noqa: PLC0415
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
     from basis_pipeline.venues.live.contracts import executor_code  # noqa: PLC0415
