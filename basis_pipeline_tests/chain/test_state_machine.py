@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from basis_pipeline.domain.errors import BasisError, SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS
-from basis_pipeline_tests.chain.faults import BUSY, DOWN, NONSENSE, SEND
+from basis_pipeline_tests.chain.faults import BUSY, DOWN, NONSENSE, SEND, rewind
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.proxy import RpcFault
 from basis_pipeline_tests.chain.stage import Stage, stage
@@ -104,8 +104,7 @@ class LiveOnChain(RuleBasedStateMachine):
         def passes() -> None:
             if self.stage.executed() > before:
                 self.stage.clock.passing.remove(passes)
-                node.revert(kept)
-                self.stage.truth.chain.rewound()
+                rewind(self.stage, kept)
 
         self.stage.clock.passing.append(passes)
         self.lives()
