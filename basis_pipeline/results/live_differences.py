@@ -14,7 +14,7 @@ import numpy as np
 
 from basis_pipeline.domain.orders import Operation, OrderState, Side
 from basis_pipeline.domain.position_keys import Universe
-from basis_pipeline.domain.records import CATEGORIES, Category
+from basis_pipeline.domain.records import LIVE_CATEGORIES, Category
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.timeline import DAY, HOUR, SECOND
 from basis_pipeline.results.build_journal import NO_HANDSHAKE
@@ -64,7 +64,7 @@ class Life:
 
     Attributes:
         orders: in the order of their execution.
-        profit: by `CATEGORIES`, over all timesteps.
+        profit: by `LIVE_CATEGORIES`, over all timesteps.
         flow: external flows, positive = into the book.
     """
 
@@ -73,7 +73,7 @@ class Life:
         self._stamps: list[int] = []
         self._equity: list[float] = []
         self.orders: list[Execution] = []
-        self.profit: FloatArray = np.zeros(len(CATEGORIES))
+        self.profit: FloatArray = np.zeros(len(LIVE_CATEGORIES))
         self.flow = 0.0
 
     @property
@@ -114,7 +114,7 @@ class Life:
         for commit in log.closing_commits:
             self._stamps.append(commit.timestamp)
             self._equity.append(commit.pnl.equity)
-            self.profit = self.profit + np.array(commit.pnl.attribution)
+            self.profit[: len(commit.pnl.attribution)] += commit.pnl.attribution
             self.flow += commit.pnl.flow
 
 
@@ -243,7 +243,7 @@ def _items(live: Life, backtest: Life) -> Iterator[Item]:
     costs = [_costs(life) for life in (live, backtest)]
     for name in costs[0]:
         yield Item(name, costs[0][name], costs[1][name])
-    for index, category in enumerate(CATEGORIES):
+    for index, category in enumerate(LIVE_CATEGORIES):
         if category is not Category.TRANSACTION_COSTS:
             yield Item(category, float(live.profit[index]), float(backtest.profit[index]))
     yield Item(FLOWS, live.flow, backtest.flow)
@@ -259,7 +259,7 @@ def _costs(life: Life) -> dict[str, float]:
         GAS: 0.0 - sum(order.gas for order in traded),
         TRANSFERS: 0.0 - sum(order.fee + order.slippage + order.gas for order in moved),
     }
-    whole = float(life.profit[CATEGORIES.index(Category.TRANSACTION_COSTS)])
+    whole = float(life.profit[LIVE_CATEGORIES.index(Category.TRANSACTION_COSTS)])
     return stated | {OTHER_COSTS: whole - sum(stated.values())}
 
 
