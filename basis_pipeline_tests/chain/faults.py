@@ -240,28 +240,6 @@ def _used_elsewhere(there: Stage) -> None:
     chain.send(raw)
 
 
-def _dropped(there: Stage) -> None:
-    chain = there.truth.node.chain
-    transaction = there.truth.entries(Kind.SENT)[-1].payload.decode().partition(":")[2]
-    chain.ask("anvil_dropTransaction", transaction)
-
-
-def _forgets(there: Stage) -> None:
-    """The node takes the transaction and drops it from its pool before a block is made."""
-    chain = there.truth.node.chain
-    chain.ask("evm_setAutomine", False)
-    there.clock.makes_blocks = lambda: False
-
-    def passes() -> None:
-        if there.truth.entries(Kind.SENT) and there.clock.now() >= 1.0:
-            there.clock.passing.remove(passes)
-            _dropped(there)
-            chain.ask("evm_setAutomine", True)
-            there.clock.makes_blocks = lambda: True
-
-    there.clock.passing.append(passes)
-
-
 def _oracle_stops(there: Stage) -> None:
     """The price source has not been updated for longer than its heartbeat; then it is."""
     node, source = there.truth.node, there.market.prices[there.market.weth]
@@ -304,7 +282,6 @@ CASES: dict[str, Case] = {
     ),
     "oracle not updated for longer than its heartbeat": Case(_oracle_stops, when="holding"),
     "transaction stuck, cancelled": Case(_stuck),
-    "transaction dropped by the node": Case(_forgets),
     "gas becomes forty times dearer once sent": once_sent(_dear(40, 90.0)),
     "gas above the configured cap": Case(_above_cap),
     "reorganisation drops the transaction": Case(_reorganised(again=False)),

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from basis_pipeline.domain.errors import BasisError, SystemFailure
+from basis_pipeline.domain.errors import SystemFailure, VenueSilence
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS
 from basis_pipeline_tests.chain.faults import BUSY, DOWN, NONSENSE, SEND, rewind
@@ -48,12 +48,8 @@ class LiveOnChain(RuleBasedStateMachine):
             try:
                 session = self.stage.session(database=database)
                 session.run(until=self.stage.clock.wall() + 2 * MINUTE)
-            except SystemFailure:
+            except (SystemFailure, VenueSilence):
                 self.stage.clock.sleep(5.0)
-                continue
-            except BasisError:
-                if not self.stage.provider.faults:
-                    raise
                 continue
             return
         raise AssertionError("the book does not come back")
