@@ -15,6 +15,7 @@ from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import LivePlan, plan_live
+from basis_pipeline.runs.live_lock import is_running
 from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_record import journal_path
 from basis_pipeline.runs.live_results import LiveResults, publish_results
@@ -45,6 +46,11 @@ SYSTEM_FAILURE = 3
 )
 @click.option("--lift-emergency-stop", "lift", is_flag=True, help="Let the mode trade again, and exit.")
 @click.option(
+    "--transfer-ended",
+    metavar="ID=TOKENS",
+    help="Say what has arrived of a transfer that no venue tells of (0: nothing will), and exit.",
+)
+@click.option(
     "--seed-from-backtest", "seed", metavar="EXPERIMENT", help="A new record goes on from its last checkpoint."
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
@@ -60,6 +66,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     acknowledge: bool,
     emergency: str | None,
     lift: bool,
+    transfer_ended: str | None,
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
@@ -76,8 +83,11 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     if status:
         screens.result(status_json(journal).decode())
         return
-    if emergency or lift or (acknowledge and live_operator.is_running(workspace, mode, environment)):
+    if emergency or lift or (acknowledge and is_running(workspace, mode, environment)):
         _tell(journal, emergency, lift=lift)
+        return
+    if transfer_ended:
+        screens.say(live_operator.transfer_ended(journal, transfer_ended))
         return
     if publish:
         _say_published(publish_results(workspace, mode, environment))
