@@ -217,8 +217,8 @@ def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: 
     exchanges = exchanges_of(wired)
     if isinstance(wired.file.strategy, DirectionalStrategy):
         raise ConfigError(
-            f"{wired.name}: live sessions carry all shapes but {wired.file.strategy.shape}, whose signals are made from "
-            "data of whole months.",
+            f"{wired.name}: live sessions carry what holds its positions, not shape {wired.file.strategy.shape}, whose "
+            "signals are made from data of whole months.",
             remedy="run it as a backtest.",
         )
     wallet = any(name.startswith(access_prefix(environment)) for name in variables)
