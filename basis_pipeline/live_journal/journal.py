@@ -19,6 +19,7 @@ from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledInte
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import Halt, HaltEntry
+from basis_pipeline.live_journal.pulse import OrderDelays, Pulse
 
 
 class WallClock(Protocol):
@@ -168,6 +169,32 @@ class LiveJournal:
         """The last word about `halt`: whether it is active is in it; None if there never was any."""
         entry = self._database.last(Kind.HALT, halt)
         return msgspec.json.decode(entry.payload, type=HaltEntry) if entry else None
+
+    @property
+    def size(self) -> int:
+        """Number of the last entry."""
+        return self._database.size
+
+    def pulse(self, pulse: Pulse) -> None:
+        self._append(Kind.PULSE, str(pulse.timestamp), msgspec.json.encode(pulse))
+
+    def pulses(self, count: int) -> list[Pulse]:
+        """The last ones, oldest first."""
+        return [msgspec.json.decode(e.payload, type=Pulse) for e in self._database.latest(Kind.PULSE, count)]
+
+    def delay(self, delays: OrderDelays) -> None:
+        self._append(Kind.DELAYS, str(delays.operation_id), msgspec.json.encode(delays))
+
+    def delays(self, count: int) -> list[OrderDelays]:
+        """Of the last orders, oldest first."""
+        return [msgspec.json.decode(e.payload, type=OrderDelays) for e in self._database.latest(Kind.DELAYS, count)]
+
+    def actions(self, count: int) -> list[tuple[int, Action]]:
+        """The last ones with the wall-clock time they were written at, oldest first."""
+        return [
+            (e.written_at, msgspec.json.decode(e.payload, type=Action))
+            for e in self._database.latest(Kind.ACTION, count)
+        ]
 
     def action(self, action: Action) -> None:
         self._append(Kind.ACTION, action.component, msgspec.json.encode(action))

@@ -29,10 +29,12 @@ from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, Exec
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_alerts import alerting
 from basis_pipeline.runs.live_chain import chain_venues
+from basis_pipeline.runs.live_hearing import Hearing
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_operator import journal_path, session_lock
-from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
+from basis_pipeline.runs.live_parts import Alert, LiveVenue, SessionParts
 from basis_pipeline.runs.live_record import SessionAbout, begin_record
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
@@ -124,26 +126,37 @@ class LivePlan:
             )
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
-            session = LiveSession(self._parts(journal, interval), seed=self.seed, acknowledged=acknowledged)
+            log = self._log()
+            tell = stack.enter_context(alerting(self.workspace, f"live {self.wired.name}@{self.environment}", log))
+            parts = self._parts(journal, interval, log, tell)
+            session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
 
-    def _parts(self, journal: LiveJournal, interval: float | None) -> SessionParts:
+    def _log(self) -> LiveLog:
+        hidden = [s for keys in self.keys.values() for s in keys.values()]
+        return LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
+
+    def _parts(
+        self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None]
+    ) -> SessionParts:
+        hearing = Hearing(log)
         exchanges = {
             venue: PatientExchange(
-                live_exchange(
+                hearing.of(
                     venue,
-                    self.environment,
-                    keys,
-                    endpoint=self.switches.endpoints.get(venue),
-                    timeout=self.live.request_timeout_seconds,
+                    live_exchange(
+                        venue,
+                        self.environment,
+                        keys,
+                        endpoint=self.switches.endpoints.get(venue),
+                        timeout=self.live.request_timeout_seconds,
+                    ),
                 ),
                 WallClock(),
             )
             for venue, keys in self.keys.items()
         }
-        hidden = [s for keys in self.keys.values() for s in keys.values()]
-        log = LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
         venues, feed = self._chain(self.chain, journal) if self.chain else self._exchanges(exchanges, journal)
         return SessionParts(
             self.settings,
@@ -160,6 +173,8 @@ class LivePlan:
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
+            tell=tell,
+            hearing=hearing,
         )
 
     def _chain(self, chain: ChainAccess, journal: LiveJournal) -> tuple[Mapping[str, LiveVenue], MarketFeed]:

@@ -15,6 +15,7 @@ from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.live_journal.journal import Action, LiveJournal
+from basis_pipeline.runs.live_hearing import Hearing
 
 
 class LiveClock(Clock, Protocol):
@@ -60,6 +61,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
+        hearing: listens to the venues' clients.
     """
 
     settings: EngineSettings
@@ -78,11 +80,18 @@ class SessionParts(msgspec.Struct, frozen=True):
     room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
+    hearing: Hearing | None = None
+
+    def trace(self, action: Action) -> None:
+        """Tell the log alone: what happens in every tick is summed up in its pulse."""
+        if self.log is not None:
+            self.log(action)
 
     def report(self, events: Sequence[AnyEvent]) -> None:
         """Every event of the components as an action (R62)."""
         for event in events:
-            self.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
+            severity = str(event.severity)
+            self.note(str(type(event).__struct_config__.tag), severity, event.message, level=severity)
 
     def note(
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import SECOND, iso
+from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
+from basis_pipeline.runs.live_alarms import Alarms
 from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live_emergency import EmergencyStop
 from basis_pipeline.runs.live_parts import SessionParts
 from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live_report import TickReport
 from basis_pipeline.runs.live_surroundings import CLOCK, DISK, Surroundings
 from basis_pipeline.runs.live_unexplained import Unexplained
 
@@ -34,6 +36,7 @@ class LiveSession:
         self._unexplained = Unexplained(parts)
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings = EmergencyStop(parts), Surroundings(parts)
+        self._tick_report, self._alarms = TickReport(parts), Alarms(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self.skipped_ticks = 0
@@ -82,6 +85,8 @@ class LiveSession:
         for component in (CLOCK, DISK, EMERGENCY):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
+        if self._parts.hearing is not None:
+            self._parts.hearing.report_to(engine.health)
         self.engine = engine
         self._completed_at = engine.current_timestamp or 0
         if self._stop_reason:
@@ -93,7 +98,8 @@ class LiveSession:
         Between its halves: does the book hold what the venues hold, and may it be traded at all?
         """
         engine, clock = self._running(), self._parts.clock
-        began, timestamp = clock.now(), clock.wall()
+        timestamp, report = clock.wall(), self._tick_report
+        report.begin()
         try:
             with FailingSafely(DataGapError, VenueError):
                 self._surroundings.look(engine, timestamp)
@@ -101,15 +107,19 @@ class LiveSession:
         except (DataGapError, VenueError) as gap:
             self._skip(engine, timestamp, gap)
             return
+        report.passed("observe")
         engine.health.report("data_provider", HealthState.HEALTHY, timestamp)
         with FailingSafely():
             self._comparison.look(engine, timestamp)
+            report.passed("compare")
             self._unexplained.check(engine, timestamp)
             self._emergency.look(engine, timestamp)
             engine.act()
+            report.acted(engine.log)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
-        self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
+        report.close(engine, timestamp, self.skipped_ticks)
+        self._alarms.look(engine.health)
 
     def _skip(self, engine: EventDrivenStrategyEngine, timestamp: int, gap: DataGapError | VenueError) -> None:
         """Nothing has changed; a skipped tick has no second look either."""
@@ -117,6 +127,7 @@ class LiveSession:
         engine.health.report("data_provider", HealthState.UNKNOWN, timestamp, str(gap))
         self._comparison.again = None
         self._parts.note("data_provider", "tick skipped", str(gap), level="warning")
+        self._alarms.look(engine.health)
         silent = (timestamp - self._completed_at) / SECOND
         if silent > self._parts.heartbeat:
             raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import ccxt
 
 MILLISECOND = 1_000
+_RENEW = "check the API key, its permissions and its list of allowed addresses."
 
 
 class CcxtExchange:
@@ -142,6 +143,8 @@ def _answers(name: str) -> Iterator[None]:
 
     try:
         yield
+    except ccxt.AuthenticationError as error:
+        raise VenueRefusal(f"{name} refused the credentials: {error}.", code="VEN-009", remedy=_RENEW) from None
     except ccxt.ExchangeError as error:
         raise VenueRefusal(f"{name} refused: {error}.", remedy=_remedy(error)) from None
     except ccxt.BaseError as error:
@@ -151,8 +154,6 @@ def _answers(name: str) -> Iterator[None]:
 def _remedy(error: Exception) -> str:
     import ccxt  # noqa: PLC0415
 
-    if isinstance(error, ccxt.AuthenticationError):
-        return "check the API key, its permissions and its list of allowed addresses."
     if isinstance(error, ccxt.InsufficientFunds):
         return "compare the balances of the venue with the book."
     return ""
