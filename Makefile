@@ -7,7 +7,7 @@ ifdef RAW
 export BASIS_RAW_DIR := $(abspath $(RAW))
 endif
 
-.PHONY: run test dev lint types check test-slow test-chain test-cluster bench stress live-faults live-week cookbook clean help
+.PHONY: run test dev lint types check test-slow test-chain test-cluster bench stress live-faults chain-faults live-week cookbook clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ stress: .venv/.ready-dev ## run all modes through the stress months and write do
 
 live-faults: .venv/.ready-dev ## make everything go wrong around a live session and write docs/live-faults.md
 	$(BIN)/python -m basis_pipeline_tests.live.fault_table docs/live-faults.md
+
+chain-faults: .venv/.ready-dev .chain/.ready ## the same around a session on a local chain: docs/live-faults-chain.md
+	$(BIN)/python -m basis_pipeline_tests.chain.fault_table docs/live-faults-chain.md
 
 live-week: .venv/.ready-dev ## live through a week twice, in a backtest and on a fake exchange, and write what differs
 	$(BIN)/python -m basis_pipeline_tests.live.week docs/live-versus-backtest.md

@@ -16,6 +16,8 @@ from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import LivePlan, plan_live
 from basis_pipeline.runs.live_page import status_server
+from basis_pipeline.runs.live_record import journal_path
+from basis_pipeline.runs.live_results import LiveResults, publish_results
 from basis_pipeline.runs.live_status import status_json
 from basis_pipeline.runs.live_stop import stopping_between_orders
 from basis_pipeline.runs.loopback import free_port
@@ -47,6 +49,7 @@ SYSTEM_FAILURE = 3
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
 @click.option("--status", is_flag=True, help="Print where the session stands as JSON, from its journal, and exit.")
+@click.option("--publish", is_flag=True, help="Publish the session's results beside the backtests, and exit.")
 @click.option("--status-port", type=click.IntRange(1, 65535), help="Serve a status page and JSON here, on loopback.")
 @click.pass_obj
 def live_command(  # noqa: PLR0917 - one parameter per option of the command
@@ -60,6 +63,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
+    publish: bool,
     status_port: int | None,
 ) -> None:
     """Run MODE on real venues until stopped. Log lines (JSON) go to standard error.
@@ -68,12 +72,15 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     Exit code 0: stopped as asked. 1: refused, an operator has to look. 2: configuration. 3: failed, start it again.
     """
     environment = read_environment().environment
-    journal = live_operator.journal_path(workspace, mode, environment)
+    journal = journal_path(workspace, mode, environment)
     if status:
         screens.result(status_json(journal).decode())
         return
     if emergency or lift or (acknowledge and live_operator.is_running(workspace, mode, environment)):
         _tell(journal, emergency, lift=lift)
+        return
+    if publish:
+        _say_published(publish_results(workspace, mode, environment))
         return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
@@ -105,3 +112,12 @@ def _tell(journal: Path, emergency: str | None, *, lift: bool) -> None:
         screens.say(f"lifted: {live_operator.lift_emergency_stop(journal)}")
     else:
         screens.say(f"acknowledged: {live_operator.acknowledge(journal)}")
+
+
+def _say_published(results: LiveResults) -> None:
+    """One line at the end that says it all: a session keeps the last line of what publishes for it."""
+    for failed in results.failed:
+        screens.warn(f"{results.record} fails gate {failed}")
+    months = ", ".join(month.manifest.month for month in results.months) or "nothing new"
+    verdict = f"FAILED {', '.join(results.failed)}" if results.failed else "no gate failed"
+    screens.result(f"{results.record}: {months}; {verdict}; {results.page}")

@@ -40,7 +40,9 @@ pass_workspace = click.make_pass_decorator(Workspace)
 def cli(context: click.Context) -> None:
     """Backtests of crypto basis, lending and staking strategies: ingest, run, gate, ask."""
     if context.invoked_subcommand and "--help" not in sys.argv and "-h" not in sys.argv:
-        context.obj = Workspace.from_environment(live=context.invoked_subcommand in {"live", "executor"})
+        context.obj = Workspace.from_environment(
+            live=context.invoked_subcommand in {"live", "live-compare", "executor"}
+        )
 
 
 @cli.command("sample-data")

@@ -103,6 +103,7 @@ def gates(workspace: Workspace, mode: str | None, check: bool, markdown: bool) -
         return
     if mode is None:
         screens.gate_descriptions("months of backtests", records.gate_descriptions())
+        screens.gate_descriptions("months of live records", records.live_gate_descriptions())
         screens.gate_descriptions("market data", records.data_gate_descriptions())
         return
     verdicts = records.gate_verdicts(workspace, mode)

@@ -22,6 +22,7 @@ from basis_pipeline.config.models import HedgedStakingStrategy
 from basis_pipeline.config.shapes import build_strategy
 from basis_pipeline.config.universe import GAS_KEY
 from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.domain.errors import ConfigError
 
 _SUBSCRIPTIONS = "component_config.position_monitor.position_subscriptions"
 
@@ -33,8 +34,16 @@ def wire_on_chain(
 
     A hedged stack keeps `tank` ETH of what it holds for that. The added key is part of the record: a state of the
     mode without it is refused like one of any other configuration.
+
+    Raises:
+        ConfigError: the mode has scheduled flows, which would be booked without a transaction.
     """
     wired = wire_mode(folder, name, overrides)
+    if wired.settings.flows:
+        raise ConfigError(
+            f"{name} has scheduled `flows`, but a book on chain changes by what really moves.",
+            remedy="leave them out of live sessions; docs/guides/live-on-chain.md says how money comes and goes.",
+        )
     if wired.settings.universe.find(GAS_KEY) is None:
         declared = wired.file.component_config.position_monitor.position_subscriptions
         wired = wire_mode(folder, name, {**(overrides or {}), _SUBSCRIPTIONS: [*declared, GAS_KEY]})

@@ -61,6 +61,7 @@ class LiveFile(Model):
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
     max_gas_price_gwei: Positive = 100.0
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
+    publish_seconds: NotNegative = 3_600.0
 
 
 class LiveSwitches(msgspec.Struct, frozen=True):

@@ -7,6 +7,13 @@ from enum import StrEnum
 import msgspec
 
 
+class Source(StrEnum):
+    """What a record is of: simulated venues over historical data, or real ones."""
+
+    BACKTEST = "backtest"
+    LIVE = "live"
+
+
 class SeriesUsage(msgspec.Struct, frozen=True):
     """One data series as a month used it.
 

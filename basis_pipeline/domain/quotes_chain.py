@@ -95,8 +95,14 @@ def borrow(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSe
 
 
 def repay(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """`slot` is the debt, `counter_slot` the token it is paid from; no more is taken than is owed."""
+    """`slot` is the debt, `counter_slot` the token it is paid from; no more is taken than is owed.
+
+    Raises:
+        OrderError: nothing is owed; the protocol reverts (NO_DEBT_OF_SELECTED_TYPE).
+    """
     index, owed = market.index[order.slot], holdings.quantities[order.slot]
+    if not owed:
+        raise OrderError(f"there is no debt in {settings.universe.keys[order.slot]} to repay.")
     cleared, paid = scale(order.quantity, index), order.quantity
     if cleared > owed:
         cleared, paid = owed, unscale(owed, index)

@@ -51,6 +51,9 @@ class Timing(msgspec.Struct, frozen=True):
         """Seconds per time."""
         return self.seconds / self.count
 
+    def __add__(self, other: Timing) -> Timing:
+        return Timing(self.count + other.count, self.seconds + other.seconds, max(self.worst, other.worst))
+
     def within(self, phase: Phase) -> bool:
         """Whether the phase keeps its budget on average; the worst time includes whatever else the machine did."""
         return self.mean <= BUDGETS[phase]

@@ -17,6 +17,7 @@ from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.records import CATEGORIES, Category, categories_among
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.gates.columns import Bools, Floats, Ints, integers, numbers, panel
+from basis_pipeline.gates.live_evidence import LiveEvidence
 from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.storage.digests import table_digest, text_digest
 
@@ -38,6 +39,9 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
         carry_bound: funding received per year / average equity; positive = received.
         growth_tolerance: profit of a month against what its indices, ratios and rates paid, of its largest equity.
         price_profit: |profit from prices| of a market-neutral book in a month / average equity.
+        unexplained_day: |profit that no category explains| of a live day / equity.
+        live_residual: |residual| of a live step / equity.
+        skipped_ticks: of a live month, ticks skipped / ticks due.
     """
 
     closing_tolerance: float = 1e-9
@@ -52,6 +56,9 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
     carry_bound: float = 0.0
     growth_tolerance: float = 1e-4
     price_profit: float = 0.005
+    unexplained_day: float = 1e-4
+    live_residual: float = 1e-5
+    skipped_ticks: float = 0.05
 
 
 CONFIGURED_BY: dict[str, str] = {
@@ -148,6 +155,7 @@ class MonthEvidence:
         state: the checkpoint after the last step.
         previous: the checkpoint the month started from; None at an opening.
         signals: where the month's signals come from; None without signals of a model trained here.
+        live: what the journal of a live record says of the month; None for a backtest.
         second_digest: `digest` of the same month run again; None if it was run once, which no gate accepts.
 
     Raises:
@@ -166,6 +174,7 @@ class MonthEvidence:
     allow_open: bool = False
     experiment: bool = False
     signals: SignalEvidence | None = None
+    live: LiveEvidence | None = None
     second_digest: str | None = None
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
 from basis_pipeline.gates.declared_books import BOOK_GATES
+from basis_pipeline.gates.declared_live import LIVE_GATES
 from basis_pipeline.gates.declared_markets import MARKET_GATES
 from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
 from basis_pipeline.gates.findings import Gate
@@ -46,6 +47,11 @@ def summary(results: Iterable[GateResult]) -> Summary:
     return Summary(*(statuses.count(status) for status in GateStatus))
 
 
-def describe(thresholds: GateThresholds | None = None) -> list[GateDescription]:
-    """All gates in words, with the numbers of `thresholds` (default: those of GateThresholds) filled in."""
-    return [gate.described(thresholds or GateThresholds()) for gate in GATES]
+def describe(thresholds: GateThresholds | None = None, gates: Iterable[Gate] = GATES) -> list[GateDescription]:
+    """All of `gates` in words, with the numbers of `thresholds` (default: those of GateThresholds) filled in."""
+    return [gate.described(thresholds or GateThresholds()) for gate in gates]
+
+
+def describe_live() -> list[GateDescription]:
+    """All gates on months of live records in words."""
+    return describe(gates=LIVE_GATES)

@@ -59,6 +59,14 @@ class Entry(NamedTuple):
     payload: bytes
 
 
+class Mark(NamedTuple):
+    """An entry without its payload."""
+
+    number: int
+    written_at: int
+    key: str
+
+
 class JournalDatabase:
     """The file. One process writes; any number may read.
 
@@ -135,14 +143,18 @@ class JournalDatabase:
         for number, written_at, kind, key, payload in rows:
             yield Entry(number, written_at, Kind(kind), key, payload)
 
+    def marks(self, kind: Kind) -> Iterator[Mark]:
+        """Entries of a kind in order, without what they say: cheap however large that is."""
+        rows = self._connection.execute(
+            "select number, written_at, key from entries where kind = ? order by number", (kind.value,)
+        )
+        return map(Mark._make, rows)
+
     def find(self, kind: Kind, key: str) -> Entry | None:
         """The first entry of `kind` about `key`."""
         return self._one("kind = ? and key = ? order by number", kind.value, key)
 
-    def last(self, kind: Kind, key: str | None = None) -> Entry | None:
-        """The last entry of `kind`, about `key` where one is given."""
-        if key is not None:
-            return self._one("kind = ? and key = ? order by number desc", kind.value, key)
+    def last(self, kind: Kind) -> Entry | None:
         return self._one("kind = ? order by number desc", kind.value)
 
     @property
@@ -163,6 +175,10 @@ class JournalDatabase:
         """The last entry of `kind` whose key is a number below `number`."""
         below = "kind = ? and cast(key as integer) < cast(? as integer) order by number desc"
         return self._one(below, kind.value, str(number))
+
+    def last_about(self, kind: Kind, key: str) -> Entry | None:
+        """The last entry of `kind` about `key`."""
+        return self._one("kind = ? and key = ? order by number desc", kind.value, key)
 
     def close(self) -> None:
         self._connection.close()

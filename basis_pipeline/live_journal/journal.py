@@ -17,7 +17,7 @@ import msgspec
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
 from basis_pipeline.live_journal.halts import Halt, HaltEntry
 from basis_pipeline.live_journal.pulse import OrderDelays, Pulse
 
@@ -72,6 +72,16 @@ class LiveJournal:
         """Hexadecimal; no other journal has it."""
         return self._id
 
+    @classmethod
+    def read(cls, path: Path, now: WallClock) -> Self:
+        """An existing journal, to look at; StateError JOURNAL-001 if there is none."""
+        return cls(JournalDatabase.read(path), now)
+
+    @property
+    def belongs_to(self) -> str:
+        """Mode and environment, for example `btc_basis@staging`."""
+        return self._database.about("belongs_to")
+
     def next_id(self, operation_id: int) -> str:
         """`bp`, the journal's own random id, the operation in hexadecimal: unique even after a journal was lost."""
         return f"bp{self._id}{operation_id:x}"
@@ -118,6 +128,11 @@ class LiveJournal:
         return tuple(SettledIntent(i, msgspec.json.decode(facts[i.intent_id], type=Facts)) for i in later)
 
     @property
+    def intents(self) -> int:
+        """How many orders were ever about to be sent."""
+        return sum(1 for _ in self._database.entries(Kind.INTENT))
+
+    @property
     def last_operation(self) -> int:
         """The highest operation id ever intended; a resumed session counts on from here."""
         return max((_intent(e).order.operation_id for e in self._database.entries(Kind.INTENT)), default=0)
@@ -141,6 +156,19 @@ class LiveJournal:
         """The last state of a tick before `timestamp`, microseconds UTC."""
         entry = self._database.last_below(Kind.STATE, timestamp)
         return _state(entry, self._database.path) if entry else None
+
+    def ticks(self) -> list[Mark]:
+        """The records of completed ticks; the key of each is its timestamp."""
+        return list(self._database.marks(Kind.TICK))
+
+    def state_of(self, tick: Mark) -> EngineState:
+        """The state that was written with a record."""
+        return _state(next(self._database.entries(Kind.STATE, after=tick.number)), self.path)
+
+    def first_state_at(self) -> int | None:
+        """When the record began to be lived, microseconds UTC; None before its first state."""
+        first = next(self._database.entries(Kind.STATE), None)
+        return int(first.key) if first else None
 
     def states(self) -> Iterator[EngineState]:
         """The state of every completed tick, oldest first."""
@@ -167,7 +195,7 @@ class LiveJournal:
 
     def halted(self, halt: Halt) -> HaltEntry | None:
         """The last word about `halt`: whether it is active is in it; None if there never was any."""
-        entry = self._database.last(Kind.HALT, halt)
+        entry = self._database.last_about(Kind.HALT, halt)
         return msgspec.json.decode(entry.payload, type=HaltEntry) if entry else None
 
     @property
@@ -188,6 +216,11 @@ class LiveJournal:
     def delays(self, count: int) -> list[OrderDelays]:
         """Of the last orders, oldest first."""
         return [msgspec.json.decode(e.payload, type=OrderDelays) for e in self._database.latest(Kind.DELAYS, count)]
+
+    def last_action(self, component: str) -> tuple[int, Action] | None:
+        """The last one of a component with the wall-clock time it was written at."""
+        entry = self._database.last_about(Kind.ACTION, component)
+        return (entry.written_at, msgspec.json.decode(entry.payload, type=Action)) if entry else None
 
     def actions(self, count: int) -> list[tuple[int, Action]]:
         """The last ones with the wall-clock time they were written at, oldest first."""

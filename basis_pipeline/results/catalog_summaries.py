@@ -27,10 +27,12 @@ class Summary(NamedTuple):
     def table(self, months: Months, keys: Sequence[str]) -> pa.Table:
         """One block of rows per month, led by the month's hive keys."""
         schema = pa.schema(
-            [*((key, pa.string()) for key in keys), *((name, _TYPES[kind]) for name, kind, *_ in self.columns)]
+            [*((name, pa.string()) for name in keys), *((name, _TYPES[kind]) for name, kind, *_ in self.columns)]
         )
         found = [
-            {key: getattr(month.manifest, key) for key in keys} | row for month in months for row in self.rows(month)
+            {key: getattr(month.manifest, key) for key in keys} | row | {"source": month.manifest.source}
+            for month in months
+            for row in self.rows(month)
         ]
         return pa.Table.from_pylist(found, schema)
 
@@ -44,12 +46,12 @@ def _month_rows(month: PublishedMonth) -> Iterator[Row]:
 
 def _gate_rows(month: PublishedMonth) -> Iterator[Row]:
     for gate in month.manifest.gates:
-        yield {name: getattr(gate, name) for name, *_ in _GATES}
+        yield {name: getattr(gate, name) for name, *_ in _GATES if name != "source"}
 
 
 def _usage_rows(month: PublishedMonth) -> Iterator[Row]:
     for series in month.manifest.data_usage.series:
-        yield {name: getattr(series, name) for name, *_ in _USAGE}
+        yield {name: getattr(series, name) for name, *_ in _USAGE if name != "source"}
 
 
 def configuration_table(months: Months, keys: Sequence[str]) -> pa.Table:
@@ -81,6 +83,7 @@ _MONTHS = (
     ("gates_failed", "int64", "count", "violated gates of severity ERROR"),
     ("run_id", "string", "", "the run that wrote it"),
     ("published_at", "string", "ISO 8601, UTC", "wall clock at publication"),
+    ("source", "string", "", "backtest or live: what the month is a record of"),
 )
 _GATES = (
     ("gate", "string", "", "name in the registry, see `basis gates`"),
@@ -89,6 +92,7 @@ _GATES = (
     ("value", "double", "see threshold", "the number judged; null where there is none"),
     ("threshold", "string", "", "what it was held against"),
     ("message", "string", "", "what was found, with the worst timestamp"),
+    ("source", "string", "", "backtest or live: what the month is a record of"),
 )
 _USAGE = (
     ("dataset", "string", "", "kind of data"),
@@ -99,6 +103,7 @@ _USAGE = (
     ("proxied", "int64", "count", "of them, estimated from other venues"),
     ("corrected", "int64", "count", "of them, moved by a declared stamp correction"),
     ("complete", "bool", "", "the series reaches the last step of the month"),
+    ("source", "string", "", "backtest or live: what the month is a record of"),
 )
 CONFIGURATION = (
     ("config_digest", "string", "", "the configuration it belongs to, see published_months"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from basis_pipeline.domain.evidence import Source as RecordSource
 from basis_pipeline.results.catalog_macros import create_macros, macro_docs, macros
 from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, SUMMARIES, configuration_table, summary_docs
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs, sweep_tables
-from basis_pipeline.results.store import STANDING, PublishedMonth
-from basis_pipeline.results.tables import SCHEMAS, ColumnDoc, column_docs
+from basis_pipeline.results.record_paths import STANDING
+from basis_pipeline.results.store import PublishedMonth
+from basis_pipeline.results.tables import SCHEMAS, SOURCE, WALL_TIME, ColumnDoc, column_docs, view_docs
 from basis_pipeline.storage.locations import Location, arrow_files
 
 KEYS = {"main": ("mode", "month"), "experiments": ("experiment", "mode", "month")}
@@ -41,12 +43,13 @@ SELECT * RENAME (experiment AS record) FROM experiments.{name}
 
 
 class Source(NamedTuple):
-    """One table of one schema as published: its hive keys and its files."""
+    """One table of one schema as published, of backtests or of live records: its hive keys and its files."""
 
     schema: str
     table: str
     keys: tuple[str, ...]
     files: list[Location]
+    of: RecordSource = RecordSource.BACKTEST
 
 
 Reader = Callable[[duckdb.DuckDBPyConnection, Source], str]
@@ -67,12 +70,12 @@ def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str
     filesystem, paths = arrow_files(source.files)
     dataset = ds.dataset(
         paths,
-        schema=pa.schema([*hive, *SCHEMAS[source.table]]),
+        schema=pa.schema([*hive, *SCHEMAS[source.table], WALL_TIME]),
         format="parquet",
         filesystem=filesystem,
         partitioning=ds.partitioning(hive, flavor="hive"),
     )
-    name = f"{source.schema}_{source.table}_files"
+    name = f"{source.schema}_{source.table}_{source.of}"
     connection.register(name, dataset)
     return name
 
@@ -86,8 +89,9 @@ def create_views(
     for schema, keys in KEYS.items():
         published = [month for month in months if (month.manifest.experiment is None) == (schema == "main")]
         for table in SCHEMAS:
-            source = Source(schema, table, keys, _files(base.resolve(), table, published))
-            connection.execute(_view(source, reader(connection, source) if source.files else None))
+            sources = [Source(schema, table, keys, files, of) for of, files in _files(base.resolve(), table, published)]
+            found = {source.of: reader(connection, source) for source in sources}
+            connection.execute(_view(schema, table, keys, found))
         for name, summary in SUMMARIES.items():
             store_table(connection, f"{schema}.{name}", summary.table(published, keys))
         store_table(connection, f"{schema}.configuration", configuration_table(published, keys))
@@ -101,7 +105,7 @@ def create_views(
 
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:
-    docs = [*column_docs(), *summary_docs(), *sweep_docs(), *macro_docs()]
+    docs = [*column_docs(), *view_docs(), *summary_docs(), *sweep_docs(), *macro_docs()]
     columns = {name: [getattr(doc, name) for doc in docs] for name in ColumnDoc._fields}
     descriptions = {name: schema.metadata[b"description"].decode() for name, schema in SCHEMAS.items()}
     descriptions |= DESCRIPTIONS | SWEEP_DESCRIPTIONS
@@ -119,12 +123,17 @@ def store_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Tabl
     connection.unregister("incoming")
 
 
-def _view(source: Source, expression: str | None) -> str:
-    """View over `expression`. The typed selection without rows states the columns, also those that older files lack."""
-    typed = [f'NULL::VARCHAR AS "{key}"' for key in source.keys]
-    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in SCHEMAS[source.table]]
-    rows = f" UNION ALL BY NAME FROM {expression}" if expression else ""
-    return f"CREATE VIEW {source.schema}.{source.table} AS SELECT {', '.join(typed)} WHERE false{rows}"
+def _view(schema: str, table: str, keys: Sequence[str], expressions: Mapping[RecordSource, str]) -> str:
+    """View over `expressions`. The typed selection without rows states all columns: older files lack some."""
+    columns = SCHEMAS[table]
+    typed = [f'NULL::VARCHAR AS "{key}"' for key in keys]
+    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*columns, WALL_TIME)]
+    typed += [] if SOURCE in columns.names else [f"NULL::VARCHAR AS {SOURCE}"]
+    view = f"CREATE VIEW {schema}.{table} AS SELECT {', '.join(typed)} WHERE false"
+    for source, expression in expressions.items():
+        told = "" if SOURCE in columns.names else f", '{source}' AS {SOURCE}"
+        view += f" UNION ALL BY NAME SELECT *{told} FROM {expression}"  # noqa: S608 - names are ours
+    return view
 
 
 def _sql_type(kind: pa.DataType) -> str:
@@ -137,5 +146,12 @@ def _literal(path: Location) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _files(base: Location, table: str, months: Iterable[PublishedMonth]) -> list[Location]:
-    return [base / file.path for month in months for file in month.publication.files if file.table == table]
+def _files(
+    base: Location, table: str, months: Iterable[PublishedMonth]
+) -> Iterator[tuple[RecordSource, list[Location]]]:
+    """Files of a table by what they are a record of, where there are any."""
+    found: dict[RecordSource, list[Location]] = {}
+    for month in months:
+        paths = [base / file.path for file in month.publication.files if file.table == table]
+        found.setdefault(month.manifest.source, []).extend(paths)
+    return ((source, paths) for source, paths in found.items() if paths)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.evidence import Source
 from basis_pipeline.domain.records import Category
+from basis_pipeline.results.record_paths import STANDING
 from basis_pipeline.results.report_headline import NOTHING, category_sum
 from basis_pipeline.results.report_record import Record, load_record
-from basis_pipeline.results.store import STANDING, ResultsStore
+from basis_pipeline.results.store import ResultsStore
 
 
 class FigureRow(msgspec.Struct, frozen=True):
@@ -100,6 +102,11 @@ def load_comparison(results: ResultsStore, mode: str, experiments: Sequence[str]
     if not common:
         told = "; ".join(f"{name or STANDING} {months[0]} to {months[-1]}" for name, months in published.items())
         raise StateError(f"the records of {mode} have no month in common: {told}.", remedy="run them over the same.")
+    if live := [name for name in names if results.manifest(mode, common[0], name).source is Source.LIVE]:
+        raise ConfigError(
+            f"{live[0]} is a live record: its ticks are not the steps of a backtest.",
+            remedy=f"`basis live-compare {mode}` replays it and says what differs; in SQL `compare` has its figures.",
+        )
     records = tuple(load_record(results, mode, common, name) for name in names)
     return Comparison(mode, tuple(common), records, tuple(_notes(records, published)), tuple(_warnings(records)))
 

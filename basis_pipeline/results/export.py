@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.results.store import PublishedMonth, ResultsStore, record_path
-from basis_pipeline.results.tables import SCHEMAS, column_docs
+from basis_pipeline.domain.evidence import Source
+from basis_pipeline.results.record_paths import record_path
+from basis_pipeline.results.store import PublishedMonth, ResultsStore
+from basis_pipeline.results.tables import SCHEMAS, WALL_TIME, column_docs, view_docs
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location
 
@@ -72,10 +74,11 @@ def months_of(
 def write_csv(results: ResultsStore, months: Sequence[PublishedMonth], table: str, out: IO[bytes]) -> None:
     """One table of consecutive months as CSV, one month in memory at a time."""
     columns = [(key, pa.string()) for key in _keys(months[0])]
-    columns += [(field.name, _plain(field.type)) for field in SCHEMAS[table]]
+    schema = _schema(months[0], table)
+    columns += [(field.name, _plain(field.type)) for field in schema]
     with pa_csv.CSVWriter(out, pa.schema(columns)) as writer:
         for month in months:
-            part = _with_keys(results.read(month, table), month, SCHEMAS[table])
+            part = _with_keys(results.read(month, table), month, schema)
             # Arrow writes uninitialised memory for a chunk without rows (seen with pyarrow 26.0.1).
             if part.num_rows:
                 writer.write_table(part.combine_chunks())
@@ -94,6 +97,12 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, _ZIP_DATE)
     entry.compress_type = zipfile.ZIP_DEFLATED
     return entry
+
+
+def _schema(month: PublishedMonth, table: str) -> pa.Schema:
+    """Columns of a table; those of a live record end with the wall time."""
+    timed = month.manifest.source is Source.LIVE and table != "metrics"
+    return pa.schema([*SCHEMAS[table], WALL_TIME]) if timed else SCHEMAS[table]
 
 
 def _keys(month: PublishedMonth) -> dict[str, str]:
@@ -127,7 +136,9 @@ def describe(months: Sequence[PublishedMonth]) -> str:
         "Timestamps are UTC without zone. An empty field is a value that does not exist, never zero.",
         "Every file begins with the columns `mode` and `month`, experiments with `experiment` before them.",
     ]
-    for table, columns in groupby(column_docs(), key=lambda doc: doc.table):
+    timed = {doc.table: doc for doc in view_docs() if doc.column in _schema(months[0], doc.table).names}
+    for table, documented in groupby(column_docs(), key=lambda doc: doc.table):
+        columns = [*documented, *([timed[table]] if table in timed else [])]
         description = SCHEMAS[table].metadata[b"description"].decode()
         lines += ["", f"## {table}.csv", "", f"{description[0].upper()}{description[1:]}.", ""]
         lines += ["| column | type | unit | may be empty | meaning |", "| --- | --- | --- | --- | --- |"]

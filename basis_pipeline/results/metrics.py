@@ -179,8 +179,9 @@ def _flows_since_start(steps: pa.Table, suffix: str, *, opening: bool) -> FloatA
 
 
 def daily_returns(index: FloatArray, stamps: IntArray) -> FloatArray:
-    """Returns between consecutive 00:00 UTC stamps."""
-    midnight = index[stamps % DAY == 0]
+    """Returns from one 00:00 UTC to the next; off the grid, the last record at or before it stands for a midnight."""
+    midnights = np.arange(-(-int(stamps[0]) // DAY) * DAY, int(stamps[-1]) + 1, DAY)
+    midnight = index[np.searchsorted(stamps, midnights, side="right") - 1]
     found: FloatArray = midnight[1:] / midnight[:-1] - 1.0
     return found
 

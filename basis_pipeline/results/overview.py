@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 from typing import NamedTuple
 
-from basis_pipeline.domain.evidence import GateStatus
+from basis_pipeline.domain.evidence import GateStatus, Source
 from basis_pipeline.domain.records import Category
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.overview_compare import correlation_table, growth_panel, monthly_table
@@ -59,7 +59,9 @@ def write_overview(results: ResultsStore, stale: Stale | None = None, origin: Or
 
 def _render(results: ResultsStore, stale: Stale, origin: Origin) -> str:
     standing = [_listed(load_summary(results, mode), stale.get(mode, ())) for mode in results.modes()]
-    ad_hoc = [_listed(summary, ()) for summary in _experiments(results)]
+    beside = [_listed(summary, ()) for summary in _experiments(results)]
+    live = [found for found in beside if found.summary.latest.source is Source.LIVE]
+    ad_hoc = [found for found in beside if found.summary.latest.source is Source.BACKTEST]
     refused = [load_summary(results.rejected, mode) for mode in results.rejected.modes()]
     rejected = [_Listed(found, GateStatus.FAILED, "rejected") for found in [*refused, *_experiments(results.rejected)]]
     summaries = [found.summary for found in standing]
@@ -69,6 +71,8 @@ def _render(results: ResultsStore, stale: Stale, origin: Origin) -> str:
         compared = [*map(drawn, panels), card("Return by month", monthly_table(summaries), wide=True)]
         compared.append(card("Correlation of daily returns", correlation_table(summaries), wide=True))
         sections.append(_block("Compared", tag("div", joined(compared), class_="grid")))
+    if live:
+        sections.append(_section("Live", results, live, "", beside=summaries))
     if ad_hoc:
         sections.append(_section("Experiments", results, ad_hoc, "", beside=summaries))
     if rejected:
@@ -77,7 +81,7 @@ def _render(results: ResultsStore, stale: Stale, origin: Origin) -> str:
         title="Backtests",
         heading="Backtests",
         facts=joined(tag("span", fact) for fact in _facts(standing, origin)),
-        attention=_attention([*standing, *ad_hoc, *rejected]),
+        attention=_attention([*standing, *live, *ad_hoc, *rejected]),
         sections=joined(sections),
         footer=html(_NOTES),
         style=style(),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.domain.evidence import GateResult, GateStatus, Source
 from basis_pipeline.domain.records import Category
 from basis_pipeline.results.report_carry import CARRY
 from basis_pipeline.results.report_chart import column_of
@@ -106,7 +106,8 @@ def _freshness(record: Record) -> Check:
         said = f"{found[0]} and later would come out differently today: data, configuration or engine changed"
         return Check(GateStatus.FAILED, "Up to date", said, "configuration")
     if not record.latest.complete:
-        said = f"{record.latest.month} is still open: its data do not reach its last step"
+        live = record.latest.source is Source.LIVE
+        said = f"{record.latest.month} is still open" + ("" if live else ": its data do not reach its last step")
         return Check(GateStatus.WARNED, "Up to date", said, "data")
     known = "a run today would give the same" if stale is not None else "every month shown is complete"
     return Check(GateStatus.PASSED, "Up to date", known, "configuration")

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,12 +24,13 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from basis_pipeline.domain.errors import ConfigError, GateError, StateError, StorageError
-from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus
+from basis_pipeline.domain.errors import GateError, StateError, StorageError
+from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus, Source
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import parse_month, shift_month
+from basis_pipeline.domain.timeline import shift_month
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.results.exchange import Exchange
+from basis_pipeline.results.record_paths import check_source, month_path, record_path
 from basis_pipeline.results.tables import as_declared
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.locations import Location
@@ -38,10 +38,6 @@ from basis_pipeline.storage.publications import MANIFEST_VERSION, Publication, P
 
 CHECKPOINT = "checkpoint"
 _REPLACEMENT = "replacement"
-STANDING = "standing"
-"""What SQL calls the record that is no experiment; no experiment may be called so."""
-
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
 class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +59,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         timings: wall-clock time by phase, to be held against `domain.timings.BUDGETS`.
         run_id: the run that wrote it; never in a table.
         published_at: wall clock (ISO, UTC), set on publishing; never in a table.
+        source: what it is a record of; a live one has an `experiment` of its own (`live_record`).
     """
 
     mode: str
@@ -82,6 +79,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings
     run_id: str
     published_at: str = ""
+    source: Source = Source.BACKTEST
 
 
 class PublishedMonth(msgspec.Struct, frozen=True):
@@ -139,10 +137,13 @@ class ResultsStore:
         A rejected attempt at the same month is removed afterwards.
 
         Raises:
-            GateError: a gate failed; such a month is kept by `publish_rejected`.
+            GateError: a gate failed; such a month is kept by `publish_rejected`. A live month is published with it:
+                what was done with real money is never hidden.
             StorageError: disk full or folder not writable; the month published before is then still whole.
         """
-        if failed := [verdict.gate for verdict in manifest.gates if verdict.status is GateStatus.FAILED]:
+        check_source(manifest.experiment, manifest.source)
+        failed = [verdict.gate for verdict in manifest.gates if verdict.status is GateStatus.FAILED]
+        if failed and manifest.source is Source.BACKTEST:
             raise GateError(f"{manifest.mode} {manifest.month} failed {', '.join(failed)} and cannot be published.")
         published = self._publish(manifest, tables, state)
         self._discard_rejected(manifest.mode, manifest.month, manifest.experiment)
@@ -256,26 +257,12 @@ class ResultsStore:
             ) from error
 
 
-def record_path(mode: str, experiment: str | None = None) -> str:
-    """Hive path of a record; ConfigError for a name that cannot be a folder."""
-    for kind, name in (("mode", mode), ("experiment", experiment)):
-        if name is not None and not _NAME.match(name):
-            raise ConfigError(f"{kind} {name!r} is not a name.", remedy="use letters, digits, '_', '-' and '.'.")
-    if experiment == STANDING:
-        raise ConfigError(f"experiment {experiment!r} would be taken for the standing record.", remedy="rename it.")
-    return f"experiment={experiment}/mode={mode}" if experiment else f"mode={mode}"
-
-
-def month_path(mode: str, month: str, experiment: str | None = None) -> str:
-    """Hive path of a month; ConfigError for a name or month that cannot be one."""
-    return f"{record_path(mode, experiment)}/month={parse_month(month)}"
-
-
 def broken_months(months: Sequence[PublishedMonth]) -> list[str]:
     """Of `months` of one record, in order: those from the first on that does not continue the one before it.
 
-    A month continues another if it follows in the calendar, started from its published generation, and is of the same
-    opening and configuration. Two records spliced by an interrupted run break where they meet.
+    A month continues another if it follows in the calendar (live sessions may be off for months), started from its
+    published generation, and is of the same opening and configuration. Two records spliced by an interrupted run break
+    where they meet.
     """
     for number, (before, month) in enumerate(pairwise(months), start=1):
         if not _continues(before, month):
@@ -287,7 +274,7 @@ def _continues(before: PublishedMonth, month: PublishedMonth) -> bool:
     earlier, later = before.manifest, month.manifest
     return (
         later.predecessor == before.generation
-        and later.month == shift_month(earlier.month, 1)
+        and (later.month == shift_month(earlier.month, 1) or later.source is Source.LIVE)
         and later.opening_month == earlier.opening_month
         and later.config_digest == earlier.config_digest
     )

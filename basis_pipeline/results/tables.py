@@ -211,6 +211,18 @@ METRICS = _schema(
     _field("description", pa.string(), NONE, "how the figure is defined"),
 )
 
+WALL_TIME = _field(
+    "wall_time",
+    TIMESTAMP,
+    UTC,
+    "of a live record: when it was written down, of an order when its fate was known; null in a backtest",
+    nullable=True,
+)
+"""Last column of every live table but `metrics`. Files of backtests do not have it: no wall clock enters them."""
+
+SOURCE = "source"
+"""Column of the catalogue's views that says what a row is a record of; of `deltas` it is what caused the change."""
+
 SCHEMAS: dict[str, pa.Schema] = {
     "timesteps": TIMESTEPS,
     "positions": POSITIONS,
@@ -241,6 +253,16 @@ def as_declared(content: pa.Table, table: str, partition: str) -> pa.Table:
     for field in added:
         content = content.append_column(field, pa.nulls(content.num_rows, field.type))
     return content.select(schema.names) if added else content
+
+
+def view_docs() -> Iterator[ColumnDoc]:
+    """The columns that the catalogue's views have beyond those of every file."""
+    described = WALL_TIME.metadata[b"description"].decode()
+    for table, schema in SCHEMAS.items():
+        yield ColumnDoc(table, WALL_TIME.name, str(TIMESTAMP), UTC, nullable=True, description=described)
+        if SOURCE not in schema.names:
+            said = "backtest or live: what the row is a record of"
+            yield ColumnDoc(table, SOURCE, "string", NONE, nullable=False, description=said)
 
 
 def column_docs() -> Iterator[ColumnDoc]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.evidence import Source
 from basis_pipeline.domain.settings import ErrorPolicyName
 from basis_pipeline.domain.timeline import iso, month_start
+from basis_pipeline.results.record_paths import check_source
 from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.signals import outdated_signals
@@ -18,6 +20,7 @@ _KEYS_LISTED = 8
 
 def check_mode(workspace: Workspace, wired: WiredMode, experiment: str | None) -> None:
     """What holds for every run of a mode, whichever its months."""
+    check_source(experiment, Source.BACKTEST)
     check_error_policy(wired, experiment)
     check_signals(workspace, wired)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from basis_pipeline.domain.evidence import GateDescription
-from basis_pipeline.runs.records import data_gate_descriptions, gate_descriptions
+from basis_pipeline.runs.records import data_gate_descriptions, gate_descriptions, live_gate_descriptions
 
 _INTRODUCTION = """# Quality gates
 
@@ -25,6 +25,12 @@ after it; a violated WARN gate is shown beside the month. Limits are keys of `co
 was judged by other gates or other limits than today's is stale.
 
 """
+_LIVE = """## Months of live records
+
+Judged when a month is published, the running one included. Real money is never hidden: a live month is published with
+whatever verdict, and its page and `basis live MODE --status` say so. Gates that backtests have too are the same.
+
+"""
 _DATA = """## Market data
 
 Judged at ingestion. ERROR: the file or series is not taken and what was published before stays, or, for one month of a
@@ -35,7 +41,8 @@ series, runs that need the month refuse it. WARN: it was handled, and whoever us
 
 def gates_markdown() -> str:
     """All gates with title, purpose, computation, default limit and the keys that set it."""
-    parts = [_INTRODUCTION, _MONTHS, *_table(gate_descriptions()), "\n", _DATA, *_table(data_gate_descriptions())]
+    months, live, data = gate_descriptions(), live_gate_descriptions(), data_gate_descriptions()
+    parts = [_INTRODUCTION, _MONTHS, *_table(months), "\n", _LIVE, *_table(live), "\n", _DATA, *_table(data)]
     return "".join(parts)
 
 

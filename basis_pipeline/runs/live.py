@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.state import EngineState
@@ -31,11 +30,13 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_alerts import alerting
 from basis_pipeline.runs.live_chain import chain_venues
+from basis_pipeline.runs.live_clock import WallClock
 from basis_pipeline.runs.live_hearing import Hearing
 from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_operator import journal_path, session_lock
+from basis_pipeline.runs.live_operator import session_lock
 from basis_pipeline.runs.live_parts import Alert, LiveVenue, SessionParts
-from basis_pipeline.runs.live_record import SessionAbout, begin_record
+from basis_pipeline.runs.live_publishing import publishing_process
+from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.cex import LiveCex
@@ -45,23 +46,6 @@ from basis_pipeline.venues.live.feed import LiveExchangeFeed
 from basis_pipeline.venues.live.patience import PatientExchange
 
 STABLE = "USDT"
-
-
-class WallClock:
-    """Real time; idling ends within a fifth of a second of being asked to stop."""
-
-    now = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
-
-    @staticmethod
-    def wall() -> int:
-        return time.time_ns() // 1_000
-
-    @staticmethod
-    def idle(seconds: float, stopped: Callable[[], bool]) -> None:
-        end = time.monotonic() + seconds
-        while not stopped() and (left := end - time.monotonic()) > 0.0:
-            time.sleep(min(0.2, left))
 
 
 @dataclass(frozen=True)
@@ -128,7 +112,10 @@ class LivePlan:
             begin_record(journal, self.about(interval))
             log = self._log()
             tell = stack.enter_context(alerting(self.workspace, f"live {self.wired.name}@{self.environment}", log))
-            parts = self._parts(journal, interval, log, tell)
+            try:
+                parts = self._parts(journal, interval, log, tell)
+            except VenueSilence as error:
+                raise SystemFailure(f"a session cannot start: {error}") from error
             session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
@@ -175,6 +162,7 @@ class LivePlan:
             log=log,
             tell=tell,
             hearing=hearing,
+            results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
 
     def _chain(self, chain: ChainAccess, journal: LiveJournal) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
@@ -192,7 +180,7 @@ class LivePlan:
         return self._venues(exchanges, journal), feed
 
     def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
-        state = journal.last_state()
+        began = journal.first_state_at()
         venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
         for name, exchange in exchanges.items():
             venues[name] = LiveCex(
@@ -200,11 +188,13 @@ class LivePlan:
                 self.settings,
                 journal,
                 WallClock(),
-                since=state.timestamp if state else WallClock.wall(),
+                since=WallClock.wall() if began is None else began,
+                seen=state.timestamp if (state := journal.last_state()) else 0,
                 max_notional=self.switches.max_trade_size_usd,
                 read_only=self.switches.read_only,
                 deadline=self.live.order_deadline_seconds,
             )
+            venues[name].check_account()
         return venues
 
 

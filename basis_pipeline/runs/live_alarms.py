@@ -1,4 +1,4 @@
-"""Alerts about what goes on for too long or will not mend itself; each is told once, and again only after it was over."""
+"""Alerts about what lasts too long or will not mend itself; each is told once, and again only after it was over."""
 
 from __future__ import annotations
 

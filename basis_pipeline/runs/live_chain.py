@@ -43,11 +43,12 @@ def chain_venues(  # noqa: PLR0917 - everything a session has
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
     from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed  # noqa: PLC0415
     from basis_pipeline.venues.live.onchain import OPERATIONS, Limits, LiveOnChain, OnChainAccount  # noqa: PLC0415
+    from basis_pipeline.venues.live.patience import Patience  # noqa: PLC0415
     from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
 
     deployment = access.deployment
     chain = Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds)
-    check_network(chain, expected=deployment.chain_id, environment=environment)
+    Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
     account = OnChainAccount(
         chain,
         Signer(access.private_key.reveal(), deployment.chain_id),

@@ -22,12 +22,7 @@ _DECIDED, _RECONCILED = 2, 3
 
 
 def order_delays(log: RunLog, journal: LiveJournal, clock: LiveClock, *, after: int) -> list[OrderDelays]:
-    """Of every order that was tried in this tick.
-
-    Args:
-        log: of this tick alone.
-        after: number of the last entry of the journal before it.
-    """
+    """Of every order that was tried in the tick that `log` is of; the journal had `after` entries before it."""
     tried = [result for result in log.orders if result.result.state is not OrderState.SKIPPED]
     if not tried:
         return []

@@ -15,7 +15,7 @@ from basis_pipeline.engine.health import HealthManager, HealthState
 from basis_pipeline.live_journal.journal import Action
 
 T = TypeVar("T")
-CREDENTIALS = "VEN-009"
+CREDENTIALS = "VEN-010"
 
 
 class Hearing:

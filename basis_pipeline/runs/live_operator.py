@@ -18,11 +18,6 @@ from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import exclusive_lock
 
 
-def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
-    """SQLite needs a folder of this machine, also where the root is a bucket."""
-    return workspace.root.live / environment / f"{mode}.sqlite"
-
-
 def session_lock(workspace: Workspace, mode: str, environment: str) -> AbstractContextManager[None]:
     """Held by the one session of a mode in an environment; StorageError STORE-002 while another one runs."""
     path = workspace.root.path / "locks" / f"live-{mode}-{environment}.lock"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -45,6 +45,16 @@ class Alert(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class ResultsPublisher(Protocol):
+    """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
+
+    def due(self, now: int) -> Iterable[Action]:
+        """Publish if it is time, and say what became of the last time."""
+
+    def finished(self) -> Iterable[Action]:
+        """Publish what a session leaves at its end."""
+
+
 class SessionParts(msgspec.Struct, frozen=True):
     """What a session is made of.
 
@@ -62,6 +72,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
         hearing: listens to the venues' clients.
+        results: publishes the record beside backtests while the session runs.
     """
 
     settings: EngineSettings
@@ -81,6 +92,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
     hearing: Hearing | None = None
+    results: ResultsPublisher | None = None
 
     def trace(self, action: Action) -> None:
         """Tell the log alone: what happens in every tick is summed up in its pulse."""
@@ -92,6 +104,13 @@ class SessionParts(msgspec.Struct, frozen=True):
         for event in events:
             severity = str(event.severity)
             self.note(str(type(event).__struct_config__.tag), severity, event.message, level=severity)
+
+    def publish(self, *, finished: bool = False) -> None:
+        """Let results be published if it is time; what became of it is an action."""
+        if self.results is None:
+            return
+        for done in self.results.finished() if finished else self.results.due(self.clock.wall()):
+            self.note(done.component, done.what, done.detail)
 
     def note(
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"

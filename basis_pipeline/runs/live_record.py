@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrate
 from basis_pipeline.gates.evidence import ModeProfile
 from basis_pipeline.live_journal.database import Entry, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.workspace import Workspace
 
 Moments = tuple[tuple[float, ...], ...]
 
@@ -41,6 +43,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
         profile: what the mode promises.
         interval: seconds between ticks.
         tolerance: what a difference to the venues may be without being one.
+        signals: the book follows a model, whose forecasts are dimensions of its risk.
         seed: state of a backtest that the record goes on from.
     """
 
@@ -56,6 +59,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
     profile: ModeProfile
     interval: float
     tolerance: Tolerance
+    signals: bool = False
     seed: EngineState | None = None
 
     @classmethod
@@ -82,6 +86,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
             profile=wired.profile,
             interval=interval,
             tolerance=tolerance,
+            signals=wired.frame_spec.signals is not None,
             seed=seed,
         )
 
@@ -160,9 +165,11 @@ def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
     return found
 
 
-def tick_records(journal: LiveJournal, after: int = 0) -> Iterator[tuple[Entry, TickRecord]]:
-    """The records of all ticks whose entry has a number above `after`, with that entry, in order."""
-    for entry in journal.entries(Kind.TICK, after=after):
+def tick_records(journal: LiveJournal, first: int = 0, last: int | None = None) -> Iterator[tuple[Entry, TickRecord]]:
+    """The records of all ticks whose entries are numbered `first` to `last`, with that entry, in order."""
+    for entry in journal.entries(Kind.TICK, after=first - 1):
+        if last is not None and entry.number > last:
+            return
         yield entry, _decoded(entry, TickRecord, journal)
 
 
@@ -186,6 +193,11 @@ def joined_log(records: Iterable[TickRecord]) -> RunLog:
         log.moments.chains.extend(record.chains)
         log.moments.orders.extend(record.order_parts)
     return log
+
+
+def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
+    """SQLite needs a folder of this machine, also where the root is a bucket."""
+    return workspace.root.live / environment / f"{mode}.sqlite"
 
 
 def _decoded(entry: Entry, kind: type[Any], journal: LiveJournal) -> Any:

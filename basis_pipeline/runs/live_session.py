@@ -73,10 +73,12 @@ class LiveSession:
             while (again := self.again) is not None and not self._stop_reason:
                 clock.idle(again, lambda: bool(self._stop_reason))
                 self.tick()
+            self._parts.publish()
             missed = max(0, int((clock.now() - due) // interval))
             self.skipped_ticks += missed
             due += (missed + 1) * interval
             clock.idle(max(0.0, due - clock.now()), lambda: bool(self._stop_reason))
+        self._parts.publish(finished=True)
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
 
     def start(self) -> None:

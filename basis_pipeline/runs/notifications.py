@@ -41,8 +41,8 @@ class Notice:
     """What somebody should know.
 
     Attributes:
-        kind: `failed` (nothing was published for the month), `warned` (it was, and a gate newly warns), or `alert` (a live
-            session needs somebody).
+        kind: `failed` (nothing was published for the month), `warned` (it was, and a gate newly warns), `alert` (a
+            live session needs somebody).
         subject: the mode, or the job where it concerns none.
         month: `YYYY-MM`; empty where it concerns none.
         what: the gate, or the error's code.

@@ -11,7 +11,7 @@ import pyarrow as pa
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
-from basis_pipeline.gates.registry import Summary, describe, summary
+from basis_pipeline.gates.registry import Summary, describe, describe_live, summary
 from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
 from basis_pipeline.results.catalog_hints import Published, notes
@@ -33,6 +33,7 @@ __all__ = [
     "export",
     "gate_descriptions",
     "gate_verdicts",
+    "live_gate_descriptions",
     "published_outcome",
     "query",
     "query_notes",
@@ -172,6 +173,11 @@ class GateVerdict:
 def gate_descriptions(wired: WiredMode | None = None) -> list[GateDescription]:
     """Every gate on months in words, with the limits of a mode or, without one, the default limits."""
     return describe(wired.profile.thresholds if wired else None)
+
+
+def live_gate_descriptions() -> list[GateDescription]:
+    """Every gate on months of live records in words."""
+    return describe_live()
 
 
 def data_gate_descriptions() -> list[GateDescription]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -9,6 +10,8 @@ import pyarrow.compute as pc
 
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.position_keys import Universe
+from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timings import Timings
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -85,9 +88,16 @@ def rejection(wired: WiredMode, month: str, failure: GateResult) -> str:
 def _tables(wired: WiredMode, engine: EventDrivenStrategyEngine) -> dict[str, pa.Table]:
     settings = wired.settings
     venues = [account.venue for account in settings.margin_accounts]
-    tables = build_tables(engine.log, settings.universe, venues, signals=wired.frame_spec.signals is not None)
-    if wired.tracked_assets != settings.universe.assets:
+    signals = wired.frame_spec.signals is not None
+    return tracked_tables(engine.log, settings.universe, venues, wired.tracked_assets, signals=signals)
+
+
+def tracked_tables(
+    log: RunLog, universe: Universe, margin_venues: Sequence[str], tracked: Sequence[str], *, signals: bool
+) -> dict[str, pa.Table]:
+    """All tables of a log but `metrics`, with the exposures of `tracked` assets only."""
+    tables = build_tables(log, universe, margin_venues, signals=signals)
+    if tuple(tracked) != universe.assets:
         exposures = tables["exposures"]
-        tracked = pc.is_in(exposures["asset"].cast(pa.string()), pa.array(wired.tracked_assets))
-        tables["exposures"] = exposures.filter(tracked)
+        tables["exposures"] = exposures.filter(pc.is_in(exposures["asset"].cast(pa.string()), pa.array(tracked)))
     return tables

@@ -93,9 +93,16 @@ class Bench:
         return bench(self.market, self.path, **(kept | changes))
 
     def session(
-        self, *, database: type[JournalDatabase] = JournalDatabase, strategy: Strategy | None = None, **options: Any
+        self,
+        *,
+        database: type[JournalDatabase] = JournalDatabase,
+        strategy: Strategy | None = None,
+        url: str = "",
+        limits: Limits = UNLIMITED,
+        **options: Any,
     ) -> LiveSession:
-        process, strategy = self.again(database=database), strategy or self.mode.strategy
+        process = self.again(database=database, url=url, limits=limits)
+        strategy = strategy or self.mode.strategy
         parts = SessionParts(self.settings, strategy, process.venues, process.feed, process.journal, self.clock)
         return LiveSession(parts, **options)
 

@@ -195,6 +195,7 @@ class Market:
                     "USDT": self._reserve(self.usdt),
                 },
                 emode=EMODE,
+                heartbeats={"WETH": 4_500.0},
             ),
             staking={"etherfi": Staking(StakingKind.ETHERFI, "weETH", self.weeth)},
             pools={

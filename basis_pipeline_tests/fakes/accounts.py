@@ -52,7 +52,7 @@ def account(name: str, *, usdt: float = 100_000.0, margin: float = 0.0, at: int 
     """BTC costs 50,000 and ETH 2,500 there."""
     books = FakeExchange()
     books.list_coin("BTC", 50_000.0)
-    books.list_coin("ETH", 2_500.0)
+    books.list_coin("ETH", 2_500.0, contract=0.1)
     books.now = at
     skin = SKINS[name](books, KEY, SECRET)
     books.spot["USDT"] += usdt

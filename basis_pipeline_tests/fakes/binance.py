@@ -19,9 +19,13 @@ _ERRORS = {
     "balance": (-2010, "Account has insufficient balance for requested action."),
     "margin": (-2019, "Margin is insufficient."),
     "lot": (-1013, "Filter failure: LOT_SIZE"),
+    "perp lot": (-1111, "Precision is over the maximum defined for this asset."),
     "notional": (-1013, "Filter failure: NOTIONAL"),
+    "perp notional": (-4164, "Order's notional must be no smaller than 100 (unless you choose reduce only)."),
+    "hedge mode": (-4061, "Order's position side does not match user's setting."),
     "reduce only": (-2022, "ReduceOnly Order is rejected."),
     "duplicate": (-2010, "Duplicate order sent."),
+    "perp duplicate": (-4116, "ClientOrderId is duplicated."),
     "unknown order": (-2013, "Order does not exist."),
     "unknown symbol": (-1121, "Invalid symbol."),
     "key": (-2015, "Invalid API-key, IP, or permissions for action."),
@@ -59,6 +63,10 @@ class BinanceSkin:
             ("GET", "/api/v3/myTrades"): lambda p: self._trades(p, perp=False),
             ("GET", "/fapi/v1/userTrades"): lambda p: self._trades(p, perp=True),
             ("GET", "/fapi/v1/income"): self._income,
+            ("GET", "/fapi/v1/positionSide/dual"): lambda _: {"dualSidePosition": exchange.hedge_mode},
+            ("GET", "/fapi/v1/multiAssetsMargin"): lambda _: {"multiAssetsMargin": exchange.multi_assets},
+            ("GET", "/fapi/v1/feeBurn"): lambda _: {"feeBurn": exchange.fees_in_bnb},
+            ("GET", "/sapi/v1/bnbBurn"): lambda _: {"spotBNBBurn": exchange.fees_in_bnb, "interestBNBBurn": False},
             ("POST", "/sapi/v1/asset/transfer"): self._transfer,
             ("POST", "/sapi/v1/capital/withdraw/apply"): self._withdraw,
             ("GET", "/sapi/v1/capital/withdraw/history"): self._withdrawals,
@@ -121,10 +129,12 @@ class BinanceSkin:
                 "updateTime": _wall(), "balances": balances}  # fmt: skip
 
     def _margin_account(self, _: dict[str, str]) -> Any:
+        """`marginBalance` is `walletBalance` and what open perps have gained or lost."""
+        profit = self.exchange.unrealised
         assets = [
-            {"asset": token, "walletBalance": f"{cash:.8f}", "marginBalance": f"{cash:.8f}",
+            {"asset": token, "walletBalance": f"{cash:.8f}", "marginBalance": f"{cash + profit:.8f}",
              "availableBalance": f"{max(0.0, self.exchange.free_margin):.8f}", "initialMargin": "0", "maintMargin": "0",
-             "maxWithdrawAmount": f"{cash:.8f}", "unrealizedProfit": "0", "updateTime": _wall()}
+             "maxWithdrawAmount": f"{cash:.8f}", "unrealizedProfit": f"{profit:.8f}", "updateTime": _wall()}
             for token, cash in self.exchange.margin.items()
         ]  # fmt: skip
         return {"assets": assets, "positions": []}
@@ -152,6 +162,8 @@ class BinanceSkin:
 
     def _place(self, parameters: dict[str, str], *, perp: bool) -> Any:
         market = self.exchange.market(parameters["symbol"], perp=perp)
+        if perp and self.exchange.hedge_mode and parameters.get("positionSide", "BOTH") == "BOTH":
+            raise RejectedError("hedge mode")
         order = self.exchange.place(
             market,
             parameters["newClientOrderId"],
@@ -174,11 +186,18 @@ class BinanceSkin:
     def _trades(self, parameters: dict[str, str], *, perp: bool) -> Any:
         market = self.exchange.market(parameters["symbol"], perp=perp)
         order_id = int(parameters["orderId"]) if "orderId" in parameters else None
-        return [_trade(trade) for trade in self.exchange.trades(market, order_id)]
+        first, size = int(parameters.get("fromId", "0")), int(parameters.get("limit", "500"))
+        trades = [trade for trade in self.exchange.trades(market, order_id) if trade.trade_id >= first]
+        return [_trade(trade) for trade in trades[:size]]
 
     def _income(self, parameters: dict[str, str]) -> Any:
         since = int(parameters.get("startTime", "0"))
-        lines = [line for line in self.exchange.income if line.at // 1_000 >= since]
+        kind, symbol = parameters.get("incomeType"), parameters.get("symbol")
+        lines = [
+            line
+            for line in self.exchange.income
+            if line.at // 1_000 >= since and kind in (None, line.kind) and symbol in (None, line.symbol)
+        ]
         return [
             {"symbol": line.symbol, "incomeType": line.kind, "income": f"{line.amount:.8f}", "asset": "USDT",
              "info": line.kind, "time": line.at // 1_000, "tranId": line.reference, "tradeId": ""}

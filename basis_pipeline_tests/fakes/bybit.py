@@ -18,10 +18,14 @@ from basis_pipeline_tests.fakes.server import Reply, Request
 _ERRORS = {
     "balance": (170131, "Insufficient balance."),
     "margin": (110007, "ab not enough for new order"),
-    "lot": (10001, "Qty invalid"),
+    "lot": (170137, "Order volume decimal too long."),
+    "perp lot": (10001, "Qty invalid"),
     "notional": (170140, "Order value exceeded lower limit."),
+    "perp notional": (110094, "Order does not meet minimum order value 5USDT"),
+    "hedge mode": (10001, "position idx not match position mode"),
     "reduce only": (110017, "current position is zero, cannot fix reduce-only order qty"),
-    "duplicate": (110072, "OrderLinkedID is duplicate"),
+    "duplicate": (170141, "Duplicate clientOrderId."),
+    "perp duplicate": (110072, "OrderLinkedID is duplicate"),
     "unknown symbol": (10001, "params error: symbol invalid"),
     "key": (10003, "API key is invalid."),
     "signature": (10004, "error sign! please check your signature generation algorithm."),
@@ -46,6 +50,7 @@ class BybitSkin:
         self._signed: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
             ("GET", "/v5/account/wallet-balance"): self._wallet,
             ("GET", "/v5/position/list"): self._positions,
+            ("GET", "/v5/account/info"): lambda _: {"unifiedMarginStatus": 1 if exchange.spot_only else 6},
             ("POST", "/v5/order/create"): self._place,
             ("GET", "/v5/order/realtime"): self._poll,
             ("GET", "/v5/order/history"): self._poll,
@@ -113,7 +118,12 @@ class BybitSkin:
     def _mark(self, symbol: str) -> float:
         return self.exchange.market(symbol, perp=True).mark
 
-    def _positions(self, _: dict[str, str]) -> Any:
+    def _positions(self, parameters: dict[str, str]) -> Any:
+        """With a symbol also what is not held, once in one-way mode, twice in hedge mode."""
+        if "symbol" in parameters and parameters["symbol"] not in self.exchange.perps:
+            modes = (1, 2) if self.exchange.hedge_mode else (0,)
+            flat = [{"symbol": parameters["symbol"], "positionIdx": i, "side": "", "size": "0"} for i in modes]
+            return {"category": "linear", "list": flat, "nextPageCursor": ""}
         held = [
             {"symbol": symbol, "positionIdx": 0, "side": "Buy" if quantity > 0.0 else "Sell",
              "size": str(abs(quantity)), "avgPrice": str(entry), "markPrice": str(self._mark(symbol)), "leverage": "10",
@@ -124,6 +134,8 @@ class BybitSkin:
         return {"category": "linear", "list": held, "nextPageCursor": ""}
 
     def _place(self, parameters: dict[str, str]) -> Any:
+        if parameters["category"] == "linear" and self.exchange.hedge_mode:
+            raise RejectedError("hedge mode")
         order = self.exchange.place(
             self._market(parameters),
             parameters["orderLinkId"],
@@ -150,8 +162,9 @@ class BybitSkin:
             listed = self._funding(market, parameters)
         else:
             listed = [_trade(t) for t in reversed(self.exchange.trades(market, int(parameters["orderId"])))]
-        size = int(parameters.get("limit", "50"))
-        return {"category": parameters["category"], "list": listed[:size], "nextPageCursor": ""}
+        size, start = int(parameters.get("limit", "50")), int(parameters.get("cursor", "0"))
+        end = str(start + size) if len(listed) > start + size else ""
+        return {"category": parameters["category"], "list": listed[start : start + size], "nextPageCursor": end}
 
     def _funding(self, market: Market, parameters: dict[str, str]) -> list[dict[str, Any]]:
         """Newest first, one week from the start at most; what was paid is positive."""
@@ -201,6 +214,7 @@ def _trade(trade: Trade) -> dict[str, Any]:
         "orderId": str(trade.order_id), "side": "Buy" if trade.buy else "Sell", "orderType": "Market",
         "execPrice": f"{trade.price:.8f}", "execQty": f"{trade.quantity:.8f}",
         "execValue": f"{trade.price * trade.quantity:.8f}", "execFee": f"{trade.fee:.8f}",
-        "feeCurrency": trade.fee_token, "feeRate": "0.001", "execTime": str(trade.at // 1_000), "isMaker": False,
+        "feeCurrency": "" if trade.market.perp else trade.fee_token, "feeRate": "0.001",
+        "execTime": str(trade.at // 1_000), "isMaker": False,
         "execPnl": f"{trade.realised:.8f}",
     }  # fmt: skip

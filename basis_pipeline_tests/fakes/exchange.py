@@ -10,6 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import count
 
+BNB_PRICE = 600.0
+
 
 class RejectedError(Exception):
     """The exchange says no; `reason` is one of the keys that every skin translates into its own codes."""
@@ -21,7 +23,11 @@ class RejectedError(Exception):
 
 @dataclass
 class Market:
-    """One instrument. `perp` markets are linear and margined in the quote token."""
+    """One instrument. `perp` markets are linear and margined in the quote token.
+
+    Attributes:
+        contract: base units of one contract, where the exchange counts in contracts.
+    """
 
     base: str
     perp: bool
@@ -31,6 +37,7 @@ class Market:
     price: float = 0.0
     mark: float = 0.0
     quote: str = "USDT"
+    contract: float = 0.01
 
     @property
     def symbol(self) -> str:
@@ -117,11 +124,15 @@ class FakeExchange:
         self.spot_fee, self.perp_fee = spot_fee, perp_fee
         self.fill_fraction: list[float] = []
         self.late_polls: list[int] = []
+        self.trades_per_fill = 2
+        self.hedge_mode = self.fees_in_bnb = self.multi_assets = self.spot_only = False
         self._ids = count(1_001)
 
-    def list_coin(self, base: str, price: float, *, spot_lot: float = 1e-5, perp_lot: float = 1e-3) -> None:
+    def list_coin(
+        self, base: str, price: float, *, spot_lot: float = 1e-5, perp_lot: float = 1e-3, contract: float = 0.01
+    ) -> None:
         self.markets.append(Market(base, False, spot_lot, 10.0, self.spot_fee, price, price))
-        self.markets.append(Market(base, True, perp_lot, 100.0, self.perp_fee, price, price))
+        self.markets.append(Market(base, True, perp_lot, 100.0, self.perp_fee, price, price, contract=contract))
 
     def market(self, symbol: str, *, perp: bool) -> Market:
         for market in self.markets:
@@ -139,15 +150,16 @@ class FakeExchange:
     ) -> PlacedOrder:
         """A market order. A client id that was used by an order that is done is accepted again, as on the real one."""
         if any(order.client_id == client_id and not order.done for order in self.orders):
-            raise RejectedError("duplicate")
+            raise RejectedError("perp duplicate" if market.perp else "duplicate")
         lots = quantity / market.lot
         if quantity <= 0.0 or abs(lots - round(lots)) > 1e-6:
-            raise RejectedError("lot")
-        if quantity * market.price < market.min_notional:
-            raise RejectedError("notional")
+            raise RejectedError("perp lot" if market.perp else "lot")
+        if quantity * market.price < market.min_notional and not reduce_only:
+            raise RejectedError("perp notional" if market.perp else "notional")
         held = self.perps.get(market.symbol, (0.0, 0.0))[0]
         if reduce_only and (held == 0.0 or (held > 0.0) == buy):
             raise RejectedError("reduce only")
+        quantity = min(quantity, abs(held)) if reduce_only else quantity
         order = PlacedOrder(next(self._ids), client_id, market, buy, quantity, reduce_only, self.now)
         self._check_funds(order)
         order.waits_for = self.late_polls.pop(0) if self.late_polls else 0
@@ -207,14 +219,15 @@ class FakeExchange:
         return done
 
     @property
+    def unrealised(self) -> float:
+        """What all open perps have gained at their marks, USDT."""
+        return sum(q * (self.market(symbol, perp=True).mark - entry) for symbol, (q, entry) in self.perps.items())
+
+    @property
     def free_margin(self) -> float:
         """Cash and unrealised P&L above the initial margin of what is open."""
-        open_value = profit = 0.0
-        for symbol, (quantity, entry) in self.perps.items():
-            mark = self.market(symbol, perp=True).mark
-            profit += quantity * (mark - entry)
-            open_value += abs(quantity) * mark
-        return self.margin["USDT"] + profit - self.initial_margin * open_value
+        open_value = sum(abs(q) * self.market(symbol, perp=True).mark for symbol, (q, _) in self.perps.items())
+        return self.margin["USDT"] + self.unrealised - self.initial_margin * open_value
 
     def _check_funds(self, order: PlacedOrder) -> None:
         market, cost = order.market, order.quantity * order.market.price * (1.0 + self.slippage)
@@ -234,11 +247,13 @@ class FakeExchange:
         quantity = round(round(order.quantity * fraction / market.lot) * market.lot, 8)
         order.done = True
         price = round(market.price * (1.0 + self.slippage if order.buy else 1.0 - self.slippage), 2)
-        halves = [round(round(quantity / 2 / market.lot) * market.lot, 8)]
-        halves.append(round(quantity - halves[0], 8))
-        for part in halves:
-            if part > 0.0:
+        part, left = round(round(quantity / self.trades_per_fill / market.lot) * market.lot, 8), quantity
+        for _ in range(self.trades_per_fill - 1):
+            if 0.0 < part < left:
                 order.trades.append(self._book(order, part, price))
+                left = round(left - part, 8)
+        if left > 0.0:
+            order.trades.append(self._book(order, left, price))
 
     def _book(self, order: PlacedOrder, quantity: float, price: float) -> Trade:
         market, signed = order.market, quantity if order.buy else -quantity
@@ -247,6 +262,11 @@ class FakeExchange:
             fee = round(quantity * price * market.taker_fee, 8)
             realised = self._change_perp(market.symbol, signed, price)
             self.margin[market.quote] = round(self.margin[market.quote] + realised - fee, 8)
+        elif self.fees_in_bnb:
+            fee, fee_token = round(quantity * price * market.taker_fee * 0.75 / BNB_PRICE, 8), "BNB"
+            self.spot["BNB"] = round(self.spot["BNB"] - fee, 8)
+            self.spot[market.base] = round(self.spot[market.base] + signed, 8)
+            self.spot[market.quote] = round(self.spot[market.quote] - signed * price, 8)
         elif order.buy:
             fee, fee_token = round(quantity * market.taker_fee, 8), market.base
             self.spot[market.base] = round(self.spot[market.base] + quantity - fee, 8)

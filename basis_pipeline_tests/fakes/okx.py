@@ -1,7 +1,7 @@
 """OKX's API v5 around an exchange's books, as far as a basis book needs it: one trading account in net mode.
 
-Formats from the public API documentation. Perps are counted in contracts of 0.01 coins, fees are negative when charged,
-`eq` contains unrealised P&L, a refused order is HTTP 200 with an `sCode`.
+Formats from the public API documentation. Perps are counted in contracts of a fraction of a coin, fees are negative
+when charged, `eq` contains unrealised P&L, a refused order is HTTP 200 with an `sCode`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrde
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 PASSPHRASE = "the-passphrase-of-a-test"
-CONTRACT = 0.01
 _ORDER_ERRORS = {
     "balance": ("51008", "Order failed. Insufficient USDT balance in account."),
     "margin": ("51008", "Order failed. Insufficient USDT margin in account."),
     "lot": ("51121", "Order quantity must be a multiple of the lot size."),
+    "perp lot": ("51121", "Order quantity must be a multiple of the lot size."),
     "notional": ("51020", "Your order should meet or exceed the minimum order amount."),
+    "perp notional": ("51020", "Your order should meet or exceed the minimum order amount."),
+    "hedge mode": ("51000", "Parameter posSide error"),
     "reduce only": ("51169", "Order failed because you don't have any positions in this direction."),
     "duplicate": ("51016", "Duplicated client order ID."),
+    "perp duplicate": ("51016", "Duplicated client order ID."),
 }
 _ERRORS = {
     "unknown order": ("51603", "Order does not exist."),
@@ -54,6 +57,7 @@ class OkxSkin:
         self._signed: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
             ("GET", "/api/v5/account/balance"): self._balance,
             ("GET", "/api/v5/account/positions"): self._positions,
+            ("GET", "/api/v5/account/config"): self._config,
             ("POST", "/api/v5/trade/order"): self._place,
             ("GET", "/api/v5/trade/order"): self._poll,
             ("GET", "/api/v5/trade/fills"): self._fills,
@@ -128,10 +132,15 @@ class OkxSkin:
     def _mark(self, symbol: str) -> float:
         return self.exchange.market(symbol, perp=True).mark
 
+    def _config(self, _: dict[str, str]) -> Any:
+        return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
+                 "acctLv": "1" if self.exchange.spot_only else "2", "perm": "read_only,trade"}]  # fmt: skip
+
     def _positions(self, _: dict[str, str]) -> Any:
         return [
             {"instId": f"{symbol.removesuffix('USDT')}-USDT-SWAP", "instType": "SWAP", "posSide": "net",
-             "pos": f"{quantity / CONTRACT:.8f}", "avgPx": str(entry), "markPx": str(self._mark(symbol)),
+             "pos": _size(self.exchange.market(symbol, perp=True), quantity), "avgPx": str(entry),
+             "markPx": str(self._mark(symbol)),
              "upl": str(quantity * (self._mark(symbol) - entry)), "uplRatio": "0", "lever": "10", "mgnMode": "cross",
              "imr": "0", "mmr": "0", "notionalUsd": str(abs(quantity) * self._mark(symbol)), "liqPx": "",
              "cTime": self._stamp(), "uTime": self._stamp(), "posId": "1"}
@@ -142,11 +151,13 @@ class OkxSkin:
         market = self._market(parameters["instId"])
         if not market.perp and parameters.get("tgtCcy") != "base_ccy":
             raise AssertionError("a spot order by quote amount was not meant")
+        if market.perp and self.exchange.hedge_mode and "posSide" not in parameters:
+            raise RejectedError("hedge mode")
         order = self.exchange.place(
             market,
             parameters["clOrdId"],
             buy=parameters["side"] == "buy",
-            quantity=round(float(parameters["sz"]) * (CONTRACT if market.perp else 1.0), 8),
+            quantity=round(float(parameters["sz"]) * (market.contract if market.perp else 1.0), 8),
             reduce_only=parameters.get("reduceOnly") == "True",
         )
         return [{"clOrdId": order.client_id, "ordId": str(order.order_id), "sCode": "0", "sMsg": "", "tag": ""}]
@@ -157,7 +168,9 @@ class OkxSkin:
 
     def _fills(self, parameters: dict[str, str]) -> Any:
         market = self._market(parameters["instId"])
-        return [_fill(trade) for trade in reversed(self.exchange.trades(market, int(parameters["ordId"])))]
+        older, size = int(parameters.get("after", str(10**18))), int(parameters.get("limit", "100"))
+        trades = [t for t in self.exchange.trades(market, int(parameters["ordId"])) if t.trade_id < older]
+        return [_fill(trade) for trade in trades[::-1][:size]]
 
     def _bills(self, parameters: dict[str, str]) -> Any:
         """Newest first; `after` means older than that bill."""
@@ -178,7 +191,7 @@ def _reply(code: str, data: Any) -> Reply:
 
 
 def _size(market: Market, quantity: float) -> str:
-    return f"{quantity / (CONTRACT if market.perp else 1.0):.8f}"
+    return f"{quantity / (market.contract if market.perp else 1.0):.8f}"
 
 
 def _name(market: Market) -> str:
@@ -191,7 +204,7 @@ def _listed(market: Market) -> dict[str, Any]:
               "maxMktSz": "1000000", "listTime": "1569398400000", "expTime": ""}  # fmt: skip
     if market.perp:
         return common | {"instType": "SWAP", "uly": f"{market.base}-{market.quote}", "settleCcy": market.quote,
-                         "ctVal": str(CONTRACT), "ctValCcy": market.base, "ctType": "linear"}  # fmt: skip
+                         "ctVal": str(market.contract), "ctValCcy": market.base, "ctType": "linear"}  # fmt: skip
     return common | {"instType": "SPOT", "baseCcy": market.base, "quoteCcy": market.quote}
 
 

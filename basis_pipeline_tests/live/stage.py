@@ -100,9 +100,9 @@ class Stage:
         seed = options.get("seed")
         begin_record(journal, SessionAbout.of(self.mode, "dev", interval=interval, tolerance=tolerance, seed=seed))
         exchange, settings = PatientExchange(self.account.exchange(), self.clock), live_settings(self.mode)
-        state = journal.last_state()
-        since = state.timestamp if state else self.books.now
-        venue = LiveCex(exchange, settings, journal, self.clock, since=since, max_notional=1e9)
+        began, state = journal.first_state_at(), journal.last_state()
+        since, seen = (self.books.now if began is None else began), (state.timestamp if state else 0)
+        venue = LiveCex(exchange, settings, journal, self.clock, since=since, seen=seen, max_notional=1e9)
         venues: Any = {venue.name: venue for venue in self.mode.engine_config().venues} | {self.name: venue}
         feed = LiveExchangeFeed(settings, {self.name: exchange}, {"BTC": self.name})
         parts = SessionParts(settings, self.mode.strategy, venues, feed, journal, self.clock, **self.options)

@@ -15,8 +15,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from basis_pipeline.domain.evidence import Source
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, wait_for
 
 
@@ -150,3 +152,23 @@ def test_status_is_read_from_the_journal_while_the_session_runs(there: Drill) ->
     assert status["record"] == "btc_basis@staging"
     assert status["positions"]["binance:Perp:BTCUSDT"] == there.books.perps["BTCUSDT"][0]
     assert (status["orders"], status["open_intents"]) == (2, [])
+
+
+@pytest.mark.slow
+def test_a_session_leaves_its_results_beside_the_backtests_when_it_stops(there: Drill) -> None:
+    process = there.start()
+    wait_for(lambda: len(there.books.orders) == 2, process)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    code, said = there.finish(process, seconds=180.0)
+    assert code == 0, said
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    [told] = [line for line in lines if line["component"] == "results_store"]
+    assert told["what"] == "results published", told
+    assert "live-staging" in told["detail"] and "no gate failed" in told["detail"]
+    results = ResultsStore(there.root / "results")
+    [month] = results.months("btc_basis", "live-staging")
+    assert results.manifest("btc_basis", month, "live-staging").source is Source.LIVE
+    assert results.report_path("btc_basis", "live-staging").is_file()
+    status = json.loads(there.run("--status"))
+    assert status["results"]["what"] == "results published"

@@ -1,17 +1,20 @@
 """An exchange through ccxt: its answers as typed records, its errors as refusal or silence.
 
-ccxt's own retry is off (it fills twice), its rate limit is on. `ExchangeError` means the exchange answered and said no,
-everything else of its tree that nobody can say what happened.
+ccxt's own retry is off (it fills twice), its rate limit is on. A named kind of `ExchangeError` means the exchange
+answered and said no, everything else of its tree that nobody can say what happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from basis_pipeline.domain.errors import VenueRefusal, VenueSilence
 from basis_pipeline.domain.orders import Side
+from basis_pipeline.venues.live.account_checks import unsuitable
 from basis_pipeline.venues.live.dialects import Dialect
 from basis_pipeline.venues.live.exchange import (
     Fill,
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     import ccxt
 
 MILLISECOND = 1_000
-_RENEW = "check the API key, its permissions and its list of allowed addresses."
+_OF_THE_KEY = re.compile("api.?key", re.IGNORECASE)
+_OKX_ORDER = re.compile(r'"sCode": ?"51\d{3}"')
+_OF_TIME = re.compile("time(d )?.?out", re.IGNORECASE)
+_QUERY = re.compile(r"\?[^\s\"']*")
 
 
 class CcxtExchange:
@@ -45,8 +51,7 @@ class CcxtExchange:
         self.receive_window = receive_window
 
     def listing(self, symbol: str) -> Listing:
-        with _answers(self.name):
-            self._know_markets()
+        with self._asking():
             market: dict[str, Any] = self._client.market(symbol)
         limits = market["limits"]
         return Listing(
@@ -54,13 +59,23 @@ class CcxtExchange:
             base=market["base"],
             quote=market["quote"],
             perp=bool(market["swap"]),
-            lot=float(market["precision"]["amount"]) * float(market.get("contractSize") or 1.0),
-            min_quantity=float(limits["amount"]["min"] or 0.0) * float(market.get("contractSize") or 1.0),
+            lot=_times(market["precision"]["amount"], market.get("contractSize")),
+            min_quantity=_times(limits["amount"]["min"], market.get("contractSize")),
             min_notional=float(limits["cost"]["min"] or 0.0),
         )
 
+    def check_account(self, perps: Sequence[str]) -> None:
+        with self._asking():
+            wrong = unsuitable(self.name, self._client, perps)
+        if wrong:
+            raise VenueRefusal(
+                f"the account at {self.name} is not set up for sessions.",
+                code="VEN-009",
+                remedy=f"at {self.name}: {'; '.join(wrong)}.",
+            )
+
     def make_room(self, order: MarketOrder, price: float) -> None:
-        with _answers(self.name):
+        with self._asking():
             self._dialect.make_room(self._client, self.listing(order.symbol), order, price)
 
     def place(self, order: MarketOrder) -> OrderStatus:
@@ -68,64 +83,66 @@ class CcxtExchange:
         if order.reduce_only:
             parameters["reduceOnly"] = True
         side = "buy" if order.side is Side.BUY else "sell"
-        with _answers(self.name):
+        with self._asking():
             amount = self._dialect.amount(self._client, order)
             placed = self._client.create_order(order.symbol, "market", side, amount, None, parameters)
-        return self._status(placed)
+            return self._status(placed)
 
     def find(self, symbol: str, client_id: str) -> OrderStatus | None:
-        with _answers(self.name):
-            self._know_markets()
+        with self._asking():
             found = self._dialect.find(self._client, symbol, client_id)
-        return None if found is None else self._status(found)
+            return None if found is None else self._status(found)
 
     def fills(self, symbol: str, reference: str) -> tuple[Fill, ...]:
-        with _answers(self.name):
+        with self._asking():
             trades = self._dialect.trades(self._client, symbol, reference)
-        size = self._contract_size(symbol)
-        return tuple(
-            Fill(
-                quantity=float(trade["amount"]) * size,
-                price=float(trade["price"]),
-                fee=float((trade["fee"] or {}).get("cost") or 0.0),
-                fee_token=(trade["fee"] or {}).get("currency") or "",
-                realised=self._dialect.realised(trade["info"]),
-                at=int(trade["timestamp"]) * MILLISECOND,
+            size = self._contract_size(symbol)
+            return tuple(
+                Fill(
+                    quantity=float(trade["amount"]) * size,
+                    price=float(trade["price"]),
+                    fee=float((trade["fee"] or {}).get("cost") or 0.0),
+                    fee_token=(trade["fee"] or {}).get("currency") or "",
+                    realised=self._dialect.realised(trade["info"]),
+                    at=int(trade["timestamp"]) * MILLISECOND,
+                )
+                for trade in trades
             )
-            for trade in trades
-        )
 
     def balances(self) -> dict[str, float]:
-        with _answers(self.name):
+        with self._asking():
             return self._dialect.balances(self._client)
 
     def perps(self) -> dict[str, PerpHolding]:
-        with _answers(self.name):
+        with self._asking():
             held = self._client.fetch_positions(None, self._dialect.positions_parameters)
-        return {
-            position["symbol"]: PerpHolding(
-                float(position["contracts"])
-                * self._contract_size(position["symbol"])
-                * (-1.0 if position["side"] == "short" else 1.0),
-                float(position["entryPrice"]),
-            )
-            for position in held
-            if position["contracts"]
-        }
+            return {
+                position["symbol"]: PerpHolding(
+                    float(position["contracts"])
+                    * self._contract_size(position["symbol"])
+                    * (-1.0 if position["side"] == "short" else 1.0),
+                    float(position["entryPrice"]),
+                )
+                for position in held
+                if position["contracts"]
+            }
 
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
-        with _answers(self.name):
+        with self._asking():
             lines = self._dialect.funding(self._client, symbol, since // MILLISECOND)
         return tuple(sorted((line for line in lines if line.at >= since), key=lambda line: (line.at, line.reference)))
 
     def prices(self, symbol: str) -> PriceLine:
-        with _answers(self.name):
+        with self._asking():
             return self._dialect.prices(self._client, symbol, perp=self.listing(symbol).perp)
 
-    def _know_markets(self) -> None:
-        """A client that has just been made knows no symbol yet, and an order left behind is asked for first of all."""
-        if not self._client.markets:
-            self._client.load_markets()
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Around every question: the list of markets is there, also where an order of a dead session comes first."""
+        with _answers(self.name):
+            if not self._client.markets:
+                self._client.load_markets()
+            yield
 
     def _status(self, order: dict[str, Any]) -> OrderStatus:
         size = self._contract_size(order["symbol"])
@@ -136,24 +153,58 @@ class CcxtExchange:
         return float(self._client.market(symbol).get("contractSize") or 1.0)
 
 
+def _times(contracts: float | None, size: float | None) -> float:
+    """Base units of a number of contracts; in decimals, because 0.1 x 0.1 is not a lot of 0.01 in binary."""
+    return float(Decimal(repr(float(contracts or 0.0))) * Decimal(repr(float(size or 1.0))))
+
+
 @contextmanager
 def _answers(name: str) -> Iterator[None]:
-    """Sort the client's errors; its messages carry the exchange's answer, never what was sent."""
+    """Sort the client's errors."""
     import ccxt  # noqa: PLC0415 - 1.3 s, and no backtest needs it
 
     try:
         yield
-    except ccxt.AuthenticationError as error:
-        raise VenueRefusal(f"{name} refused the credentials: {error}.", code="VEN-009", remedy=_RENEW) from None
     except ccxt.ExchangeError as error:
-        raise VenueRefusal(f"{name} refused: {error}.", remedy=_remedy(error)) from None
+        if _means_no(error):
+            code = "VEN-010" if _about_the_key(error) else None
+            raise VenueRefusal(f"{name} refused: {_said(error)}.", code=code, remedy=_remedy(error)) from None
+        raise VenueSilence(f"{name} gave no usable answer: {_said(error)}.") from None
     except ccxt.BaseError as error:
         raise VenueSilence(f"{name} gave no usable answer: {type(error).__name__}.") from None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # of another shape than documented
+        raise VenueSilence(f"{name} answered something unexpected: {type(error).__name__}.") from None
+
+
+def _means_no(error: Exception) -> bool:
+    """Whether nothing can have happened.
+
+    A bare `ExchangeError` is what the client makes of "system error" and of codes that it does not know: nobody can
+    say what it means for an order, unless it is about the key, or one of OKX's codes of orders (51000 to 51999); nor
+    can a timeout, whatever its code.
+    """
+    import ccxt  # noqa: PLC0415
+
+    text, named = str(error), type(error) is not ccxt.ExchangeError
+    return bool(_OF_THE_KEY.search(text)) or ((named or bool(_OKX_ORDER.search(text))) and not _OF_TIME.search(text))
+
+
+def _about_the_key(error: Exception) -> bool:
+    import ccxt  # noqa: PLC0415
+
+    return isinstance(error, ccxt.AuthenticationError) or bool(_OF_THE_KEY.search(str(error)))
+
+
+def _said(error: Exception) -> str:
+    """The exchange's answer as the client quotes it, without the query of an address: that is where signatures are."""
+    return _QUERY.sub("?...", str(error))
 
 
 def _remedy(error: Exception) -> str:
     import ccxt  # noqa: PLC0415
 
+    if _about_the_key(error):
+        return "check the API key, its permissions and its list of allowed addresses."
     if isinstance(error, ccxt.InsufficientFunds):
         return "compare the balances of the venue with the book."
     return ""

@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
-from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
 from basis_pipeline.domain.intents import Booking, Facts, Fate, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
@@ -19,11 +19,14 @@ from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.timeline import DAY
 from basis_pipeline.venues.live.booking import handshake, refused, unknown
 from basis_pipeline.venues.live.exchange import Exchange, Fill, Listing, MarketOrder, OrderStatus
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between questions about an order; the last one repeats."""
+INCOME_DELAY = DAY
+"""Microseconds that a payment may take to appear in the income history, which has it at the time it was due."""
 WINDOW_MARGIN = 5.0
 """Seconds beyond the receive window before an unknown order is called lost: clocks differ."""
 
@@ -42,7 +45,8 @@ class LiveCex:
         settings: shared by all components; the venue's name must be in its universe.
         journal: where intents go before anything is sent.
         clock: waits between questions.
-        since: microseconds; income before it is in the state already.
+        since: microseconds; when the record began. Older income is in its opening balances.
+        seen: the latest state contains all income up to here but for what appears late; default `since`.
         max_notional: USDT; larger orders are refused here, whatever the strategy says.
         read_only: every order is checked and then refused; nothing is sent.
         deadline: seconds after which a fate that is still unknown stops the session (R36).
@@ -59,18 +63,24 @@ class LiveCex:
         clock: Clock,
         *,
         since: int,
+        seen: int = 0,
         max_notional: float,
         read_only: bool = False,
         deadline: float = 120.0,
     ) -> None:
         self.name = exchange.name
         self._exchange, self._settings, self._journal, self._clock = exchange, settings, journal, clock
-        self._since, self._max_notional, self._deadline = since, max_notional, deadline
+        self._since, self._seen = since, seen
+        self._max_notional, self._deadline = max_notional, deadline
         self._read_only = read_only
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
         self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
+
+    def check_account(self) -> None:
+        """Refuse an account whose answers could not be booked (VenueRefusal VEN-009), before anything is traded."""
+        self._exchange.check_account(tuple(symbol_of(instrument) for _, instrument in self._perps))
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
@@ -108,10 +118,10 @@ class LiveCex:
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Funding from the income history that no saved state contains yet."""
-        deltas = []
+        deltas, since = [], max(self._since, self._seen - INCOME_DELAY)
         for slot, instrument in self._perps:
             cash = self._settings.universe.slot(f"{self.name}:{PositionType.BASE_TOKEN}:{instrument.quote}")
-            for line in self._exchange.funding_since(symbol_of(instrument), self._since):
+            for line in self._exchange.funding_since(symbol_of(instrument), since):
                 if line.at > market.timestamp:
                     continue
                 if self._journal.income(self.name, line.reference, f"{line.symbol} {line.amount!r} {line.at}".encode()):
@@ -124,6 +134,7 @@ class LiveCex:
                             reference_quantity=positions.quantities[slot],
                         )
                     )
+        self._seen = market.timestamp
         return tuple(deltas)
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
@@ -157,17 +168,15 @@ class LiveCex:
         return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
 
     def _send(self, intent: Intent, request: MarketOrder) -> Facts | None:
-        sent_at, refusal = self._clock.now(), None
+        sent_at, trouble = self._clock.now(), None
         try:
             placed = self._exchange.place(request)
             self._journal.sent(intent.intent_id, placed.reference)
-        except VenueRefusal as error:
-            refusal = error
-        except VenueSilence:
-            pass  # its fate is asked for below
-        return self._find_out(intent, sent_at, refusal)
+        except VenueError as error:
+            trouble = error  # its fate is asked for below, whatever was answered
+        return self._find_out(intent, sent_at, trouble)
 
-    def _find_out(self, intent: Intent, sent_at: float, refusal: VenueRefusal | None) -> Facts | None:
+    def _find_out(self, intent: Intent, sent_at: float, trouble: VenueError | None) -> Facts | None:
         """Ask until the exchange tells the whole story, it can no longer have one, or the deadline has come."""
         symbol = symbol_of(self._settings.universe.instruments[intent.order.slot])
         for delay in _delays(POLL_DELAYS):
@@ -176,7 +185,7 @@ class LiveCex:
             self._clock.sleep(delay)
             try:
                 status = self._exchange.find(symbol, intent.intent_id)
-                facts = self._facts(intent, symbol, status, sent_at, refusal)
+                facts = self._facts(intent, symbol, status, sent_at, trouble)
             except VenueError:
                 continue
             if facts is not None:
@@ -185,11 +194,11 @@ class LiveCex:
         return None
 
     def _facts(
-        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, refusal: VenueRefusal | None
+        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, trouble: VenueError | None
     ) -> Facts | None:
         """The story as far as it is complete: None while the order may still arrive, fill, or show its trades."""
         if status is None:
-            return self._absent(sent_at, refusal)
+            return self._absent(sent_at, trouble)
         if not status.done:
             return None
         if not status.filled:
@@ -201,13 +210,14 @@ class LiveCex:
         instrument = self._settings.universe.instruments[intent.order.slot]
         return executed(self.name, instrument, intent.order, status.reference, fills)
 
-    def _absent(self, sent_at: float, refusal: VenueRefusal | None) -> Facts | None:
+    def _absent(self, sent_at: float, trouble: VenueError | None) -> Facts | None:
         """The exchange does not know the order: refused, or on its way until its window has passed."""
-        if refusal is not None:
-            return Facts(fate=Fate.REJECTED, error_code=refusal.code, error_message=refusal.message)
+        if isinstance(trouble, VenueRefusal):
+            return Facts(fate=Fate.REJECTED, error_code=trouble.code, error_message=trouble.message)
         if self._clock.now() - sent_at <= self._exchange.receive_window + WINDOW_MARGIN:
             return None
-        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=f"{self.name} never got the order.")
+        why = f"{self.name} never got the order" + (f"; {trouble.message}" if trouble else ".")
+        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=why)
 
 
 def symbol_of(instrument: Instrument) -> str:

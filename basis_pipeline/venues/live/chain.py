@@ -184,6 +184,8 @@ class Chain:
             answer = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
             raise VenueSilence(f"the node gave no usable answer to {method}: {type(error).__name__}.") from None
+        if not isinstance(answer, dict):
+            raise VenueSilence(f"the node gave no usable answer to {method}: {type(answer).__name__}.")
         if failure := answer.get("error"):
             raise VenueRefusal(f"the node refused {method}: {_told(failure)}.") from None
         return answer.get("result")

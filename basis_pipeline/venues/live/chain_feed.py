@@ -41,7 +41,13 @@ class ChainReader:
         self._maximum_age = maximum_age
 
     def block(self, timestamp: int) -> Block:
-        """The newest block; DataGapError where it is too old."""
+        """The newest block; DataGapError where it is too old, or of another chain: a provider may serve several."""
+        serves, expected = self._chain.chain_id(), self._deployment.chain_id
+        if serves != expected:
+            raise DataGapError(
+                f"the node serves chain {serves}, this session is on chain {expected}.",
+                remedy="nothing is traded on it; check the RPC URL.",
+            )
         head = self._chain.head()
         age = (timestamp - head.timestamp) / SECOND
         if age > self._maximum_age:
@@ -50,6 +56,7 @@ class ChainReader:
                 f"{self._maximum_age:.0f} s.",
                 remedy="nothing is traded on it; check the node.",
             )
+        self._check_oracle(head)
         return head
 
     def line(self, instrument: Instrument, block: int) -> ChainLine:
@@ -64,6 +71,25 @@ class ChainReader:
         address = self._deployment.token(token).address
         price = self._chain.read(lending.oracle, "getAssetPrice(address)", ("uint256",), address, block=block)
         return float(price) / ORACLE_UNIT
+
+    def _check_oracle(self, block: Block) -> None:
+        """DataGapError where a source of prices has not been heard of for longer than its heartbeat."""
+        lending = self._deployment.lending
+        if lending is None:
+            return
+        for token, heartbeat in lending.heartbeats.items():
+            address = self._deployment.token(token).address
+            source = self._chain.read(
+                lending.oracle, "getSourceOfAsset(address)", ("address",), address, block=block.number
+            )
+            updated = self._chain.read(source, "latestTimestamp()", ("uint256",), block=block.number)
+            age = block.timestamp / SECOND - updated
+            if age > heartbeat:
+                raise DataGapError(
+                    f"the oracle's price of {token} is {age:.0f} s old in block {block.number}, its heartbeat is "
+                    f"{heartbeat:.0f} s.",
+                    remedy="nothing is traded on it; the lending protocol may still liquidate on it.",
+                )
 
     def gas_price(self, block: Block) -> float:
         """Gwei per unit of gas: base fee and tip."""

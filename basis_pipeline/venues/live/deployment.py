@@ -40,6 +40,8 @@ class Lending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         venue: its name in the configuration.
         reserves: by token.
         emode: category the account is in while it borrows; 0 for none.
+        heartbeats: by token, seconds within which its price source (a Chainlink aggregator) updates; a token that is
+            not named has a source that does not tell, and is taken as it is.
     """
 
     venue: str
@@ -47,6 +49,7 @@ class Lending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oracle: str
     reserves: dict[str, Reserve]
     emode: int = 0
+    heartbeats: dict[str, float] = {}
 
 
 class Staking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MILLISECOND = 1_000
 PAGE = 100
+TRADES_PAGE = 1_000
+"""Of Binance; the others answer with `PAGE` at most."""
 ROOM = 1.01
 """Of the cost of an order, moved beforehand: the price may go against us between asking and filling."""
 
@@ -43,7 +45,8 @@ class Dialect(Protocol):
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None: ...
 
-    def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]: ...
+    def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
+        """All trades of an order, however many pages of them there are."""
 
     def realised(self, trade: dict[str, Any]) -> float: ...
 
@@ -101,8 +104,15 @@ class Binance:
         return found
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = client.fetch_my_trades(symbol, params={"orderId": reference})
-        return found
+        """Oldest first; the next page begins after the last trade seen."""
+        found: list[dict[str, Any]] = []
+        query: dict[str, Any] = {"orderId": reference}
+        while True:
+            page = client.fetch_my_trades(symbol, limit=TRADES_PAGE, params=query)
+            found += page
+            if len(page) < TRADES_PAGE:
+                return found
+            query = {**query, "fromId": max(int(trade["id"]) for trade in page) + 1}
 
     def realised(self, trade: dict[str, Any]) -> float:
         return float(trade.get("realizedPnl") or 0.0)
@@ -132,9 +142,10 @@ class Binance:
             start = max(line.at for line in fresh) // MILLISECOND
 
     def _wallets(self, client: ccxt.Exchange) -> tuple[dict[str, float], dict[str, float]]:
+        """`total` of the futures wallet contains unrealised P&L, `walletBalance` does not."""
         spot = client.fetch_balance({"type": "spot"})["total"]
-        margin = client.fetch_balance({"type": "swap", "subType": "linear"})["total"]
-        return spot, margin
+        assets = client.fetch_balance({"type": "swap", "subType": "linear"})["info"]["assets"]
+        return spot, {line["asset"]: float(line["walletBalance"]) for line in assets}
 
     def _collect(self, client: ccxt.Exchange, listing: Listing, wanted: float, *, to_margin: bool) -> None:
         free = client.fetch_balance({"type": "swap", "subType": "linear"} if to_margin else {"type": "spot"})["free"]

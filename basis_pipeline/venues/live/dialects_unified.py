@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, income_line
@@ -55,8 +56,15 @@ class Bybit(_Unified):
         return None
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = client.fetch_my_trades(symbol, limit=PAGE, params={"orderId": reference})
-        return found
+        market, found = client.market(symbol), []
+        query = {"category": _category(market), "symbol": market["id"], "orderId": reference, "execType": "Trade"}
+        cursor = {"limit": PAGE}
+        while True:
+            page = client.privateGetV5ExecutionList(query | cursor)["result"]
+            found += client.parse_trades(page["list"], market)
+            if len(page["list"]) < PAGE or not page.get("nextPageCursor"):
+                return found
+            cursor = {"limit": PAGE, "cursor": page["nextPageCursor"]}
 
     def realised(self, trade: dict[str, Any]) -> float:
         return float(trade.get("execPnl") or 0.0)
@@ -100,7 +108,9 @@ class Okx(_Unified):
         return str((client.headers or {}).get("x-simulated-trading")) == "1"
 
     def amount(self, client: ccxt.Exchange, order: MarketOrder) -> float:
-        return order.quantity / float(client.market(order.symbol)["contractSize"] or 1.0)
+        """In decimals: what binary division leaves a hair below a lot, the client would cut down to the lot before."""
+        size = client.market(order.symbol)["contractSize"] or 1.0
+        return float(Decimal(repr(order.quantity)) / Decimal(repr(float(size))))
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
         import ccxt  # noqa: PLC0415
@@ -112,10 +122,15 @@ class Okx(_Unified):
         return found
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
-        market = client.market(symbol)
+        """Newest first, page by page."""
+        market, found = client.market(symbol), []
         query = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], "ordId": reference}
-        found: list[dict[str, Any]] = client.parse_trades(client.privateGetTradeFills(query)["data"], market)
-        return found
+        while True:
+            page = client.privateGetTradeFills(query)["data"]
+            found += client.parse_trades(page, market)
+            if len(page) < PAGE:
+                return found
+            query = {**query, "after": min(page, key=lambda fill: int(fill["billId"]))["billId"]}
 
     def realised(self, trade: dict[str, Any]) -> float:
         return float(trade.get("fillPnl") or 0.0)

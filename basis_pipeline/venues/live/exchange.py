@@ -6,6 +6,7 @@ of them sends twice: repeating is the caller's decision, because only the caller
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -107,6 +108,9 @@ class Exchange(Protocol):
     def receive_window(self) -> float: ...
 
     def listing(self, symbol: str) -> Listing: ...
+
+    def check_account(self, perps: Sequence[str]) -> None:
+        """VenueRefusal VEN-009 where the account is set up so that its answers could not be booked."""
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         """Bring cash to the wallet that `order` is paid from; moves nothing between venues."""

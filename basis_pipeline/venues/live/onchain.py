@@ -28,6 +28,7 @@ from basis_pipeline.venues.live.chain import Chain, Receipt
 from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.deployment_check import check_deployment
+from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
 
@@ -81,8 +82,9 @@ class OnChainAccount:
         limits: Limits,
         deadline: float = 120.0,
     ) -> None:
-        _check(chain, deployment, settings, signer.address)
-        check_deployment(chain, deployment, settings)
+        self._patience = Patience(clock)
+        self._patience.ask(lambda: _check(chain, deployment, settings, signer.address))
+        self._patience.ask(lambda: check_deployment(chain, deployment, settings))
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._ledger = booking_chain.ledger(settings, deployment)
@@ -117,8 +119,11 @@ class OnChainAccount:
         """Stored units of a position: tokens, scaled balances at Aave, all of the executor.
 
         ETH of the owner, who pays the gas, is in the book as well, and one with WETH where a mode does not tell them
-        apart. Other tokens of the owner are not: no order can reach them.
+        apart. Other tokens of the owner are not: no order can reach them. A silent node is asked again (R37).
         """
+        return self._patience.ask(lambda: self._holding(instrument))
+
+    def _holding(self, instrument: Instrument) -> float:
         lending, executor, owner = self._deployment.lending, self._deployment.executor, self._sender.address
         kind, token = instrument.position_type, instrument.token
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:
@@ -173,6 +178,8 @@ class OnChainAccount:
             )
 
     def _check_size(self, order: Order, market: MarketSnapshot) -> None:
+        if not order.quantity > 0.0:
+            raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
         notional = order.quantity * market.price[order.slot]
         if notional > self._limits.max_notional:
             raise OrderError(

@@ -1,8 +1,8 @@
-"""Repeats questions that an exchange did not answer; never anything that changes something there."""
+"""Repeats questions that an exchange or a node did not answer; never anything that changes something there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from basis_pipeline.domain.errors import VenueSilence
@@ -23,6 +23,21 @@ DELAYS = (5.0, 10.0)
 """Seconds before the second and the third attempt."""
 
 
+class Patience:
+    """Asks up to three times; the last answer counts, whatever it is."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def ask(self, question: Callable[[], T]) -> T:
+        for delay in DELAYS:
+            try:
+                return question()
+            except VenueSilence:
+                self._clock.sleep(delay)
+        return question()
+
+
 class PatientExchange:
     """Implements `Exchange` around another one.
 
@@ -31,7 +46,7 @@ class PatientExchange:
     """
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
-        self._exchange, self._clock = exchange, clock
+        self._exchange, self._patience = exchange, Patience(clock)
 
     @property
     def name(self) -> str:
@@ -42,16 +57,19 @@ class PatientExchange:
         return self._exchange.receive_window
 
     def listing(self, symbol: str) -> Listing:
-        return self._patiently(lambda: self._exchange.listing(symbol))
+        return self._patience.ask(lambda: self._exchange.listing(symbol))
 
     def balances(self) -> dict[str, float]:
-        return self._patiently(self._exchange.balances)
+        return self._patience.ask(self._exchange.balances)
 
     def perps(self) -> dict[str, PerpHolding]:
-        return self._patiently(self._exchange.perps)
+        return self._patience.ask(self._exchange.perps)
 
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
-        return self._patiently(lambda: self._exchange.funding_since(symbol, since))
+        return self._patience.ask(lambda: self._exchange.funding_since(symbol, since))
+
+    def check_account(self, perps: Sequence[str]) -> None:
+        self._patience.ask(lambda: self._exchange.check_account(perps))
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         self._exchange.make_room(order, price)
@@ -67,11 +85,3 @@ class PatientExchange:
 
     def prices(self, symbol: str) -> PriceLine:
         return self._exchange.prices(symbol)
-
-    def _patiently(self, ask: Callable[[], T]) -> T:
-        for delay in DELAYS:
-            try:
-                return ask()
-            except VenueSilence:
-                self._clock.sleep(delay)
-        return ask()

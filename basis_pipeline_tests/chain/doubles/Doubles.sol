@@ -137,12 +137,21 @@ contract WstETHDouble is TokenDouble {
     }
 }
 
-/// Aave's price source: latestAnswer with 8 decimals, settable.
+/// Aave's price source: latestAnswer with 8 decimals, settable; always fresh unless it is said to be as of a time.
 contract PriceDouble {
     int256 public latestAnswer;
+    uint256 private stamp;
 
     constructor(int256 answer) {
         latestAnswer = answer;
+    }
+
+    function stop(uint256 at) external {
+        stamp = at;
+    }
+
+    function latestTimestamp() external view returns (uint256) {
+        return stamp == 0 ? block.timestamp : stamp;
     }
 
     function set(int256 answer) external {

@@ -1,0 +1,114 @@
+"""A wallet behind a provider with faults, on a chain whose time moves only by waiting, for sessions that go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from basis_pipeline.domain.intents import Fate
+from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.venues.live.chain import Chain, check_network
+from basis_pipeline.venues.live.onchain import Limits
+from basis_pipeline.venues.live.patience import Patience
+from basis_pipeline_tests.chain.anvil import CHAIN_ID
+from basis_pipeline_tests.chain.bench import SETTINGS, Bench, ChainClock, bench, owner
+from basis_pipeline_tests.chain.market import Market
+from basis_pipeline_tests.chain.proxy import ProxySkin
+from basis_pipeline_tests.fakes.server import FakeServer
+
+CONFIRMATIONS = 3
+ETH_PRICE = 2_500.0
+COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
+ENTERED = 150.0
+"""weETH: the entry supplies 153."""
+
+
+@dataclass
+class SteadyClock(ChainClock):
+    """Every block is a second after the last one, every wait as long as it says: the same run wherever it is made.
+
+    `keeps_out` stops blocks from taking what waits, as on a chain where others pay more.
+    """
+
+    passing: list[Callable[[], None]] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        if seconds and self.makes_blocks():
+            chain = self.node.chain
+            now = int(chain.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+            chain.ask("evm_setNextBlockTimestamp", now + max(1, round(seconds)))
+            chain.ask("anvil_mine", "0x1")
+        for happens in list(self.passing):
+            happens()
+
+
+@dataclass
+class Stage:
+    """`truth` reads the chain past the provider and its faults."""
+
+    market: Market
+    path: Path
+    clock: SteadyClock
+    provider: ProxySkin
+    server: FakeServer
+    truth: Bench
+    first_block: int
+    beginning: str
+    limits: Limits = field(default_factory=lambda: Limits(1e9))
+
+    def session(self, *, database: type[JournalDatabase] = JournalDatabase, acknowledged: bool = False) -> LiveSession:
+        """A session of a process of its own, with all that a start checks."""
+        chain = Chain(self.server.url, timeout=5.0)
+        Patience(self.clock).ask(lambda: check_network(chain, expected=CHAIN_ID, environment="dev"))
+        return self.truth.session(database=database, acknowledged=acknowledged, url=self.server.url, limits=self.limits)
+
+    def executed(self) -> int:
+        """Transactions of the executor that are on the chain and succeeded."""
+        chain, found = self.truth.node.chain, 0
+        for number in range(self.first_block, chain.block("latest").number + 1):
+            for sent in chain.ask("eth_getBlockByNumber", hex(number), True)["transactions"]:
+                if (sent["to"] or "").lower() == self.market.executor.lower():
+                    receipt = chain.ask("eth_getTransactionReceipt", sent["hash"])
+                    found += sent["from"].lower() == owner().lower() and receipt["status"] == "0x1"
+        return found
+
+    def intents_executed(self) -> int:
+        return sum(s.facts.fate is Fate.EXECUTED for s in self.truth.journal.settled_after(0))
+
+    def open_intents(self) -> int:
+        return len({e.key for e in self.truth.entries(Kind.INTENT)} - {e.key for e in self.truth.entries(Kind.FACTS)})
+
+    def lost(self) -> float:
+        """USDT by which the last saved book differs from the chain."""
+        state = self.truth.journal.last_state()
+        assert state is not None
+        held, index = self.truth.held(), self.truth.feed.at(self.clock.wall()).value
+        gaps = (
+            abs(state.positions[key].quantity - held.quantities[slot]) * abs(index[slot])
+            for slot, key in enumerate(SETTINGS.universe.keys)
+        )
+        return sum(gaps)
+
+
+@contextmanager
+def stage(market: Market, folder: Path) -> Iterator[Stage]:
+    """A stage on a market that is put back by the caller."""
+    clock = SteadyClock(market.node)
+    deployment = replace(market.deployment, confirmations=CONFIRMATIONS)
+    provider = ProxySkin(market.node)
+    path = folder / "journal.sqlite"
+    with FakeServer(provider) as server:
+        market.node.chain.ask("anvil_setBlockTimestampInterval", 1)
+        try:
+            truth = bench(market, path, clock=clock, deployment=deployment)
+            first = market.node.chain.block("latest").number + 1
+            yield Stage(market, path, clock, provider, server, truth, first, market.node.snapshot())
+        finally:
+            market.node.chain.ask("anvil_removeBlockTimestampInterval")
+            market.node.chain.ask("evm_setAutomine", True)

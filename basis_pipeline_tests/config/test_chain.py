@@ -1,0 +1,59 @@
+"""The shipped contracts: spelled with their checksums, and all that the modes on chain need."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from eth_utils.address import to_checksum_address
+
+from basis_pipeline.config.chain import load_deployment
+from basis_pipeline.config.gas import wire_on_chain
+from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.position_keys import PositionType
+from basis_pipeline_tests.builders import CONFIGS
+
+SHIPPED = CONFIGS / "chains/ethereum.yaml"
+ON_CHAIN = ("eth_leveraged", "eth_staking_only", "pure_lending_eth", "pure_lending_usdt")
+WSTETH = {"strategy.lst": "wstETH"}
+
+
+def test_every_address_is_spelled_with_its_checksum() -> None:
+    found = re.findall(r"0x[0-9a-fA-F]{40}", SHIPPED.read_text())
+    assert len(found) > 20
+    assert [address for address in found if to_checksum_address(address) != address] == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "overrides"), [*((mode, {}) for mode in ON_CHAIN), ("eth_staking_only", WSTETH), ("eth_leveraged", WSTETH)]
+)
+def test_the_file_has_a_contract_for_every_position_and_route(mode: str, overrides: dict[str, str]) -> None:
+    deployment = load_deployment(SHIPPED, "0x" + "11" * 20)
+    settings = wire_on_chain(ConfigFolder(CONFIGS), mode, overrides).settings
+    assert deployment.lending is not None
+    for instrument in settings.universe:
+        if instrument.position_type is PositionType.A_TOKEN:
+            assert deployment.lending.reserves[instrument.token].a_token, instrument.key
+        elif instrument.position_type is PositionType.DEBT_TOKEN:
+            assert deployment.lending.reserves[instrument.token].debt_token, instrument.key
+        else:
+            assert deployment.token(instrument.token).address, instrument.key
+    for name, rules in settings.venues.items():
+        if rules.kind == "staking":
+            assert name in deployment.staking
+        if rules.kind == "dex":
+            assert {settings.universe.instruments[slot].token for slot in rules.trades} <= set(deployment.pools[name])
+
+
+def test_gas_of_a_book_in_dollars_is_a_position_of_its_own() -> None:
+    plain = ConfigFolder(CONFIGS)
+    settings = wire_on_chain(plain, "pure_lending_usdt").settings
+    assert settings.universe.keys[settings.gas_slot or 0] == "wallet:BaseToken:ETH"
+    assert settings.capital_slot != settings.gas_slot
+
+
+def test_scheduled_flows_are_no_part_of_a_book_on_chain() -> None:
+    flow = {"flows": [{"at": "2024-03-01T00:00:00Z", "amount": 5.0}]}
+    with pytest.raises(ConfigError, match="changes by what really moves"):
+        wire_on_chain(ConfigFolder(CONFIGS), "pure_lending_eth", flow)
