@@ -85,6 +85,8 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
     screens.say(f"{mode} in {plan.terms}" + (f", until {iso(end)}" if end else ""))
+    if plan.transfers.notice:
+        screens.say(plan.transfers.notice)
     _run(plan, acknowledge=acknowledge, interval=interval, until=end, status_port=status_port)
 
 

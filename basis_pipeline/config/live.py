@@ -24,6 +24,7 @@ SWITCHES = {
     "ENABLED": "true lets `basis live` start (default false)",
     "READ_ONLY": "false lets it send orders (default true: every order is refused and recorded)",
     "MAX_TRADE_SIZE_USD": "largest order (default 100)",
+    "MAX_TRANSFER_SIZE_USD": "largest transfer between venues (default 100)",
     "EMERGENCY_STOP_LOSS_PCT": "drawdown at which trading stops for good, as a fraction (default 0.15)",
     "HEARTBEAT_TIMEOUT_SECONDS": "without a completed tick for this long the session fails (default 300)",
     "ENDPOINT_<VENUE>": "a server on loopback to talk to instead of the venue, for drills; never in prod",
@@ -48,6 +49,28 @@ class ToleranceFile(Model):
     usdt: NotNegative = 1.0
 
 
+class AddressFile(Model):
+    """Where one token is sent for one venue; `network` as the client library spells it, for example ERC20."""
+
+    network: str
+    address: str
+    tag: str = ""
+
+
+class TransfersFile(Model):
+    """Transfers between venues.
+
+    Attributes:
+        expected_minutes: how long one usually takes; a replay through the backtest engine lets them arrive after it.
+        overdue_minutes: one that has not arrived by then is reported.
+        addresses: the only ones that funds are sent to, by venue and token.
+    """
+
+    expected_minutes: Annotated[float, Field(gt=0.0, le=10_080.0)] = 30.0
+    overdue_minutes: Annotated[float, Field(gt=0.0, le=10_080.0)] = 120.0
+    addresses: dict[str, dict[str, AddressFile]] = Field(default={})
+
+
 class LiveFile(Model):
     """The keys of configs/live.yaml."""
 
@@ -58,6 +81,7 @@ class LiveFile(Model):
     minimum_free_mb: NotNegative = 100.0
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     tolerance: ToleranceFile = ToleranceFile()
+    transfers: TransfersFile = TransfersFile()
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
     max_gas_price_gwei: Positive = 100.0
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
@@ -70,6 +94,7 @@ class LiveSwitches(msgspec.Struct, frozen=True):
     enabled: bool
     read_only: bool
     max_trade_size_usd: float
+    max_transfer_size_usd: float
     emergency_stop_loss: float
     heartbeat_timeout: float
     endpoints: dict[str, str]
@@ -100,6 +125,7 @@ def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitche
         enabled=_flag(given, "ENABLED", default=False),
         read_only=_flag(given, "READ_ONLY", default=True),
         max_trade_size_usd=_positive(given, "MAX_TRADE_SIZE_USD", 100.0),
+        max_transfer_size_usd=_positive(given, "MAX_TRANSFER_SIZE_USD", 100.0),
         emergency_stop_loss=_positive(given, "EMERGENCY_STOP_LOSS_PCT", 0.15, largest=1.0),
         heartbeat_timeout=_positive(given, "HEARTBEAT_TIMEOUT_SECONDS", 300.0),
         endpoints=endpoints,

@@ -60,13 +60,14 @@ class Venues:
         quote = line.quote if parsed.position_type is PositionType.PERP else ""
         return Instrument(parsed, token, line.asset or token, quote, line.ratio)
 
-    def universe(self, keys: Iterable[str], *, redeems: bool) -> Universe:
+    def universe(self, keys: Iterable[str], *, redeems: bool, late: bool = False) -> Universe:
         """Slots of `keys`, and of the receivables of funds in transit and, where a mode `redeems`, of its ETH.
 
-        Only what two venues hold can be on its way from one to the other: no reward token of the wallet ever is.
+        Transfers are `late` where they take time whatever the venue files say, as real ones do. Only what two venues
+        hold can be on its way from one to the other: no reward token of the wallet ever is.
         """
         instruments = [self.instrument(key) for key in keys]
-        late = any(file.transfer_latency_bars for file in self.files.values())
+        late = late or any(file.transfer_latency_bars for file in self.files.values())
         held = Counter(i.token for i in instruments if i.position_type is PositionType.BASE_TOKEN)
         received = [
             Instrument(PositionKey(i.key.venue, PositionType.RECEIVABLE, i.token), i.token, i.asset)

@@ -110,8 +110,13 @@ class WiredMode:
         return EngineConfig(self.settings, self.strategy, simulated_venues(self.settings))
 
 
-def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
-    """Load, merge, validate and wire one mode; ConfigError names file and key of whatever is wrong."""
+def wire_mode(
+    folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | None = None, *, late: bool = False
+) -> WiredMode:
+    """Load, merge, validate and wire one mode; ConfigError names file and key of whatever is wrong.
+
+    With `late` it has slots for funds in transit, also where its venue files know no latency.
+    """
     mode = folder.mode(name, overrides)
     share_class = folder.share_class(mode.share_class)
     check_share_class(mode, share_class)
@@ -122,7 +127,7 @@ def wire_mode(folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | No
             f"configs/modes/{name}.yaml: `venues` overrides {', '.join(strangers)}, which it does not use."
         )
     venues = Venues({venue: folder.venue(venue, mode.venues.get(venue)) for venue in names})
-    universe = venues.universe(derived_keys(mode), redeems=exits_by_queue(mode.strategy))
+    universe = venues.universe(derived_keys(mode), redeems=exits_by_queue(mode.strategy), late=late)
     behaviour = behaviour_of(mode, venues, universe, share_class)
     neutral = share_class.market_neutral and mode.strategy.shape != "directional"
     settings = _settings(mode, venues, universe, behaviour, market_neutral=neutral)

@@ -89,6 +89,13 @@ class SettledIntent(msgspec.Struct, frozen=True):
     facts: Facts
 
 
+class BookedIncome(msgspec.Struct, frozen=True):
+    """A line of a venue's income in the journal; `saved` if a state was saved after it, which then contains it."""
+
+    payload: bytes
+    saved: bool
+
+
 class IntentJournal(Protocol):
     """Obligations: an entry is durable when the method returns; the same intent id is never intended twice."""
 

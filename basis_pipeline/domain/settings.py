@@ -248,6 +248,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         lending: the account whose health factor is watched.
         rewards: what earns restaking rewards, for modes that do.
         receivables: slot of the receivable that stands for funds in transit to a slot.
+        linked: venues that funds can be moved between; None = all. What a book needs elsewhere must be there already.
         flows: scheduled deposits and withdrawals, in time order.
         cash_floor: cash a re-levered account keeps, as a fraction of its notional.
         tolerance: between what we hold and what venues say we hold; exact in a backtest.
@@ -279,6 +280,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     gated_ltv: float | None = None
     rewards: RewardRules | None = None
     receivables: dict[int, int] = {}
+    linked: frozenset[str] | None = None
     flows: tuple[ScheduledFlow, ...] = ()
     cash_floor: float = 0.05
     tolerance: Tolerance = EXACT

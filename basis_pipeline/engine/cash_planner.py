@@ -51,6 +51,8 @@ def move_cash(book: ProjectedBook, targets: Targets, settings: EngineSettings, p
     )
     for sink in sinks:
         for source in sorted((slot for slot, gap in gaps.items() if gap > 0.0), key=lambda slot: (-gaps[slot], slot)):
+            if not may_move(settings, source, sink):
+                continue
             amount = min(-gaps[sink], gaps[source], _movable(book, settings, source))
             if amount * book.market.value[source] < settings.steering_limits.min_trade:
                 continue
@@ -66,8 +68,14 @@ def sweep_to_wallet(book: ProjectedBook, settings: EngineSettings) -> None:
         if account is not None and book.notional(account):
             continue
         amount = _movable(book, settings, slot)
-        if amount > 0.0 and slot != settings.capital_slot:
+        if amount > 0.0 and slot != settings.capital_slot and may_move(settings, slot, settings.capital_slot):
             book.transfer(slot, settings.capital_slot, amount)
+
+
+def may_move(settings: EngineSettings, source: int, target: int) -> bool:
+    """Whether funds can be transferred from one slot to the other."""
+    venues = {settings.universe.instruments[slot].key.venue for slot in (source, target)}
+    return settings.linked is None or venues <= settings.linked
 
 
 def _wanted(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
-from msgspec.structs import replace
 
-from basis_pipeline.domain.orders import Action, Operation, Order
+from basis_pipeline.domain.orders import Action, Order
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.engine.dust_planner import NO_DUST, DustSale
 
@@ -24,12 +21,6 @@ class Decision(msgspec.Struct, frozen=True):
     orders: tuple[Order, ...]
     awaits_funds: bool = False
     exposure: float = 1.0
-
-
-def left_at_venues(decision: Decision, carries: Callable[[Order], bool]) -> Decision:
-    """Leaving the market needs no transfer: cash that nobody can move stays at the venue where it was set free."""
-    kept = tuple(order for order in decision.orders if order.operation is not Operation.TRANSFER or carries(order))
-    return replace(decision, orders=kept)
 
 
 class Intent(msgspec.Struct, frozen=True):

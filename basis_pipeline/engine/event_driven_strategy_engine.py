@@ -20,7 +20,6 @@ from datetime import datetime
 
 import msgspec
 
-from basis_pipeline.domain.orders import Action
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.run_log import RunLog
@@ -28,7 +27,6 @@ from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, Exec
 from basis_pipeline.domain.state import CarryState, EngineState, PnLState, PositionState, RiskState, StrategyState
 from basis_pipeline.domain.timeline import to_micros
 from basis_pipeline.engine.beginning import check_state, event_logger, held_by, validated
-from basis_pipeline.engine.decisions import left_at_venues
 from basis_pipeline.engine.error_policy import ErrorPolicy, FailFast, Replan, RetryWithBackoff
 from basis_pipeline.engine.execution_manager import ExecutionManager
 from basis_pipeline.engine.exposure_monitor import ExposureMonitor
@@ -197,8 +195,6 @@ class EventDrivenStrategyEngine:
         decision = None
         if self.health.may_execute:
             decision = self.strategy_manager.generate_orders(timestamp, snapshot)
-            if decision is not None and decision.action is Action.EXIT_FULL:
-                decision = left_at_venues(decision, self.venue_interface_manager.carries)
         else:
             self.strategy_manager.observe(snapshot)
         moments: tuple[float, ...] = (started + looked_at, refreshed + looked_at, now())

@@ -6,16 +6,20 @@ from basis_pipeline.domain.accounting import unscale
 from basis_pipeline.domain.protocols import Targets
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.engine.cash_planner import may_move
 
 
 def level_margins(settings: EngineSettings, snapshot: ChainSnapshot) -> Targets | None:
     """Targets that give all venues the same margin ratio, if that ratio is at the warn level or above; else None."""
     limits = settings.risk.margin
-    if limits is None or len(settings.margin_accounts) < 2:
+    accounts = settings.margin_accounts
+    if limits is None or len(accounts) < 2:
+        return None
+    if not all(may_move(settings, accounts[0].cash_slot, account.cash_slot) for account in accounts):
         return None
     quantities, values, mark = snapshot.positions.quantities, snapshot.exposure.values, snapshot.market.mark
     notionals, balances = {}, 0.0
-    for account in settings.margin_accounts:
+    for account in accounts:
         notionals[account.cash_slot] = sum(abs(quantities[slot]) * mark[slot] for slot in account.perp_slots)
         balances += quantities[account.cash_slot] + sum(values[slot] for slot in account.perp_slots)
     total = sum(notionals.values())

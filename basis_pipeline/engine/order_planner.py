@@ -101,10 +101,10 @@ class OrderPlanner:
             eth_to_exchange(book, self._settings, self._spot_slot)
         self._release_pair(book, slices)
         roll_shorts(book, targets, self._settings)
-        if funded:
-            slices = self._affordable(book, slices)
-        else:
+        if not funded:
             move_cash(book, targets, self._settings, self._purchases(book, slices))
+        if funded or self._settings.linked is not None:
+            slices = self._affordable(book, slices)
         if book.awaits_funds:
             return
         self._acquire_pair(book, slices)

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.domain.protocols import SettlementKind, Venue
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState, PendingArrival, PendingWithdrawal, RewardState
@@ -28,6 +31,7 @@ _VENUE_KINDS = (
     SettlementKind.STOP_LOSS,
     SettlementKind.TAKE_PROFIT,
     SettlementKind.FUNDING,
+    SettlementKind.ARRIVAL,
 )
 _BRACKET_KINDS = frozenset({SettlementKind.STOP_LOSS, SettlementKind.TAKE_PROFIT})
 
@@ -67,6 +71,7 @@ class Settlements:
         venues = tuple(venues)
         self._due_bracketed = tuple((kind, venue) for kind in _VENUE_KINDS for venue in venues if kind in venue.settles)
         self._due = tuple((kind, venue) for kind, venue in self._due_bracketed if kind not in _BRACKET_KINDS)
+        self._telling = frozenset(venue.name for venue in venues if SettlementKind.ARRIVAL in venue.settles)
         capital_slot = settings.capital_slot
         self._capital_account = next((a for a in settings.margin_accounts if a.cash_slot == capital_slot), None)
         self.funded = state.funded if state else False
@@ -133,6 +138,8 @@ class Settlements:
             deltas = venue.settle(kind, self._position_monitor.get_current_positions(), market)
             if deltas and self._first_time(kind, venue.name, timestamp):
                 self._apply(timestamp, kind, deltas, applied)
+                if kind is SettlementKind.ARRIVAL:
+                    self._strike_off(deltas)
         if self.arrivals:
             self._release_arrivals(timestamp, applied)
         if self._rewards is not None and market.rewards:
@@ -142,7 +149,10 @@ class Settlements:
         return tuple(applied)
 
     def expect_arrival(self, receivable_slot: int, target_slot: int, quantity: float, due: int) -> None:
-        """Remember funds that left a venue and arrive later; they are counted at the receivable meanwhile."""
+        """Remember funds that left a venue and arrive later; they are counted at the receivable meanwhile.
+
+        They are released when `due`, or when the target says that they arrived if it settles arrivals itself.
+        """
         keys = self._settings.universe.keys
         self.arrivals += (PendingArrival(keys[receivable_slot], keys[target_slot], quantity, due),)
 
@@ -164,14 +174,31 @@ class Settlements:
 
     def _release_arrivals(self, timestamp: int, applied: list[PositionDelta]) -> None:
         slot = self._settings.universe.slot
-        due = tuple(arrival for arrival in self.arrivals if arrival.due <= timestamp)
-        self.arrivals = tuple(arrival for arrival in self.arrivals if arrival.due > timestamp)
+        due = tuple(arrival for arrival in self.arrivals if arrival.due <= timestamp and not self._is_told(arrival))
+        self.arrivals = tuple(arrival for arrival in self.arrivals if arrival not in due)
         for arrival in due:
             deltas = (
                 PositionDelta(slot(arrival.receivable_key), -arrival.quantity, DeltaSource.TRANSFER),
                 PositionDelta(slot(arrival.target_key), arrival.quantity, DeltaSource.TRANSFER),
             )
             self._apply(timestamp, SettlementKind.ARRIVAL, deltas, applied)
+
+    def _is_told(self, arrival: PendingArrival) -> bool:
+        return PositionKey.parse(arrival.target_key).venue in self._telling
+
+    def _strike_off(self, deltas: tuple[PositionDelta, ...]) -> None:
+        """Take what a venue said has arrived, or has come back, from what is awaited: the oldest first."""
+        keys = self._settings.universe.keys
+        for delta in deltas:
+            gone, left = -delta.amount, []
+            for arrival in self.arrivals:
+                taken = min(gone, arrival.quantity) if arrival.receivable_key == keys[delta.slot] else 0.0
+                gone -= max(0.0, taken)
+                if taken <= 0.0:
+                    left.append(arrival)
+                elif arrival.quantity - taken > PAID_IN_FULL * arrival.quantity:
+                    left.append(replace(arrival, quantity=arrival.quantity - taken))
+            self.arrivals = tuple(left)
 
     def _pay_rewards(
         self, ledger: RewardLedger, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]

@@ -20,11 +20,6 @@ class VenueInterfaceManager:
                 raise ConfigError(f"venue {venue.name} is wired twice.")
             self.venues[venue.name] = venue
 
-    def carries(self, order: Order) -> bool:
-        """Whether there is a client for it at all."""
-        venue = self.venues.get(order.venue)
-        return venue is not None and order.operation in venue.operations
-
     def route_to_venue(self, order: Order) -> Venue:
         """The venue that executes `order`; OrderError VEN-001 if there is none that can."""
         venue = self.venues.get(order.venue)

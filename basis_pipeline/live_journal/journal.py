@@ -15,7 +15,7 @@ from typing import Protocol, Self
 import msgspec
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.domain.intents import Facts, Intent, OpenIntent, SettledIntent
+from basis_pipeline.domain.intents import BookedIncome, Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
 from basis_pipeline.live_journal.halts import Halt, HaltEntry
@@ -181,13 +181,19 @@ class LiveJournal:
         A line counts as booked once a state was saved after it: a tick that dies in between is done again, and books
         it then. A state may therefore be saved only of a tick whose refresh was committed.
         """
-        key = f"{venue}:{reference}"
-        known = self._database.find(Kind.INCOME, key)
+        known = self.booked_income(venue, reference)
         if known is None:
-            self._append(Kind.INCOME, key, payload)
+            self._append(Kind.INCOME, f"{venue}:{reference}", payload)
             return True
+        return not known.saved
+
+    def booked_income(self, venue: str, reference: str) -> BookedIncome | None:
+        """What `income` was told about this line; None if nothing yet."""
+        known = self._database.find(Kind.INCOME, f"{venue}:{reference}")
+        if known is None:
+            return None
         saved = self._database.last(Kind.STATE)
-        return saved is None or saved.number < known.number
+        return BookedIncome(known.payload, saved is not None and saved.number > known.number)
 
     def halt(self, halt: Halt, entry: HaltEntry) -> None:
         """Close trading, or open it again; also from another process than the session's."""

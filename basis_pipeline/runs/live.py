@@ -21,16 +21,24 @@ from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
-from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
+from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.protocols import MarketFeed
-from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
+from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_alerts import alerting
 from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_clock import WallClock
+from basis_pipeline.runs.live_exchanges import (
+    NO_TRANSFERS,
+    TransferPlan,
+    exchange_venues,
+    exchanges_of,
+    live_settings,
+    transfer_plan,
+    with_receivables,
+)
 from basis_pipeline.runs.live_hearing import Hearing
 from basis_pipeline.runs.live_log import LiveLog
 from basis_pipeline.runs.live_operator import session_lock
@@ -39,13 +47,11 @@ from basis_pipeline.runs.live_publishing import publishing_process
 from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import live_exchange
-from basis_pipeline.venues.live.exchange import Exchange
-from basis_pipeline.venues.live.feed import LiveExchangeFeed
-from basis_pipeline.venues.live.patience import PatientExchange
+from basis_pipeline.venues.live.transit import Transit
 
-STABLE = "USDT"
+Wired = tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]
+"""Venues by name, prices, and transfers between the venues."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class LivePlan:
         wired: as configured; `settings` are the same with the live error policy and tolerance.
         keys: credentials by venue and field.
         chain: the wallet of a mode that lives on chain alone.
+        transfers: between which exchanges funds are moved.
     """
 
     workspace: Workspace
@@ -68,6 +75,7 @@ class LivePlan:
     seed: EngineState | None = None
     chain: ChainAccess | None = None
     overrides: Mapping[str, Any] | None = None
+    transfers: TransferPlan = NO_TRANSFERS
 
     @property
     def journal_path(self) -> Path:
@@ -128,23 +136,7 @@ class LivePlan:
         self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None]
     ) -> SessionParts:
         hearing = Hearing(log)
-        exchanges = {
-            venue: PatientExchange(
-                hearing.of(
-                    venue,
-                    live_exchange(
-                        venue,
-                        self.environment,
-                        keys,
-                        endpoint=self.switches.endpoints.get(venue),
-                        timeout=self.live.request_timeout_seconds,
-                    ),
-                ),
-                WallClock(),
-            )
-            for venue, keys in self.keys.items()
-        }
-        venues, feed = self._chain(self.chain, journal) if self.chain else self._exchanges(exchanges, journal)
+        venues, feed, transit = self._chain(self.chain, journal) if self.chain else self._exchanges(journal, hearing)
         return SessionParts(
             self.settings,
             self.wired.strategy,
@@ -162,40 +154,38 @@ class LivePlan:
             log=log,
             tell=tell,
             hearing=hearing,
+            transit=transit,
             results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
 
-    def _chain(self, chain: ChainAccess, journal: LiveJournal) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
-        return chain_venues(chain, self.environment, self.settings, journal, WallClock(), self.switches, self.live)
+    def _chain(self, chain: ChainAccess, journal: LiveJournal) -> Wired:
+        clock = WallClock()
+        return *chain_venues(chain, self.environment, self.settings, journal, clock, self.switches, self.live), None
 
-    def _exchanges(
-        self, exchanges: Mapping[str, Exchange], journal: LiveJournal
-    ) -> tuple[Mapping[str, LiveVenue], MarketFeed]:
-        feed = LiveExchangeFeed(
-            self.settings,
-            exchanges,
-            _references(self.wired, exchanges),
-            maximum_age=self.live.maximum_price_age_seconds,
-        )
-        return self._venues(exchanges, journal), feed
-
-    def _venues(self, exchanges: Mapping[str, Exchange], journal: LiveJournal) -> Mapping[str, LiveVenue]:
-        began = journal.first_state_at()
-        venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(self.settings)}
-        for name, exchange in exchanges.items():
-            venues[name] = LiveCex(
-                exchange,
-                self.settings,
-                journal,
-                WallClock(),
-                since=WallClock.wall() if began is None else began,
-                seen=state.timestamp if (state := journal.last_state()) else 0,
-                max_notional=self.switches.max_trade_size_usd,
-                read_only=self.switches.read_only,
-                deadline=self.live.order_deadline_seconds,
+    def _exchanges(self, journal: LiveJournal, hearing: Hearing) -> Wired:
+        clients = {
+            venue: hearing.of(
+                venue,
+                live_exchange(
+                    venue,
+                    self.environment,
+                    keys,
+                    endpoint=self.switches.endpoints.get(venue),
+                    timeout=self.live.request_timeout_seconds,
+                ),
             )
-            venues[name].check_account()
-        return venues
+            for venue, keys in self.keys.items()
+        }
+        return exchange_venues(
+            clients,
+            self.wired,
+            self.settings,
+            self.transfers,
+            journal=journal,
+            clock=WallClock(),
+            switches=self.switches,
+            live=self.live,
+        )
 
 
 def plan_live(
@@ -233,29 +223,29 @@ def plan_live(
     exchanges = _carried(wired)
     if not exchanges:
         wired = wire_on_chain(workspace.config, mode, overrides)
+    elif len(exchanges) > 1:
+        wired = wire_mode(workspace.config, mode, overrides, late=True)
+    transfers = transfer_plan(wired, environment, switches, live)
+    settings = live_settings(wired, live, transfers.linked if exchanges else None)
     return LivePlan(
         workspace,
         wired,
-        replace(
-            wired.settings,
-            execution_mode=ExecutionMode.LIVE,
-            error_policy=ErrorPolicyName.RETRY,
-            tolerance=Tolerance(live.tolerance.relative, live.tolerance.usdt),
-        ),
+        settings,
         environment,
         live,
         switches,
         {venue: credentials(given, environment, venue) for venue in exchanges},
-        _seed(workspace, mode, seed_from) if seed_from else None,
+        _seed(workspace, settings, seed_from) if seed_from else None,
         None if exchanges else chain_access(given, environment, workspace.config.path),
         overrides,
+        transfers,
     )
 
 
 def _carried(wired: WiredMode) -> tuple[str, ...]:
     """The exchanges of a mode, none if it is on chain alone; ConfigError for one that live sessions cannot carry."""
     mode, settings = wired.name, wired.settings
-    exchanges = tuple(name for name, rules in settings.venues.items() if rules.kind == "cex")
+    exchanges = exchanges_of(wired)
     if not exchanges:
         return ()
     if not isinstance(wired.file.strategy, BasisStrategy):
@@ -263,32 +253,22 @@ def _carried(wired: WiredMode) -> tuple[str, ...]:
             f"{mode}: live sessions trade on an exchange or on chain, shape {wired.file.strategy.shape} needs both.",
             remedy="run it as a backtest, or choose a mode of one of them.",
         )
-    if len(exchanges) > 1:
-        raise ConfigError(
-            f"{mode} spreads its cash over {', '.join(exchanges)}; live sessions move no funds between venues.",
-            remedy=f"keep it on one: --set 'strategy.hedge_allocation={{{exchanges[0]}: 1.0}}'.",
-        )
     if settings.reserve_fraction > 0.0:
         raise ConfigError(
-            f"{mode} keeps {settings.reserve_fraction:.2%} of its equity in a wallet; live sessions move no funds "
-            "between venues.",
-            remedy=f"--set reserve_fraction=0, and place all cash at {exchanges[0]}.",
+            f"{mode} keeps {settings.reserve_fraction:.2%} of its equity in a wallet; live sessions on exchanges have "
+            "none.",
+            remedy=f"--set reserve_fraction=0, and place all cash at {' and '.join(exchanges)}.",
         )
     return exchanges
 
 
-def _references(wired: WiredMode, exchanges: Mapping[str, Exchange]) -> dict[str, str]:
-    """By asset, the exchange whose spot price values it: the configured one if the session has it."""
-    only = next(iter(exchanges))
-    chosen = {asset: wired.file.reference_price.get(asset, only) for asset in wired.settings.universe.assets}
-    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items() if asset != STABLE}
-
-
-def _seed(workspace: Workspace, mode: str, experiment: str) -> EngineState:
+def _seed(workspace: Workspace, settings: EngineSettings, experiment: str) -> EngineState:
+    mode = settings.mode
     months = workspace.results.months(mode, experiment)
     if not months:
         raise StateError(
             f"there is no published month of {mode} in experiment {experiment}.",
             remedy=f"make it: basis backtest {mode} --experiment {experiment}.",
         )
-    return workspace.results.checkpoint(mode, max(months), experiment)
+    state = workspace.results.checkpoint(mode, max(months), experiment)
+    return replace(state, market=with_receivables(state.market, settings)) if state.market else state

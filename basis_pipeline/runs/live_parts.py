@@ -45,6 +45,13 @@ class Alert(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class TransitWatch(Protocol):
+    """What a session asks of funds between venues."""
+
+    def overdue(self, now: int) -> tuple[str, ...]:
+        """One line for each transfer that should have arrived by `now` (microseconds UTC)."""
+
+
 class ResultsPublisher(Protocol):
     """Obligations: neither raises nor keeps a tick waiting, whatever becomes of the results."""
 
@@ -72,6 +79,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
         hearing: listens to the venues' clients.
+        transit: of sessions that move funds between venues.
         results: publishes the record beside backtests while the session runs.
     """
 
@@ -92,6 +100,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
     hearing: Hearing | None = None
+    transit: TransitWatch | None = None
     results: ResultsPublisher | None = None
 
     def trace(self, action: Action) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import SECOND
+from basis_pipeline.domain.timeline import HOUR, SECOND
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live_alarms import Alarms
@@ -39,6 +39,7 @@ class LiveSession:
         self._tick_report, self._alarms = TickReport(parts), Alarms(parts)
         self._stop_reason = ""
         self._completed_at = 0
+        self._overdue_at = 0
         self.skipped_ticks = 0
         self.engine: EventDrivenStrategyEngine | None = None
 
@@ -120,8 +121,21 @@ class LiveSession:
             report.acted(engine.log)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
+        self._watch_transfers(engine, timestamp)
         report.close(engine, timestamp, self.skipped_ticks)
         self._alarms.look(engine.health)
+
+    def _watch_transfers(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
+        """Funds that should have arrived long ago are reported every hour and degrade the session until they do."""
+        if self._parts.transit is None:
+            return
+        overdue = self._parts.transit.overdue(timestamp)
+        state = HealthState.DEGRADED if overdue else HealthState.HEALTHY
+        engine.health.report("venue_interface_manager", state, timestamp, "; ".join(overdue))
+        if overdue and timestamp - self._overdue_at >= HOUR:
+            self._overdue_at = timestamp
+            for line in overdue:
+                self._parts.note("transit", "overdue", line)
 
     def _skip(self, engine: EventDrivenStrategyEngine, timestamp: int, gap: DataGapError | VenueError) -> None:
         """Nothing has changed; a skipped tick has no second look either."""

@@ -43,8 +43,8 @@ class Account:
     @property
     def cash(self) -> float:
         """USDT over all wallets of the account."""
-        separate = self.books.margin is not self.books.spot
-        return self.books.spot["USDT"] + (self.books.margin["USDT"] if separate else 0.0)
+        wallets = {id(wallet): wallet for wallet in (self.books.spot, self.books.margin, *self.books.leaves)}
+        return sum(wallet["USDT"] for wallet in wallets.values())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.funds import binance_funds
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {
@@ -30,6 +31,8 @@ _ERRORS = {
     "unknown symbol": (-1121, "Invalid symbol."),
     "key": (-2015, "Invalid API-key, IP, or permissions for action."),
     "signature": (-1022, "Signature for this request is not valid."),
+    "permission": (-1002, "You are not authorized to execute this request."),
+    "address": (-4001, "Invalid operation: withdrawal to this address is not permitted."),
     "window": (-1021, "Timestamp for this request is outside of the recvWindow."),
 }
 
@@ -68,12 +71,11 @@ class BinanceSkin:
             ("GET", "/fapi/v1/feeBurn"): lambda _: {"feeBurn": exchange.fees_in_bnb},
             ("GET", "/sapi/v1/bnbBurn"): lambda _: {"spotBNBBurn": exchange.fees_in_bnb, "interestBNBBurn": False},
             ("POST", "/sapi/v1/asset/transfer"): self._transfer,
-            ("POST", "/sapi/v1/capital/withdraw/apply"): self._withdraw,
-            ("GET", "/sapi/v1/capital/withdraw/history"): self._withdrawals,
-        }
+        } | binance_funds(exchange)
 
     def answer(self, request: Request) -> Reply:
         route = (request.method, request.path)
+        self.exchange.network.deliver(self.exchange.now)
         try:
             if (public := self._routes.get(route)) is not None:
                 return Reply(200, public(request.parameters))
@@ -207,22 +209,6 @@ class BinanceSkin:
     def _transfer(self, parameters: dict[str, str]) -> Any:
         into_margin = {"MAIN_UMFUTURE": True, "UMFUTURE_MAIN": False}[parameters["type"]]
         return {"tranId": self.exchange.move(parameters["asset"], float(parameters["amount"]), to_margin=into_margin)}
-
-    def _withdraw(self, parameters: dict[str, str]) -> Any:
-        done = self.exchange.withdraw(
-            parameters["withdrawOrderId"], parameters["coin"], float(parameters["amount"]), 1.0, parameters["address"]
-        )
-        return {"id": done.reference}
-
-    def _withdrawals(self, parameters: dict[str, str]) -> Any:
-        wanted = parameters.get("withdrawOrderId")
-        return [
-            {"id": w.reference, "amount": str(w.amount), "transactionFee": str(w.fee), "coin": w.token, "status": 6,
-             "address": w.address, "txId": f"0x{w.reference}", "applyTime": "2024-01-01 00:00:00", "network": "ETH",
-             "withdrawOrderId": w.client_id}
-            for w in self.exchange.withdrawals
-            if wanted in (None, w.client_id)
-        ]  # fmt: skip
 
 
 def _wall() -> int:

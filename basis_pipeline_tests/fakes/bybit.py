@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.funds import bybit_funds
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {
@@ -29,6 +31,8 @@ _ERRORS = {
     "unknown symbol": (10001, "params error: symbol invalid"),
     "key": (10003, "API key is invalid."),
     "signature": (10004, "error sign! please check your signature generation algorithm."),
+    "permission": (10005, "Permission denied, please check your API key permissions."),
+    "address": (131093, "The withdrawal address is not in the whitelist."),
     "window": (10002, "invalid request, please check your server timestamp or recv_window param."),
 }
 _FUNDING_WEEK = 7 * 86_400_000
@@ -40,6 +44,7 @@ class BybitSkin:
     def __init__(self, exchange: FakeExchange, api_key: str, secret: str) -> None:
         self.exchange = exchange
         exchange.margin = exchange.spot
+        exchange.leaves = (defaultdict(float), exchange.spot)
         self._api_key, self._secret = api_key, secret
         self.expired = False
         self._routes: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
@@ -55,10 +60,11 @@ class BybitSkin:
             ("GET", "/v5/order/realtime"): self._poll,
             ("GET", "/v5/order/history"): self._poll,
             ("GET", "/v5/execution/list"): self._executions,
-        }
+        } | bybit_funds(exchange)
 
     def answer(self, request: Request) -> Reply:
         route = (request.method, request.path)
+        self.exchange.network.deliver(self.exchange.now)
         try:
             if (public := self._routes.get(route)) is not None:
                 return self._ok(public(request.parameters))

@@ -10,6 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import count
 
+from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork, Withdrawal
+
 BNB_PRICE = 600.0
 
 
@@ -91,19 +93,12 @@ class Income:
     at: int
 
 
-@dataclass
-class Withdrawal:
-    reference: str
-    client_id: str
-    token: str
-    amount: float
-    fee: float
-    address: str
-    at: int
-
-
 class FakeExchange:
     """One account on one exchange.
+
+    Attributes:
+        leaves: wallets that withdrawals are taken from, in order; deposits reach the first.
+        allowed: addresses that the account may withdraw to.
 
     Args:
         spot_fee, perp_fee: taker fees, fractions; a spot buy pays in the token bought.
@@ -118,6 +113,11 @@ class FakeExchange:
         self.orders: list[PlacedOrder] = []
         self.income: list[Income] = []
         self.withdrawals: list[Withdrawal] = []
+        self.deposits: list[Deposit] = []
+        self.leaves: tuple[dict[str, float], ...] = (self.spot,)
+        self.deposit_address, self.network = "", FakeNetwork()
+        self.withdrawal_fee, self.may_withdraw, self.withdrawals_open = 1.0, True, True
+        self.allowed: set[str] = set()
         self.markets: list[Market] = []
         self.now = 0
         self.slippage, self.initial_margin = slippage, 0.1
@@ -207,16 +207,41 @@ class FakeExchange:
         target[token] = round(target[token] + amount, 8)
         return next(self._ids)
 
-    def withdraw(self, client_id: str, token: str, amount: float, fee: float, address: str) -> Withdrawal:
-        """`amount` arrives at `address`, `amount + fee` leaves the spot wallet."""
+    def withdraw(self, client_id: str, token: str, amount: float, address: str) -> Withdrawal:
+        """`amount` arrives at `address`, `amount` and the fee leave the wallets of withdrawals, the first one first."""
+        if not self.may_withdraw:
+            raise RejectedError("permission")
         if any(done.client_id == client_id for done in self.withdrawals):
             raise RejectedError("duplicate")
-        if amount + fee > self.spot[token] + 1e-9:
+        if address not in self.allowed:
+            raise RejectedError("address")
+        gross = amount + self.withdrawal_fee
+        if gross > sum(wallet[token] for wallet in self.leaves) + 1e-9:
             raise RejectedError("balance")
-        self.spot[token] = round(self.spot[token] - amount - fee, 8)
-        done = Withdrawal(str(next(self._ids)), client_id, token, amount, fee, address, self.now)
-        self.withdrawals.append(done)
-        return done
+        for wallet in self.leaves:
+            taken = min(gross, wallet[token])
+            wallet[token], gross = round(wallet[token] - taken, 8), gross - taken
+
+        def refund(returned: float) -> None:
+            self.leaves[0][token] = round(self.leaves[0][token] + returned, 8)
+
+        made = Withdrawal(
+            str(next(self._ids)), client_id, token, amount, self.withdrawal_fee, address, self.now, refund
+        )
+        self.withdrawals.append(made)
+        self.network.takes(made)
+        return made
+
+    def opens_deposits(self, address: str, network: FakeNetwork) -> None:
+        """Deposits to `address` reach the first wallet that withdrawals leave; `network` brings them."""
+        self.deposit_address, self.network = address, network
+
+        def credit(line: Deposit, in_balance: bool) -> None:
+            self.deposits.append(line)
+            if in_balance:
+                self.leaves[0][line.token] = round(self.leaves[0][line.token] + line.amount, 8)
+
+        network.serves(address, credit)
 
     @property
     def unrealised(self) -> float:

@@ -10,11 +10,13 @@ import base64
 import hashlib
 import hmac
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.funds import okx_funds
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 PASSPHRASE = "the-passphrase-of-a-test"
@@ -24,6 +26,7 @@ _ORDER_ERRORS = {
     "lot": ("51121", "Order quantity must be a multiple of the lot size."),
     "perp lot": ("51121", "Order quantity must be a multiple of the lot size."),
     "notional": ("51020", "Your order should meet or exceed the minimum order amount."),
+    "fee": ("58211", "Withdrawal fee is lower than the lower limit."),
     "perp notional": ("51020", "Your order should meet or exceed the minimum order amount."),
     "hedge mode": ("51000", "Parameter posSide error"),
     "reduce only": ("51169", "Order failed because you don't have any positions in this direction."),
@@ -36,6 +39,8 @@ _ERRORS = {
     "key": ("50111", "Invalid OK-ACCESS-KEY"),
     "passphrase": ("50105", "Incorrect OK-ACCESS-PASSPHRASE"),
     "signature": ("50113", "Invalid Sign"),
+    "permission": ("50120", "This API key doesn't have permission to use this function"),
+    "address": ("58207", "Withdrawal failed due to address error"),
     "window": ("50102", "Timestamp request expired"),
 }
 
@@ -46,6 +51,7 @@ class OkxSkin:
     def __init__(self, exchange: FakeExchange, api_key: str, secret: str) -> None:
         self.exchange = exchange
         exchange.margin = exchange.spot
+        exchange.leaves = (defaultdict(float),)
         self._api_key, self._secret = api_key, secret
         self.expired = False
         self._routes: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
@@ -62,10 +68,11 @@ class OkxSkin:
             ("GET", "/api/v5/trade/order"): self._poll,
             ("GET", "/api/v5/trade/fills"): self._fills,
             ("GET", "/api/v5/account/bills-archive"): self._bills,
-        }
+        } | okx_funds(exchange)
 
     def answer(self, request: Request) -> Reply:
         route = (request.method, request.path)
+        self.exchange.network.deliver(self.exchange.now)
         try:
             if (public := self._routes.get(route)) is not None:
                 return _reply("0", public(request.parameters))
@@ -134,7 +141,8 @@ class OkxSkin:
 
     def _config(self, _: dict[str, str]) -> Any:
         return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
-                 "acctLv": "1" if self.exchange.spot_only else "2", "perm": "read_only,trade"}]  # fmt: skip
+                 "acctLv": "1" if self.exchange.spot_only else "2",
+                 "perm": "read_only,trade" + ",withdraw" * self.exchange.may_withdraw}]  # fmt: skip
 
     def _positions(self, _: dict[str, str]) -> Any:
         return [

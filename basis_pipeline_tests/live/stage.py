@@ -45,7 +45,9 @@ def mode_at(venue: str) -> WiredMode:
 
 
 def live_settings(mode: WiredMode) -> EngineSettings:
-    return replace(mode.settings, execution_mode=ExecutionMode.LIVE, tolerance=Tolerance(relative=1e-4, usdt=1.0))
+    """As `runs.live_exchanges` wires a session at one exchange: no funds are moved."""
+    rounded = Tolerance(relative=1e-4, usdt=1.0)
+    return replace(mode.settings, execution_mode=ExecutionMode.LIVE, tolerance=rounded, linked=frozenset())
 
 
 @dataclass

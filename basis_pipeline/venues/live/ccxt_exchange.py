@@ -6,15 +6,16 @@ answered and said no, everything else of its tree that nobody can say what happe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from basis_pipeline.domain.errors import VenueRefusal, VenueSilence
+from basis_pipeline.domain.errors import VenueRefusal
 from basis_pipeline.domain.orders import Side
 from basis_pipeline.venues.live.account_checks import unsuitable
+from basis_pipeline.venues.live.answers import answers
+from basis_pipeline.venues.live.ccxt_funds import CcxtFunds
 from basis_pipeline.venues.live.dialects import Dialect
 from basis_pipeline.venues.live.exchange import (
     Fill,
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     import ccxt
 
 MILLISECOND = 1_000
-_OF_THE_KEY = re.compile("api.?key", re.IGNORECASE)
-_OKX_ORDER = re.compile(r'"sCode": ?"51\d{3}"')
-_OF_TIME = re.compile("time(d )?.?out", re.IGNORECASE)
-_QUERY = re.compile(r"\?[^\s\"']*")
 
 
 class CcxtExchange:
@@ -49,6 +46,11 @@ class CcxtExchange:
         self._dialect = dialect
         self.name = dialect.name
         self.receive_window = receive_window
+
+    @property
+    def funds(self) -> CcxtFunds:
+        """The same account, towards the world."""
+        return CcxtFunds(self.name, self._client)
 
     def listing(self, symbol: str) -> Listing:
         with self._asking():
@@ -139,7 +141,7 @@ class CcxtExchange:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Around every question: the list of markets is there, also where an order of a dead session comes first."""
-        with _answers(self.name):
+        with answers(self.name):
             if not self._client.markets:
                 self._client.load_markets()
             yield
@@ -156,55 +158,3 @@ class CcxtExchange:
 def _times(contracts: float | None, size: float | None) -> float:
     """Base units of a number of contracts; in decimals, because 0.1 x 0.1 is not a lot of 0.01 in binary."""
     return float(Decimal(repr(float(contracts or 0.0))) * Decimal(repr(float(size or 1.0))))
-
-
-@contextmanager
-def _answers(name: str) -> Iterator[None]:
-    """Sort the client's errors."""
-    import ccxt  # noqa: PLC0415 - 1.3 s, and no backtest needs it
-
-    try:
-        yield
-    except ccxt.ExchangeError as error:
-        if _means_no(error):
-            code = "VEN-010" if _about_the_key(error) else None
-            raise VenueRefusal(f"{name} refused: {_said(error)}.", code=code, remedy=_remedy(error)) from None
-        raise VenueSilence(f"{name} gave no usable answer: {_said(error)}.") from None
-    except ccxt.BaseError as error:
-        raise VenueSilence(f"{name} gave no usable answer: {type(error).__name__}.") from None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:  # of another shape than documented
-        raise VenueSilence(f"{name} answered something unexpected: {type(error).__name__}.") from None
-
-
-def _means_no(error: Exception) -> bool:
-    """Whether nothing can have happened.
-
-    A bare `ExchangeError` is what the client makes of "system error" and of codes that it does not know: nobody can
-    say what it means for an order, unless it is about the key, or one of OKX's codes of orders (51000 to 51999); nor
-    can a timeout, whatever its code.
-    """
-    import ccxt  # noqa: PLC0415
-
-    text, named = str(error), type(error) is not ccxt.ExchangeError
-    return bool(_OF_THE_KEY.search(text)) or ((named or bool(_OKX_ORDER.search(text))) and not _OF_TIME.search(text))
-
-
-def _about_the_key(error: Exception) -> bool:
-    import ccxt  # noqa: PLC0415
-
-    return isinstance(error, ccxt.AuthenticationError) or bool(_OF_THE_KEY.search(str(error)))
-
-
-def _said(error: Exception) -> str:
-    """The exchange's answer as the client quotes it, without the query of an address: that is where signatures are."""
-    return _QUERY.sub("?...", str(error))
-
-
-def _remedy(error: Exception) -> str:
-    import ccxt  # noqa: PLC0415
-
-    if _about_the_key(error):
-        return "check the API key, its permissions and its list of allowed addresses."
-    if isinstance(error, ccxt.InsufficientFunds):
-        return "compare the balances of the venue with the book."
-    return ""

@@ -22,6 +22,8 @@ from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
 from basis_pipeline.venues.live.booking import handshake, refused, unknown
 from basis_pipeline.venues.live.exchange import Exchange, Fill, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.transit import Transit
+from basis_pipeline.venues.live.withdrawals import Withdrawals
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between questions about an order; the last one repeats."""
@@ -38,7 +40,7 @@ class IncomeJournal(IntentJournal, Protocol):
 
 
 class LiveCex:
-    """Spot and linear perps of one account.
+    """Spot and linear perps of one account, and transfers out of it.
 
     Args:
         exchange: the account.
@@ -48,12 +50,14 @@ class LiveCex:
         since: microseconds; when the record began. Older income is in its opening balances.
         seen: the latest state contains all income up to here but for what appears late; default `since`.
         max_notional: USDT; larger orders are refused here, whatever the strategy says.
+        withdrawals: what becomes of transfers; None where the account moves no funds.
+        transit: what is on its way to or from the account; None likewise.
         read_only: every order is checked and then refused; nothing is sent.
         deadline: seconds after which a fate that is still unknown stops the session (R36).
     """
 
-    operations = frozenset({Operation.SPOT_TRADE, Operation.PERP_TRADE})
-    settles = frozenset({SettlementKind.FUNDING})
+    operations = frozenset({Operation.SPOT_TRADE, Operation.PERP_TRADE, Operation.TRANSFER})
+    settles = frozenset({SettlementKind.FUNDING, SettlementKind.ARRIVAL})
 
     def __init__(
         self,
@@ -65,6 +69,8 @@ class LiveCex:
         since: int,
         seen: int = 0,
         max_notional: float,
+        withdrawals: Withdrawals | None = None,
+        transit: Transit | None = None,
         read_only: bool = False,
         deadline: float = 120.0,
     ) -> None:
@@ -72,6 +78,7 @@ class LiveCex:
         self._exchange, self._settings, self._journal, self._clock = exchange, settings, journal, clock
         self._since, self._seen = since, seen
         self._max_notional, self._deadline = max_notional, deadline
+        self._withdrawals, self._transit = withdrawals, transit
         self._read_only = read_only
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
@@ -84,6 +91,8 @@ class LiveCex:
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
+        if order.operation is Operation.TRANSFER and self._withdrawals is not None:
+            return self._withdrawals.execute(order, market)
         try:
             request = self._request(order, market)
             self._exchange.make_room(request, market.last[order.slot])
@@ -102,22 +111,30 @@ class LiveCex:
 
     def resolve(self, open_intent: OpenIntent) -> Facts | None:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
+        if open_intent.intent.order.operation is Operation.TRANSFER and self._withdrawals is not None:
+            return self._withdrawals.resolve(open_intent)
         return self._find_out(open_intent.intent, self._clock.now(), None)
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
-        """What the exchange says we hold: tokens over all its wallets, perps signed."""
+        """What the exchange says we hold: tokens over all its wallets, perps signed.
+
+        Without what has arrived and is still in transit for the book: the next refresh takes that in.
+        """
         balances, perps = self._exchange.balances(), self._exchange.perps()
+        arrived = self._transit.unbooked(self.name) if self._transit else {}
         held: dict[int, float] = {}
         for slot, instrument in self._slots:
             if instrument.position_type is PositionType.PERP:
                 holding = perps.get(symbol_of(instrument))
                 held[slot] = holding.quantity if holding else 0.0
             elif instrument.position_type is PositionType.BASE_TOKEN:
-                held[slot] = balances.get(instrument.token, 0.0)
+                held[slot] = balances.get(instrument.token, 0.0) - arrived.get(slot, 0.0)
         return held
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Funding from the income history that no saved state contains yet."""
+        """Funding from the income history, and transfers that have ended here, that no saved state contains yet."""
+        if kind is SettlementKind.ARRIVAL:
+            return self._transit.settle(self.name, positions) if self._transit else ()
         deltas, since = [], max(self._since, self._seen - INCOME_DELAY)
         for slot, instrument in self._perps:
             cash = self._settings.universe.slot(f"{self.name}:{PositionType.BASE_TOKEN}:{instrument.quote}")
@@ -139,6 +156,12 @@ class LiveCex:
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
         """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""
+        if order.operation is Operation.TRANSFER:
+            raise OrderError(
+                f"this session moves no funds from or to {self.name}.",
+                code="TRANSFER-006",
+                remedy="list deposit addresses in configs/live.yaml, or place the funds by hand.",
+            )
         instrument = self._settings.universe.instruments[order.slot]
         listing = self._exchange.listing(symbol_of(instrument))
         quantity = whole_lots(order.quantity, listing)

@@ -90,9 +90,9 @@ class Binance:
         """Cash for a spot purchase comes from the futures wallet, margin for a perp from the spot wallet."""
         if listing.perp:
             if not order.reduce_only:
-                self._collect(client, listing, order.quantity * price * 0.2, to_margin=True)
+                self.collect(client, listing.quote, order.quantity * price * 0.2, to_margin=True)
         elif order.side is Side.BUY:
-            self._collect(client, listing, order.quantity * price * ROOM, to_margin=False)
+            self.collect(client, listing.quote, order.quantity * price * ROOM, to_margin=False)
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
         import ccxt  # noqa: PLC0415
@@ -147,9 +147,16 @@ class Binance:
         assets = client.fetch_balance({"type": "swap", "subType": "linear"})["info"]["assets"]
         return spot, {line["asset"]: float(line["walletBalance"]) for line in assets}
 
-    def _collect(self, client: ccxt.Exchange, listing: Listing, wanted: float, *, to_margin: bool) -> None:
-        free = client.fetch_balance({"type": "swap", "subType": "linear"} if to_margin else {"type": "spot"})["free"]
-        missing = wanted - float(free.get(listing.quote) or 0.0)
-        if missing > 0.0:
-            source, target = ("spot", "linear") if to_margin else ("linear", "spot")
-            client.transfer(listing.quote, missing, source, target)
+    @staticmethod
+    def collect(client: ccxt.Exchange, token: str, wanted: float, *, to_margin: bool) -> None:
+        """Bring what is missing to the spot wallet; to the futures wallet all there is, because it is all margin."""
+        margin, spot = {"type": "swap", "subType": "linear"}, {"type": "spot"}
+        free = float(client.fetch_balance(margin if to_margin else spot)["free"].get(token) or 0.0)
+        if wanted and free >= wanted:
+            return
+        if to_margin:
+            everything = float(client.fetch_balance(spot)["free"].get(token) or 0.0)
+            if everything > 0.0:
+                client.transfer(token, everything, "spot", "linear")
+        else:
+            client.transfer(token, wanted - free, "linear", "spot")

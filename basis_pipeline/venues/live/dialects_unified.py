@@ -1,7 +1,8 @@
-"""Bybit and OKX: one wallet for spot and perps, so that cash never has to be moved within the account."""
+"""Bybit and OKX: one wallet for spot and perps, and another one that deposits reach and withdrawals leave."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,8 +16,12 @@ WEEK = 7 * 86_400_000
 """Milliseconds: Bybit answers for one week from a start time."""
 
 
-class _Unified:
-    """What both have in common."""
+class _Unified(ABC):
+    """What both have in common.
+
+    Amounts moved between their wallets are written out here: the client library rounds to the precision of prices,
+    which can be more than there is.
+    """
 
     positions_parameters: ClassVar[dict[str, Any]] = {}
 
@@ -24,7 +29,23 @@ class _Unified:
         client.set_sandbox_mode(True)
 
     def make_room(self, client: ccxt.Exchange, listing: Listing, order: MarketOrder, price: float) -> None:
-        return
+        """What a deposit or a withdrawal that was refused has left in the other wallet."""
+        self.collect(client, listing.quote)
+
+    def collect(self, client: ccxt.Exchange, token: str) -> None:
+        """Everything of `token` to where it trades and serves as margin."""
+        if (amount := self.idle(client).get(token, 0.0)) > 0.0:
+            self.move(client, token, amount, to_trading=True)
+
+    @staticmethod
+    @abstractmethod
+    def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
+        """Between the wallet of deposits and the one that trades."""
+
+    @staticmethod
+    @abstractmethod
+    def idle(client: ccxt.Exchange) -> dict[str, float]:
+        """Tokens in the wallet of deposits, without those that are being withdrawn."""
 
 
 class Bybit(_Unified):
@@ -72,7 +93,25 @@ class Bybit(_Unified):
     def balances(self, client: ccxt.Exchange) -> dict[str, float]:
         """`walletBalance` leaves unrealised P&L out."""
         total: dict[str, float] = client.fetch_balance()["total"]
-        return {token: amount for token, amount in total.items() if amount}
+        return _together({token: amount for token, amount in total.items() if amount}, self.idle(client))
+
+    @staticmethod
+    def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
+        source, target = ("FUND", "UNIFIED") if to_trading else ("UNIFIED", "FUND")
+        client.privatePostV5AssetTransferInterTransfer(
+            {
+                "transferId": client.uuid(),
+                "coin": token,
+                "amount": f"{amount:.8f}",
+                "fromAccountType": source,
+                "toAccountType": target,
+            }
+        )
+
+    @staticmethod
+    def idle(client: ccxt.Exchange) -> dict[str, float]:
+        answer = client.privateGetV5AssetTransferQueryAccountCoinsBalance({"accountType": "FUND"})
+        return {line["coin"]: float(line["transferBalance"] or 0.0) for line in answer["result"]["balance"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
         """Week by week; a fee paid is positive there, here it is money that left."""
@@ -138,7 +177,17 @@ class Okx(_Unified):
     def balances(self, client: ccxt.Exchange) -> dict[str, float]:
         """`cashBal`, because `eq` contains unrealised P&L."""
         details = client.privateGetAccountBalance()["data"][0]["details"]
-        return {line["ccy"]: float(line["cashBal"]) for line in details}
+        return _together({line["ccy"]: float(line["cashBal"]) for line in details}, self.idle(client))
+
+    @staticmethod
+    def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
+        source, target = ("6", "18") if to_trading else ("18", "6")
+        transfer = {"ccy": token, "amt": f"{amount:.8f}", "from": source, "to": target, "type": "0"}
+        client.privatePostAssetTransfer(transfer)
+
+    @staticmethod
+    def idle(client: ccxt.Exchange) -> dict[str, float]:
+        return {line["ccy"]: float(line["availBal"]) for line in client.privateGetAssetBalances()["data"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
         """Newest first, page by page back to `since`; bills are kept for three months."""
@@ -160,6 +209,10 @@ class Okx(_Unified):
         mark = client.publicGetPublicMarkPrice(query)["data"][0]
         rate = client.fetch_funding_rate(symbol)["fundingRate"]
         return PriceLine(last, at, float(mark["markPx"]), float(rate))
+
+
+def _together(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return {token: one.get(token, 0.0) + other.get(token, 0.0) for token in one.keys() | other.keys()}
 
 
 def _category(market: dict[str, Any]) -> str:

@@ -1,0 +1,222 @@
+"""The exchanges of a live session: clients, venues, prices, and what may be moved between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from basis_pipeline.config.live import LiveFile, LiveSwitches
+from basis_pipeline.config.models import BasisStrategy
+from basis_pipeline.config.wiring import WiredMode, simulated_venues
+from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.protocols import MarketFeed
+from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
+from basis_pipeline.domain.timeline import MINUTE
+from basis_pipeline.domain.tolerance import Tolerance
+from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_parts import LiveClock, LiveVenue
+from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
+from basis_pipeline.venues.live.cex import LiveCex
+from basis_pipeline.venues.live.clients import PRODUCTION
+from basis_pipeline.venues.live.exchange import Exchange
+from basis_pipeline.venues.live.feed import LiveExchangeFeed
+from basis_pipeline.venues.live.funds import Destination, Funds
+from basis_pipeline.venues.live.patience import PatientExchange
+from basis_pipeline.venues.live.transit import Transit
+from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
+
+STABLE = "USDT"
+
+
+class TransferPlan(msgspec.Struct, frozen=True):
+    """Between which venues a session moves funds, and what an operator has to know about it.
+
+    Attributes:
+        linked: venues that funds may leave and reach; empty where nothing is moved.
+        destinations: allow-listed addresses by venue and token.
+        notice: what to do beforehand, because a venue of the mode is not linked; empty if all are.
+    """
+
+    linked: frozenset[str]
+    destinations: dict[tuple[str, str], Destination]
+    notice: str = ""
+
+
+NO_TRANSFERS = TransferPlan(frozenset(), {})
+
+
+def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, live: LiveFile) -> TransferPlan:
+    """What can be moved: demo and test networks withdraw nothing, and no funds go where no address is listed."""
+    exchanges = exchanges_of(wired)
+    if len(exchanges) < 2:
+        return NO_TRANSFERS
+    listed = {
+        (venue, token): Destination(line.network, line.address, line.tag)
+        for venue, tokens in live.transfers.addresses.items()
+        for token, line in tokens.items()
+    }
+    demo = [venue for venue in exchanges if environment != PRODUCTION and venue not in switches.endpoints]
+    linked = frozenset(v for v in exchanges if (v, STABLE) in listed and v not in demo)
+    if len(linked) < 2:
+        linked = frozenset()
+    if not (apart := [venue for venue in exchanges if venue not in linked]):
+        return TransferPlan(linked, listed)
+    why = "demo and test networks withdraw nothing" if demo else "no address of theirs is in configs/live.yaml"
+    return TransferPlan(
+        linked,
+        listed,
+        f"no funds are moved from or to {', '.join(apart)} ({why}): place them beforehand, {_placement(wired)}.",
+    )
+
+
+def exchanges_of(wired: WiredMode) -> tuple[str, ...]:
+    return tuple(name for name, rules in wired.settings.venues.items() if rules.kind == "cex")
+
+
+def live_settings(wired: WiredMode, live: LiveFile, linked: frozenset[str] | None) -> EngineSettings:
+    """The settings of the mode for real venues: they round, they fail, and transfers between them take time."""
+    latency = round(live.transfers.expected_minutes * MINUTE)
+    venues = {
+        name: replace(rules, transfer_latency=latency) if name in (linked or ()) else rules
+        for name, rules in wired.settings.venues.items()
+    }
+    return replace(
+        wired.settings,
+        execution_mode=ExecutionMode.LIVE,
+        error_policy=ErrorPolicyName.RETRY,
+        tolerance=Tolerance(live.tolerance.relative, live.tolerance.usdt),
+        venues=venues,
+        linked=linked,
+    )
+
+
+def exchange_venues(
+    clients: Mapping[str, CcxtExchange],
+    wired: WiredMode,
+    settings: EngineSettings,
+    transfers: TransferPlan,
+    *,
+    journal: LiveJournal,
+    clock: LiveClock,
+    switches: LiveSwitches,
+    live: LiveFile,
+) -> tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]:
+    """Venues by name, their prices, and the transfers between them.
+
+    Raises:
+        ConfigError: TRANSFER-003 a key may not withdraw.
+        OrderError: TRANSFER-002 a venue names another deposit address than the list.
+        VenueRefusal: VEN-009 an account is not set up for sessions.
+        VenueSilence: a venue does not answer.
+    """
+    exchanges = {name: PatientExchange(client, clock) for name, client in clients.items()}
+    funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
+    transit = _transit(funds, settings, transfers, journal=journal, switches=switches, live=live)
+    began, state = journal.first_state_at(), journal.last_state()
+    venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(settings)}
+    for name, exchange in exchanges.items():
+        venue = LiveCex(
+            exchange,
+            settings,
+            journal,
+            clock,
+            since=clock.wall() if began is None else began,
+            seen=state.timestamp if state else 0,
+            max_notional=switches.max_trade_size_usd,
+            withdrawals=_withdrawals(funds[name], transit, settings, journal, clock, switches, live)
+            if transit is not None and name in funds
+            else None,
+            transit=transit,
+            read_only=switches.read_only,
+            deadline=live.order_deadline_seconds,
+        )
+        venue.check_account()
+        venues[name] = venue
+    references = _references(wired, exchanges)
+    feed = LiveExchangeFeed(settings, exchanges, references, maximum_age=live.maximum_price_age_seconds)
+    return venues, feed, transit
+
+
+def _withdrawals(  # noqa: PLR0917 - a transfer and everything it is judged by
+    funds: Funds,
+    transit: Transit,
+    settings: EngineSettings,
+    journal: LiveJournal,
+    clock: LiveClock,
+    switches: LiveSwitches,
+    live: LiveFile,
+) -> Withdrawals:
+    return Withdrawals(
+        funds,
+        transit,
+        settings,
+        journal,
+        clock,
+        largest=switches.max_transfer_size_usd,
+        read_only=switches.read_only,
+        deadline=live.order_deadline_seconds,
+    )
+
+
+def with_receivables(market: MarketSnapshot, settings: EngineSettings) -> MarketSnapshot:
+    """A snapshot of the same mode without slots for funds in transit, with them: they are worth what will arrive."""
+    missing = sorted(settings.receivables.items(), key=lambda pair: pair[1])
+    if len(market.price) == len(settings.universe) or not missing:
+        return market
+    columns = ("price", "index", "ratio", "mark", "last", "value", "underlying", "low", "high")
+    widened = {name: _widened(getattr(market, name), missing) for name in columns}
+    funding = None if market.funding is None else (*market.funding, *(0.0 for _ in missing))
+    opened = None if market.opened is None else _widened(market.opened, missing)
+    return replace(market, **widened, funding=funding, opened=opened)
+
+
+def _widened(column: tuple[float, ...], missing: list[tuple[int, int]]) -> tuple[float, ...]:
+    return (*column, *(column[slot] for slot, _ in missing))
+
+
+def _transit(
+    funds: Mapping[str, Funds],
+    settings: EngineSettings,
+    transfers: TransferPlan,
+    *,
+    journal: LiveJournal,
+    switches: LiveSwitches,
+    live: LiveFile,
+) -> Transit | None:
+    if not funds:
+        return None
+    ends = {name: ExchangeEnd(account) for name, account in funds.items()}
+    overdue = live.transfers.overdue_minutes * 60.0
+    transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
+    for name, account in funds.items():
+        transit.confirmed(name, STABLE)
+        if not switches.read_only and not account.may_withdraw():
+            raise ConfigError(
+                f"the API key of {name} may not withdraw, and this session moves funds from it.",
+                code="TRANSFER-003",
+                remedy="give the key that right (with a list of allowed addresses), or take the venue out of "
+                "`transfers.addresses` of configs/live.yaml and place its funds by hand.",
+            )
+    return transit
+
+
+def _placement(wired: WiredMode) -> str:
+    """Shares of the capital by venue: what is bought at one, margin of the shorts at each."""
+    strategy = wired.file.strategy
+    if not isinstance(strategy, BasisStrategy):
+        return "as the mode allocates them"
+    spot = strategy.spot_fraction
+    shares = {venue: weight * (1.0 - spot) for venue, weight in strategy.hedge_allocation.items()}
+    shares[strategy.spot_venue] = shares.get(strategy.spot_venue, 0.0) + spot
+    return ", ".join(f"{share:.1%} at {venue}" for venue, share in shares.items())
+
+
+def _references(wired: WiredMode, exchanges: Mapping[str, Exchange]) -> dict[str, str]:
+    """By asset, the exchange whose spot price values it: the configured one if the session has it."""
+    only = next(iter(exchanges))
+    chosen = {asset: wired.file.reference_price.get(asset, only) for asset in wired.settings.universe.assets}
+    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items() if asset != STABLE}
