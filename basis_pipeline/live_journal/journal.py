@@ -35,6 +35,7 @@ class Action(msgspec.Struct, frozen=True):
         seconds: how long it took.
         level: `info`, `warning`, `error` or `critical`.
         phases: seconds by part, where it has parts.
+        told: people were told.
     """
 
     component: str
@@ -43,6 +44,7 @@ class Action(msgspec.Struct, frozen=True):
     seconds: float | None = None
     level: str = "info"
     phases: dict[str, float] = {}
+    told: bool = False
 
 
 class LiveJournal:

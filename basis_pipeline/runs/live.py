@@ -82,6 +82,11 @@ class LivePlan:
         return journal_path(self.workspace, self.wired.name, self.environment)
 
     @property
+    def subject(self) -> str:
+        """What alerts are about."""
+        return f"live {self.wired.name}@{self.environment}"
+
+    @property
     def terms(self) -> str:
         """What it may do where, in words."""
         largest = f"orders up to {self.switches.max_trade_size_usd:,.0f} USD"
@@ -119,7 +124,7 @@ class LivePlan:
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
             log = self._log()
-            tell = stack.enter_context(alerting(self.workspace, f"live {self.wired.name}@{self.environment}", log))
+            tell = stack.enter_context(alerting(self.workspace, self.subject, log))
             try:
                 parts = self._parts(journal, interval, log, tell)
             except VenueSilence as error:

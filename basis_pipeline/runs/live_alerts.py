@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from basis_pipeline.domain.errors import ConfigError, NotificationError
+from basis_pipeline.domain.errors import BasisError, ConfigError, NotificationError, SystemFailure
 from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.runs.live_parts import Alert
 from basis_pipeline.runs.notifications import Notice, notify
@@ -39,3 +39,12 @@ def alerting(workspace: Workspace, subject: str, log: Callable[[Action], None]) 
     finally:
         waiting.put(None)
         sender.join(CLOSING_SECONDS)
+
+
+def tell_failure(workspace: Workspace, subject: str, failure: SystemFailure | BasisError, *, remedy: str) -> str:
+    """Say that a session of `subject` has ended by itself; what went wrong with saying so, in words, or nothing."""
+    try:
+        notify(workspace, Notice("alert", subject, "", "session ended", str(failure), remedy))
+    except (NotificationError, ConfigError) as error:
+        return str(error)
+    return ""

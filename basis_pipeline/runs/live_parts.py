@@ -125,13 +125,15 @@ class SessionParts(msgspec.Struct, frozen=True):
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"
     ) -> None:
         """Write an action into the journal and tell the log."""
-        action = Action(component, what, detail, seconds, level)
+        self.record(Action(component, what, detail, seconds, level))
+
+    def record(self, action: Action) -> None:
+        """As `note`, of an action that is made already."""
         self.journal.action(action)
-        if self.log is not None:
-            self.log(action)
+        self.trace(action)
 
     def alert(self, component: str, alert: Alert) -> None:
         """Write it down, and tell people."""
-        self.note(component, alert.what, alert.message, level="critical")
+        self.record(Action(component, alert.what, alert.message, level="critical", told=True))
         if self.tell is not None:
             self.tell(alert)

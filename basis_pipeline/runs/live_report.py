@@ -28,6 +28,7 @@ class TickReport:
         self._at = 0.0
         self._entries = 0
         self._phases: dict[str, float] = {}
+        self._delays: Sequence[OrderDelays] = ()
         self._components: tuple[ComponentPulse, ...] = ()
 
     def begin(self) -> None:
@@ -51,8 +52,8 @@ class TickReport:
             trace(Action(component, "updated", f"{len(log.moments.chains)} times", took))
         trace(Action("comparison", "compared", "", self._phases["compare"]))
         trace(Action("strategy_manager", "decided", f"{len(log.orders)} orders", self._phases["decide"]))
-        delays = order_delays(log, self._parts.journal, self._parts.clock, after=self._entries)
-        self._orders([one.result for one in log.orders], delays)
+        self._delays = order_delays(log, self._parts.journal, self._parts.clock, after=self._entries)
+        self._orders([one.result for one in log.orders])
 
     def close(self, engine: EventDrivenStrategyEngine, timestamp: int, skipped: int) -> None:
         """The tick is in the journal."""
@@ -63,14 +64,14 @@ class TickReport:
         changed = () if components == self._components else components
         self._components = components
         overall = str(health.check(timestamp).overall_status)
+        for one in self._delays:
+            self._parts.journal.delay(one)
         self._parts.journal.pulse(Pulse(timestamp, equity, skipped, self._phases, overall, changed))
         took = sum(self._phases.values())
         self._parts.trace(Action("session", "tick", iso(timestamp), took, phases=self._phases))
 
-    def _orders(self, results: Sequence[OrderResult], delays: Sequence[OrderDelays]) -> None:
-        by_operation = {one.operation_id: one for one in delays}
-        for one in delays:
-            self._parts.journal.delay(one)
+    def _orders(self, results: Sequence[OrderResult]) -> None:
+        by_operation = {one.operation_id: one for one in self._delays}
         for result in results:
             order, timed = result.order, by_operation.get(result.order.operation_id)
             seconds = timed.seconds() if timed else {}

@@ -116,7 +116,7 @@ def live_status(path: Path) -> LiveStatus:
             phases=spreads(pulse.phases for pulse in pulses),
             delays=spreads(delays.seconds() for delays in journal.delays(_PULSES)),
             equity_line=tuple((iso(pulse.timestamp), pulse.equity) for pulse in pulses),
-            alerts=tuple(_recent(at, one) for at, one in reversed(actions) if one.level == "critical")[:_RECENT],
+            alerts=tuple(_recent(at, one) for at, one in reversed(actions) if one.told)[:_RECENT],
         )
 
 
