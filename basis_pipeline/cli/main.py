@@ -17,6 +17,7 @@ from basis_pipeline.cli.downloads import download_command
 from basis_pipeline.cli.executor import executor_command
 from basis_pipeline.cli.experiments import compare, sweep
 from basis_pipeline.cli.live import live_command
+from basis_pipeline.cli.live_compare import live_compare_command
 from basis_pipeline.cli.results import export, gates, query, report
 from basis_pipeline.cli.serving import dev, notify, serve
 from basis_pipeline.domain.errors import BasisError, ConfigError
@@ -183,7 +184,7 @@ def run(workspace: Workspace, reopen: bool) -> None:
 
 
 _DATA = (compare, sweep, query, report, export, gates, download_command, dev, serve, notify)
-for command in (*_DATA, live_command, executor_command):
+for command in (*_DATA, live_command, live_compare_command, executor_command):
     cli.add_command(command)
 
 

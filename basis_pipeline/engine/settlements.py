@@ -32,6 +32,8 @@ _VENUE_KINDS = (
     SettlementKind.TAKE_PROFIT,
     SettlementKind.FUNDING,
     SettlementKind.ARRIVAL,
+    SettlementKind.REWARD,
+    SettlementKind.DEPOSIT,
 )
 _BRACKET_KINDS = frozenset({SettlementKind.STOP_LOSS, SettlementKind.TAKE_PROFIT})
 

@@ -20,7 +20,7 @@ from basis_pipeline.gates.evidence import RESIDUAL, Ledger, MonthEvidence
 from basis_pipeline.gates.findings import Finding, from_problems
 from basis_pipeline.gates.live_evidence import LiveEvidence
 
-_NOT_EXPLAINED = (Category.RESIDUAL, Category.UNEXPLAINED)
+_NOT_EXPLAINED = frozenset({Category.RESIDUAL, Category.UNEXPLAINED})
 
 
 def orders_agree(evidence: MonthEvidence) -> Finding:
@@ -82,18 +82,13 @@ def unexplained_by_day(evidence: MonthEvidence) -> Finding:
 
 
 def attribution_adds_up(evidence: MonthEvidence) -> Finding:
-    """Categories sum to the step P&L, that is the change of equity less flows, and the residual is what venues round.
-
-    Steps that were adjusted to the venues are judged by `live_unexplained`.
-    """
-    deltas, limits = evidence.tables["deltas"], evidence.profile.thresholds
-    adjusted = integers(deltas, "timestamp")[equal_to(deltas, "source", DeltaSource.ADJUSTMENT)]
-    kept = ~np.isin(evidence.timestamps, adjusted)
+    """Categories sum to the step P&L, that to the change of equity less flows; the residual is what venues round."""
+    limits = evidence.profile.thresholds
     problems = []
     for ledger in evidence.ledgers:
         scale = np.maximum(np.abs(ledger.equity), np.abs(ledger.equity_before))
         for name, (error, limit) in _gaps(ledger, limits.closing_tolerance, limits.live_residual).items():
-            worst = largest(relative(np.where(kept, error, 0.0), scale), evidence.timestamps)
+            worst = largest(relative(error, scale), evidence.timestamps)
             if worst.value > limit:
                 problems.append(f"{name} in {ledger.currency}: {worst} of equity")
     return from_problems(problems, f"{len(evidence.timestamps)} steps add up")

@@ -7,6 +7,7 @@
     main.configuration      the configuration behind it
     main.freshness          whether each month would come out the same today (computed when asked, not in the file)
     main.sweep_points, sweep_parameters, sweep_metrics, sweep_equity   sweeps (see catalog_sweeps)
+    main.live_differences, live_order_differences, live_equity_differences   live records beside their replays
     experiments.<the same>  experiments, column `experiment` before `mode`
     records.<the same>      both; column `record` first: `standing`, or the name of the experiment
     main.tables, main.columns, main.macros   what there is to ask, with units and meaning

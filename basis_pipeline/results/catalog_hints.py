@@ -10,6 +10,7 @@ from typing import NamedTuple
 from basis_pipeline.results.catalog_macros import macro_docs, macros
 from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, summary_docs
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs
+from basis_pipeline.results.live_differences_store import LIVE_DIFFERENCES, live_difference_docs
 from basis_pipeline.results.store import PublishedMonth
 from basis_pipeline.results.tables import SCHEMAS, column_docs
 
@@ -84,7 +85,7 @@ def _about_table(name: str, published: Published) -> str:
     calls = {macro.name: macro.call for macro in macros()}
     if plain in calls:
         return f"{plain} is a macro: from {calls[plain]}."
-    known = {**dict.fromkeys((*SCHEMAS, *DESCRIPTIONS, *SWEEP_DESCRIPTIONS, *_LISTS), ""), **calls}
+    known = {**dict.fromkeys((*SCHEMAS, *DESCRIPTIONS, *SWEEP_DESCRIPTIONS, *LIVE_DIFFERENCES, *_LISTS), ""), **calls}
     nearest = difflib.get_close_matches(plain, sorted({*known, *published.modes, *published.experiments}), n=1)
     return f"did you mean {nearest[0]}?" if nearest else "`from tables` and `from macros` list what there is."
 
@@ -101,7 +102,7 @@ def _about_column(name: str) -> str:
 
 def _columns() -> Mapping[str, list[str]]:
     homes: dict[str, list[str]] = {}
-    for doc in (*column_docs(), *summary_docs(), *sweep_docs(), *macro_docs()):
+    for doc in (*column_docs(), *summary_docs(), *sweep_docs(), *live_difference_docs(), *macro_docs()):
         homes.setdefault(doc.column, []).append(doc.table)
     return homes
 

@@ -13,6 +13,11 @@ from basis_pipeline.domain.evidence import Source as RecordSource
 from basis_pipeline.results.catalog_macros import create_macros, macro_docs, macros
 from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, SUMMARIES, configuration_table, summary_docs
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs, sweep_tables
+from basis_pipeline.results.live_differences_store import (
+    LIVE_DIFFERENCES,
+    live_difference_docs,
+    live_difference_tables,
+)
 from basis_pipeline.results.record_paths import STANDING
 from basis_pipeline.results.store import PublishedMonth
 from basis_pipeline.results.tables import SCHEMAS, SOURCE, WALL_TIME, ColumnDoc, column_docs, view_docs
@@ -98,17 +103,17 @@ def create_views(
         connection.execute(_MONTHS.format(schema=schema, keys=", ".join(keys)))
     for name in (*SCHEMAS, *DESCRIPTIONS):
         connection.execute(_BOTH.format(name=name, standing=STANDING))
-    for name, content in sweep_tables(base):
+    for name, content in (*sweep_tables(base), *live_difference_tables(base)):
         store_table(connection, f"main.{name}", content)
     create_macros(connection)
     _describe(connection)
 
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:
-    docs = [*column_docs(), *view_docs(), *summary_docs(), *sweep_docs(), *macro_docs()]
+    docs = [*column_docs(), *view_docs(), *summary_docs(), *sweep_docs(), *live_difference_docs(), *macro_docs()]
     columns = {name: [getattr(doc, name) for doc in docs] for name in ColumnDoc._fields}
     descriptions = {name: schema.metadata[b"description"].decode() for name, schema in SCHEMAS.items()}
-    descriptions |= DESCRIPTIONS | SWEEP_DESCRIPTIONS
+    descriptions |= DESCRIPTIONS | SWEEP_DESCRIPTIONS | LIVE_DIFFERENCES
     tables = {"table": list(descriptions), "description": list(descriptions.values())}
     calls = sorted(macros(), key=lambda macro: macro.name)
     asked = {name: [getattr(macro, name) for macro in calls] for name in ("name", "description", "example", "call")}

@@ -85,6 +85,7 @@ def load_comparison(results: ResultsStore, mode: str, experiments: Sequence[str]
     """
     if len(set(experiments)) < len(experiments):
         raise ConfigError("an experiment is named twice.")
+    _refuse_live(results, mode, experiments)
     names = [*((None,) if results.months(mode) else ()), *experiments]
     published = {name: results.months(mode, name) for name in names}
     for name, months in published.items():
@@ -102,13 +103,18 @@ def load_comparison(results: ResultsStore, mode: str, experiments: Sequence[str]
     if not common:
         told = "; ".join(f"{name or STANDING} {months[0]} to {months[-1]}" for name, months in published.items())
         raise StateError(f"the records of {mode} have no month in common: {told}.", remedy="run them over the same.")
-    if live := [name for name in names if results.manifest(mode, common[0], name).source is Source.LIVE]:
-        raise ConfigError(
-            f"{live[0]} is a live record: its ticks are not the steps of a backtest.",
-            remedy=f"`basis live-compare {mode}` replays it and says what differs; in SQL `compare` has its figures.",
-        )
     records = tuple(load_record(results, mode, common, name) for name in names)
     return Comparison(mode, tuple(common), records, tuple(_notes(records, published)), tuple(_warnings(records)))
+
+
+def _refuse_live(results: ResultsStore, mode: str, experiments: Sequence[str]) -> None:
+    for name in experiments:
+        months = results.months(mode, name)
+        if months and results.manifest(mode, months[0], name).source is Source.LIVE:
+            raise ConfigError(
+                f"{name} is a live record: its ticks are not the steps of a backtest.",
+                remedy=f"`basis live-compare {mode}` replays it and says what differs; its figures are in SQL.",
+            )
 
 
 def figure_rows(comparison: Comparison) -> list[FigureRow]:

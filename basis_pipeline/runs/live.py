@@ -18,10 +18,9 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy
-from basis_pipeline.config.wiring import WiredMode, wire_mode
+from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings
@@ -37,6 +36,7 @@ from basis_pipeline.runs.live_exchanges import (
     exchanges_of,
     live_settings,
     transfer_plan,
+    wire_live,
     with_receivables,
 )
 from basis_pipeline.runs.live_hearing import Hearing
@@ -223,13 +223,9 @@ def plan_live(
             code="CONFIG-004",
             remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
         )
-    wired = wire_mode(workspace.config, mode, overrides)
+    wired = wire_live(workspace.config, mode, overrides)
     live = load_live(workspace.config.path)
     exchanges = _carried(wired)
-    if not exchanges:
-        wired = wire_on_chain(workspace.config, mode, overrides)
-    elif len(exchanges) > 1:
-        wired = wire_mode(workspace.config, mode, overrides, late=True)
     transfers = transfer_plan(wired, environment, switches, live)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
     return LivePlan(

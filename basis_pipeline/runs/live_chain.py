@@ -46,7 +46,7 @@ def chain_venues(  # noqa: PLR0917 - everything a session has
     from basis_pipeline.venues.live.patience import Patience  # noqa: PLC0415
     from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
 
-    deployment = access.deployment
+    deployment, state = access.deployment, journal.last_state()
     chain = Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds)
     Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
     account = OnChainAccount(
@@ -57,6 +57,7 @@ def chain_venues(  # noqa: PLR0917 - everything a session has
         journal=journal,
         clock=clock,
         limits=Limits(switches.max_trade_size_usd, max_gas_price=live.max_gas_price_gwei, read_only=switches.read_only),
+        since=state.timestamp if state else None,
         deadline=live.order_deadline_seconds,
     )
     venues = {

@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import LiveFile, LiveSwitches
+from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.models import BasisStrategy
-from basis_pipeline.config.wiring import WiredMode, simulated_venues
+from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.protocols import MarketFeed
@@ -47,6 +49,14 @@ class TransferPlan(msgspec.Struct, frozen=True):
 
 
 NO_TRANSFERS = TransferPlan(frozenset(), {})
+
+
+def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
+    """A mode as live sessions have it: gas on chain, and over several exchanges slots for funds in transit."""
+    wired = wire_mode(folder, mode, overrides)
+    if not (exchanges := exchanges_of(wired)):
+        return wire_on_chain(folder, mode, overrides)
+    return wire_mode(folder, mode, overrides, late=True) if len(exchanges) > 1 else wired
 
 
 def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, live: LiveFile) -> TransferPlan:

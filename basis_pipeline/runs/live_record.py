@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.behaviour import BEHAVIOUR
@@ -116,6 +117,22 @@ class TickRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chains: Moments = ()
     order_parts: Moments = ()
 
+    @classmethod
+    def of(cls, log: RunLog, *, start: bool = False, skipped: int = 0) -> TickRecord:
+        moments = log.moments
+        return cls(
+            start=start,
+            skipped=skipped,
+            commits=tuple(log.commits),
+            closings=tuple(log.closings),
+            deltas=tuple(log.deltas),
+            orders=tuple(log.orders),
+            events=tuple(log.events),
+            steps=tuple(moments.steps),
+            chains=tuple(moments.chains),
+            order_parts=tuple(moments.orders),
+        )
+
     @property
     def timestamp(self) -> int:
         """Of the timestep that it closes with, microseconds UTC."""
@@ -131,19 +148,7 @@ def record_tick(
         StorageError: neither was written.
     """
     log = engine.event_logger.take()
-    moments = log.moments
-    record = TickRecord(
-        start=start,
-        skipped=skipped,
-        commits=tuple(log.commits),
-        closings=tuple(log.closings),
-        deltas=tuple(log.deltas),
-        orders=tuple(log.orders),
-        events=tuple(log.events),
-        steps=tuple(moments.steps),
-        chains=tuple(moments.chains),
-        order_parts=tuple(moments.orders),
-    )
+    record = TickRecord.of(log, start=start, skipped=skipped)
     journal.save_state(engine.state(), zlib.compress(msgspec.msgpack.encode(record)))
     return log.events
 
@@ -163,6 +168,16 @@ def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
             remedy="start a session of this version once; ticks of older versions left no record.",
         )
     return found
+
+
+def about_record(journal: LiveJournal, state: EngineState) -> SessionAbout:
+    """What the sessions were made of that wrote the record; one that was refused for its configuration wrote none."""
+    found = [one for one in session_abouts(journal) if one.profile.config_digest == state.config_digest]
+    if not found:
+        raise StateError(
+            f"no session in {journal.path} says that it had configuration {state.config_digest}.", code="JOURNAL-001"
+        )
+    return replace(found[-1], seed=found[0].seed)
 
 
 def tick_records(journal: LiveJournal, first: int = 0, last: int | None = None) -> Iterator[tuple[Entry, TickRecord]]:

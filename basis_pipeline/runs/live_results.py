@@ -12,8 +12,6 @@ from contextlib import closing
 from itertools import groupby
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import DataUsage, GateResult, GateStatus, Source
@@ -28,7 +26,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.record_paths import live_record
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.live_record import SessionAbout, journal_path, session_abouts, tick_records
+from basis_pipeline.runs.live_record import about_record, journal_path, tick_records
 from basis_pipeline.runs.live_tables import LiveTables, live_evidence, live_tables, overdue_intents, settled_orders
 from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
@@ -91,16 +89,6 @@ def record_of(results: ResultsStore, mode: str, environment: str, journal_id: st
     if not published or results.manifest(mode, published[0], name).run_id == journal_id:
         return name
     return f"{name}-{journal_id}"
-
-
-def about_record(journal: LiveJournal, state: EngineState) -> SessionAbout:
-    """What the sessions were made of that wrote the record; one that was refused for its configuration wrote none."""
-    found = [one for one in session_abouts(journal) if one.profile.config_digest == state.config_digest]
-    if not found:
-        raise StateError(
-            f"no session in {journal.path} says that it had configuration {state.config_digest}.", code="JOURNAL-001"
-        )
-    return replace(found[-1], seed=found[0].seed)
 
 
 class _Publishing:

@@ -58,7 +58,7 @@ def live_tables(
     timings: dict[Phase, Timing] = {}
     known, universe = {order.operation_id: order.known for order in orders}, about.universe
     tally = _Tally(_record(journal, before) if before else None)
-    for batch in _batches(tick_records(journal, ticks[0].number, ticks[-1].number)):
+    for batch in batches(tick_records(journal, ticks[0].number, ticks[-1].number)):
         log = joined_log(record for _, record in batch)
         made = tracked_tables(log, universe, about.margin_venues, about.tracked_assets, signals=about.signals)
         for name, table in made.items():
@@ -122,7 +122,7 @@ def _record(journal: LiveJournal, mark: Mark) -> TickRecord:
     return next(tick_records(journal, mark.number))[1]
 
 
-def _batches(records: Iterable[tuple[Entry, TickRecord]]) -> Iterator[list[tuple[Entry, TickRecord]]]:
+def batches(records: Iterable[tuple[Entry, TickRecord]]) -> Iterator[list[tuple[Entry, TickRecord]]]:
     """Some records at a time; those at one timestamp stay together, because only the last of them closes it."""
     batch: list[tuple[Entry, TickRecord]] = []
     for entry, record in records:

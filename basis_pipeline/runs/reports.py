@@ -29,6 +29,11 @@ def write_reports(
     return page
 
 
+def refresh_catalogue(workspace: Workspace) -> None:
+    """Write the catalogue file anew, where there is one."""
+    rebuild_catalogue(workspace.results)
+
+
 def write_page(
     workspace: Workspace,
     mode: str,

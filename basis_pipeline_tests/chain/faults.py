@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Literal
 
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
@@ -115,11 +114,11 @@ def _stale(there: Stage) -> RpcFault:
 
 
 def _backwards(there: Stage) -> RpcFault:
-    """Every other answer comes from a second node, two blocks behind the first."""
-    node, turn = there.truth.node, count()
+    """Every other minute a second node answers, two blocks behind the first."""
+    node, began = there.truth.node, there.clock.now()
 
     def distorts(question: Any, answer: dict[str, Any]) -> dict[str, Any]:
-        if question["params"][0] != "latest" or next(turn) % 2:
+        if question["params"][0] != "latest" or (there.clock.now() - began) // 60 % 2:
             return answer
         behind = hex(max(0, int(answer["result"]["number"], 16) - 2))
         return answer | {"result": node.chain.ask(BLOCK, behind, False)}

@@ -57,3 +57,8 @@ def test_scheduled_flows_are_no_part_of_a_book_on_chain() -> None:
     flow = {"flows": [{"at": "2024-03-01T00:00:00Z", "amount": 5.0}]}
     with pytest.raises(ConfigError, match="changes by what really moves"):
         wire_on_chain(ConfigFolder(CONFIGS), "pure_lending_eth", flow)
+
+
+def test_leaving_by_the_redemption_queue_is_refused() -> None:
+    with pytest.raises(ConfigError, match="leaves by the redemption queue"):
+        wire_on_chain(ConfigFolder(CONFIGS), "eth_staking_only", {"strategy.exit_route": "queue", "gas_reserve": 0.1})

@@ -12,6 +12,7 @@ from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
 from basis_pipeline.domain.records import Category
 from basis_pipeline.domain.timeline import HOUR, YEAR, month_end, month_start
+from basis_pipeline.gates.declared_live import LIVE_GATES
 from basis_pipeline.gates.evidence import GateThresholds, MonthEvidence
 from basis_pipeline.gates.registry import GATES, describe, evaluate, first_failure, summary
 from basis_pipeline_tests.gates.bookkeeping import BASIS, COIN
@@ -183,11 +184,11 @@ def test_a_month_without_a_timestep_cannot_be_judged() -> None:
 
 
 def test_every_gate_is_declared_in_full_and_names_the_limits_it_uses() -> None:
-    for gate in GATES:
+    for gate in (*GATES, *LIVE_GATES):
         assert all((gate.title, gate.protects_from, gate.computed, gate.threshold)), gate.name
         used = {name for _, name, _, _ in string.Formatter().parse(gate.threshold) if name}
         assert used == set(gate.configured), gate.name
-    named = {name for gate in GATES for name in gate.configured}
+    named = {name for gate in (*GATES, *LIVE_GATES) for name in gate.configured}
     assert named == set(GateThresholds.__struct_fields__)
 
 

@@ -30,18 +30,20 @@ from basis_pipeline_tests.fakes.server import FakeServer
 MINUTE = 60_000_000
 
 
+def at(venue: str) -> dict[str, Any]:
+    """Overrides that put everything at one exchange."""
+    return {
+        "strategy.spot_venue": venue,
+        "strategy.hedge_allocation": {venue: 1.0},
+        "reserve_fraction": 0.0,
+        "reference_price": {"BTC": venue},
+        "error_policy": "retry",
+    }
+
+
 def mode_at(venue: str) -> WiredMode:
     """btc_basis with everything at one exchange."""
-    return wired(
-        "btc_basis",
-        {
-            "strategy.spot_venue": venue,
-            "strategy.hedge_allocation": {venue: 1.0},
-            "reserve_fraction": 0.0,
-            "reference_price": {"BTC": venue},
-            "error_policy": "retry",
-        },
-    )
+    return wired("btc_basis", at(venue))
 
 
 def live_settings(mode: WiredMode) -> EngineSettings:
@@ -82,6 +84,7 @@ class Stage:
     clock: MarketClock
     mode: WiredMode
     options: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] | None = None
 
     @property
     def books(self) -> FakeExchange:
@@ -100,7 +103,13 @@ class Stage:
         journal = LiveJournal(opened, self.clock.wall)
         tolerance, interval = live_settings(self.mode).tolerance, self.options.get("interval", 60.0)
         seed = options.get("seed")
-        begin_record(journal, SessionAbout.of(self.mode, "dev", interval=interval, tolerance=tolerance, seed=seed))
+        made_of = {
+            "interval": interval,
+            "tolerance": tolerance,
+            "overrides": self.overrides or at(self.name),
+            "seed": seed,
+        }
+        begin_record(journal, SessionAbout.of(self.mode, "dev", **made_of))
         client, hearing = self.account.exchange(), self.options.get("hearing")
         client = hearing.of(self.name, client) if hearing else client
         exchange, settings = PatientExchange(client, self.clock), live_settings(self.mode)

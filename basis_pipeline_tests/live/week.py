@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
-from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import OrderState
-from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.market_data.validated import ValidatedStore
+from basis_pipeline.results.live_differences import Life, LiveDifferences, differences
 from basis_pipeline.runs.ingest import ingest
-from basis_pipeline.runs.live_record import joined_log, tick_records
+from basis_pipeline.runs.live_compare import live_life
+from basis_pipeline.runs.live_record import session_abouts
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.fakes.exchange import FakeExchange
@@ -34,30 +31,7 @@ START = month_start("2024-03")
 DAYS = 7
 
 
-class Lived(NamedTuple):
-    """One life of the week; amounts in USDT. `equity` is one figure per hour."""
-
-    orders: int
-    traded: float
-    fees: float
-    slippage: float
-    funding: float
-    equity: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    backtest: Lived
-    live: Lived
-
-    @property
-    def widest(self) -> float:
-        """Largest difference of the two equity paths, fraction of equity."""
-        pairs = zip(self.backtest.equity, self.live.equity, strict=True)
-        return max(abs(ours / theirs - 1.0) for theirs, ours in pairs)
-
-
-def compare(validated: Path, *, venue: str = "binance", start: int = START) -> Comparison:
+def compare(validated: Path, *, venue: str = "binance", start: int = START) -> LiveDifferences:
     """Live the week from `start` twice."""
     mode = mode_at(venue)
     frame = build_frame(ValidatedStore(validated), mode.frame_spec, start, start + DAYS * DAY)
@@ -65,16 +39,17 @@ def compare(validated: Path, *, venue: str = "binance", start: int = START) -> C
     engine = EventDrivenStrategyEngine(
         mode.engine_config(), "backtest", frame, settings.initial_capital, settings.share_class
     )
-    backtest = _lived(engine.run(frame.timestamps))
+    backtest = Life(settings.universe)
+    backtest.add(engine.run(frame.timestamps))
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), venue) as there:
         there.books.now = start
         there.options = {"interval": 3_600.0}
         feed_by(there, frame)
-        session = there.session()
-        session.run(until=start + DAYS * DAY)
+        there.session().run(until=start + DAYS * DAY)
         holds_what_the_venue_holds(there)
-        journal = LiveJournal(JournalDatabase.read(there.path), there.clock.wall)
-        return Comparison(backtest, _lived(joined_log(record for _, record in tick_records(journal))))
+        with closing(LiveJournal.read(there.path, there.clock.wall)) as journal:
+            live = live_life(journal, session_abouts(journal)[-1])
+    return differences(mode.name, "live-dev", settings.share_class, live, backtest)
 
 
 def feed_by(there: Stage, frame: Frame) -> None:
@@ -104,20 +79,6 @@ def feed_by(there: Stage, frame: Frame) -> None:
     there.clock.script = script
 
 
-def _lived(log: RunLog) -> Lived:
-    done = [entry.result for entry in log.orders if entry.result.state is OrderState.SUCCESS]
-    answers = [result.handshake for result in done if result.handshake is not None]
-    funding = sum(entry.delta.amount for entry in log.deltas if entry.delta.source is DeltaSource.FUNDING)
-    return Lived(
-        orders=len(done),
-        traded=sum(answer.filled * (answer.price or 0.0) for answer in answers),
-        fees=sum(answer.fee for answer in answers),
-        slippage=sum(answer.slippage for answer in answers),
-        funding=funding,
-        equity=tuple(commit.pnl.equity for commit in log.closing_commits),
-    )
-
-
 def sample(folder: Path) -> Path:
     """Validated sample data that contain the week."""
     generate(folder / "raw", first_month="2024-02", months=2)
@@ -126,18 +87,27 @@ def sample(folder: Path) -> Path:
     return root.validated
 
 
-def table(made: Comparison) -> str:
-    rows = [
-        ("traded, USDT", made.backtest.traded, made.live.traded),
-        ("fees, USDT", made.backtest.fees, made.live.fees),
-        ("slippage, USDT", made.backtest.slippage, made.live.slippage),
-        ("funding, USDT", made.backtest.funding, made.live.funding),
-        ("equity at the end, USDT", made.backtest.equity[-1], made.live.equity[-1]),
+def table(made: LiveDifferences) -> str:
+    live, backtest = made.counts()
+    lines = [
+        f"| {item.name.replace('_', ' ')} | {item.backtest:,.2f} | {item.live:,.2f} | {item.difference:+,.2f} |"
+        for item in made.items
+        if abs(item.live) + abs(item.backtest) > 0.005
     ]
-    lines = [f"| {name} | {ours:,.2f} | {theirs:,.2f} | {theirs - ours:+,.2f} |" for name, ours, theirs in rows]
-    orders = (made.backtest.orders, made.live.orders)
-    counted = f"| orders | {orders[0]} | {orders[1]} | {orders[1] - orders[0]:+d} |"
-    return "\n".join(["| | backtest | live | difference |", "|---|---:|---:|---:|", counted, *lines])
+    ours, theirs = float(made.live[-1]), float(made.backtest[-1])
+    end = f"| **equity at the end** | {theirs:,.2f} | {ours:,.2f} | {ours - theirs:+,.2f} |"
+    counted = f"| orders | {backtest} | {live} | {live - backtest:+d} |"
+    return "\n".join(["| USDT | backtest | live | difference |", "|---|---:|---:|---:|", counted, *lines, end])
+
+
+def days(made: LiveDifferences) -> str:
+    lines = [
+        f"| {iso(day.start)[:10]} | {day.backtest:,.2f} | {day.live:,.2f} | {day.difference_bp:+.2f} "
+        f"| {day.widest_bp:.2f} |"
+        for day in made.days()
+    ]
+    head = ["| day | backtest | live | difference at its end, bp | widest, bp |", "|---|---:|---:|---:|---:|"]
+    return "\n".join([*head, *lines])
 
 
 def page(validated: Path) -> str:
@@ -146,13 +116,19 @@ def page(validated: Path) -> str:
 
 `make live-week`: `btc_basis` on Binance alone, 100,000 USDT, hourly, {DAYS} days from {iso(START)} of the
 sample data: once as a backtest, once as a live session (real engine, journal, client library) on a fake exchange that
-shows the same candles and pays the same funding rates.
+shows the same candles and pays the same funding rates. `basis live-compare MODE` makes the same table of a real record
+and its replay.
 
 {table(made)}
 
-The two equity paths are never further apart than {made.widest * 1e4:.2f} bp of equity. Known reasons: the fake fills
-2 bp from its price, the backtest by its slippage table; a backtest begins with its capital in a wallet and pays for the
-transfer; an exchange keeps the fee of a purchase in the token bought, the backtest charges it in USDT.
+The differences by source sum to the difference of equity. The two paths are never further apart than
+{made.widest_bp:.2f} bp:
+
+{days(made)}
+
+Known reasons: the fake fills 2 bp from its price, the backtest by its slippage table; a backtest begins with its
+capital in a wallet and pays for the transfer; an exchange keeps the fee of a purchase in the token bought, the backtest
+charges it in USDT: the book then holds 0.1% less of the coin than its short, which is the profit from prices above.
 """
 
 

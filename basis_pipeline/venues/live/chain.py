@@ -5,6 +5,7 @@ Nothing is repeated here: web3's own retry would send a transaction again and hi
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,11 +32,12 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Log(msgspec.Struct, frozen=True):
-    """An event of a contract; addresses and topics are lower-case hexadecimal."""
+    """An event of a contract in a transaction; addresses, topics and hashes are lower-case hexadecimal."""
 
     address: str
     topics: tuple[str, ...]
     data: bytes
+    transaction: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -167,11 +169,25 @@ class Chain:
             succeeded=_number(found["status"]) == 1,
             value=_number(sent["value"]),
             gas=_number(found["gasUsed"]) * _number(found["effectiveGasPrice"]),
-            logs=tuple(
-                Log(log["address"].lower(), tuple(t.lower() for t in log["topics"]), _bytes(log["data"]))
-                for log in found["logs"]
-            ),
+            logs=tuple(map(_log, found["logs"])),
         )
+
+    def logs(self, contracts: Sequence[str], event: str, *, receiver: str, first: int, last: int) -> tuple[Log, ...]:
+        """Events of `contracts` whose second indexed argument is `receiver`, in blocks `first` to `last`."""
+        wanted = {
+            "address": list(contracts),
+            "topics": [event, None, "0x" + receiver.removeprefix("0x").lower().rjust(64, "0")],
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+        }
+        return tuple(map(_log, self.ask("eth_getLogs", wanted)))
+
+    def receiver_of(self, transaction: str) -> str:
+        """The contract that a transaction was sent to; empty if it creates one. VenueSilence if it is not known."""
+        found = self.ask("eth_getTransactionByHash", transaction)
+        if found is None:
+            raise VenueSilence(f"the node does not know transaction {transaction}.")
+        return str(found["to"] or "")
 
     def created(self, transaction: str) -> str | None:
         """Address of the contract that a transaction has created; None while it is in no block."""
@@ -213,6 +229,11 @@ def check_network(chain: Chain, *, expected: int, environment: str) -> None:
             code="CHAIN-001",
             remedy="point the RPC URL of this environment at its own network; staging may use `anvil --fork-url`.",
         )
+
+
+def _log(found: Mapping[str, Any]) -> Log:
+    topics = tuple(topic.lower() for topic in found["topics"])
+    return Log(found["address"].lower(), topics, _bytes(found["data"]), found["transactionHash"].lower())
 
 
 def _request(to: str, data: bytes, sender: str | None, value: int) -> dict[str, str]:

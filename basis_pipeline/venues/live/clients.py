@@ -57,6 +57,7 @@ def live_exchange(
         dialect.use_test_network(client)
     check_hosts(client, dialect, environment)
     if endpoint:
+        dialect.complete(client)
         client.session.mount("https://", Redirect(endpoint))
     return CcxtExchange(client, dialect)
 

@@ -35,6 +35,9 @@ class Dialect(Protocol):
 
     def use_test_network(self, client: ccxt.Exchange) -> None: ...
 
+    def complete(self, client: ccxt.Exchange) -> None:
+        """Name what the test network lacks at its own host: a server on loopback, which gets it instead, has it all."""
+
     def marked_as_test(self, client: ccxt.Exchange) -> bool:
         """Whether requests to a production host say that they are for the demo."""
 
@@ -79,6 +82,10 @@ class Binance:
     def use_test_network(self, client: ccxt.Exchange) -> None:
         """The demo covers spot and futures; it moves nothing between their wallets, so both have to be funded."""
         client.enable_demo_trading(True)
+
+    def complete(self, client: ccxt.Exchange) -> None:
+        api = client.urls["api"]
+        api["sapi"] = api["public"].replace("/api/v3", "/sapi/v1")
 
     def marked_as_test(self, client: ccxt.Exchange) -> bool:
         return False

@@ -28,6 +28,9 @@ class _Unified(ABC):
     def use_test_network(self, client: ccxt.Exchange) -> None:
         client.set_sandbox_mode(True)
 
+    def complete(self, client: ccxt.Exchange) -> None:
+        return
+
     def make_room(self, client: ccxt.Exchange, listing: Listing, order: MarketOrder, price: float) -> None:
         """What a deposit or a withdrawal that was refused has left in the other wallet."""
         self.collect(client, listing.quote)

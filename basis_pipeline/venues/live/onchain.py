@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -23,6 +24,7 @@ from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live import booking_chain
 from basis_pipeline.venues.live.abi import pack
+from basis_pipeline.venues.live.arrivals import Arrivals, Income
 from basis_pipeline.venues.live.booking import refused, unknown
 from basis_pipeline.venues.live.chain import Chain, Receipt
 from basis_pipeline.venues.live.contracts import executor_code
@@ -62,8 +64,15 @@ REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
 """Orders that go out at any price of gas: it is highest when a stack has to be reduced most urgently."""
 
 
+class IncomeJournal(IntentJournal, Income, Protocol):
+    """Also remembers which transfers of others were booked."""
+
+
 class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
+
+    Args:
+        since: microseconds, time of the last saved state; None where a record begins.
 
     Raises:
         ConfigError: CHAIN-003 there is no executor of this version that obeys the key; CHAIN-004 no ETH for gas;
@@ -77,9 +86,10 @@ class OnChainAccount:
         deployment: Deployment,
         settings: EngineSettings,
         *,
-        journal: IntentJournal,
+        journal: IncomeJournal,
         clock: Clock,
         limits: Limits,
+        since: int | None = None,
         deadline: float = 120.0,
     ) -> None:
         self._patience = Patience(clock)
@@ -88,6 +98,7 @@ class OnChainAccount:
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._ledger = booking_chain.ledger(settings, deployment)
+        self._arrivals = Arrivals(chain, deployment, settings, journal, since=since)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
@@ -114,6 +125,15 @@ class OnChainAccount:
 
     def resolve(self, left: OpenIntent) -> Facts | None:
         return self._sender.resolve(left)
+
+    @property
+    def settles(self) -> frozenset[SettlementKind]:
+        """What others may send to the executor."""
+        return self._arrivals.kinds
+
+    def arrived(self, kind: SettlementKind, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """What others have sent and no saved state contains; a silent node is asked again (R37)."""
+        return self._patience.ask(lambda: self._arrivals.due(kind, market))
 
     def holding(self, instrument: Instrument) -> float:
         """Stored units of a position: tokens, scaled balances at Aave, all of the executor.
@@ -193,10 +213,9 @@ class OnChainAccount:
 class LiveOnChain:
     """One venue of the configuration on the account."""
 
-    settles: frozenset[SettlementKind] = frozenset()
-
     def __init__(self, name: str, kind: str, account: OnChainAccount, settings: EngineSettings) -> None:
         self.name = name
+        self.settles = account.settles if kind == "wallet" else frozenset()
         self.operations = OPERATIONS[kind]
         self._account = account
         self._slots = tuple((s, i) for s, i in enumerate(settings.universe) if i.key.venue == name)
@@ -215,7 +234,8 @@ class LiveOnChain:
         return {slot: self._account.holding(instrument) for slot, instrument in self._slots}
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        return ()
+        """Rewards and deposits that others have sent to the executor, by the wallet alone."""
+        return self._account.arrived(kind, market)
 
 
 def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:

@@ -1,0 +1,122 @@
+"""Tokens that others send to the executor: rewards of staked tokens, and deposits; read from Transfer events.
+
+Every transfer is booked once: its line of income in the journal is named by transaction, token and place among the
+transfers of that token in it, which a reorganisation does not change. What orders of ours move comes in transactions of
+the executor, and is booked by those orders. Plain ETH leaves no event; it shows as a difference to the book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.protocols import SettlementKind
+from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.timeline import SECOND
+from basis_pipeline.venues.live.abi import topic, unpack
+from basis_pipeline.venues.live.chain import Chain
+from basis_pipeline.venues.live.deployment import Deployment
+
+TRANSFER = topic("Transfer(address,address,uint256)")
+SOURCES = {SettlementKind.REWARD: DeltaSource.REWARD, SettlementKind.DEPOSIT: DeltaSource.DEPOSIT}
+MARGIN = 600 * SECOND
+"""How much further back than the last saved state is looked: a block may come later than its stamp says."""
+_FIRST_STEP = 64
+"""Blocks that the search for the block of a moment goes back at first; it doubles."""
+
+
+class Income(Protocol):
+    """The part of the journal that remembers what was booked."""
+
+    def income(self, venue: str, reference: str, payload: bytes) -> bool: ...
+
+
+class Arrivals:
+    """What has arrived since the last saved state.
+
+    Args:
+        since: microseconds, time of that state; None before a record begins: what the executor holds then is opening
+            capital, and transfers so far are written down as known.
+    """
+
+    def __init__(
+        self, chain: Chain, deployment: Deployment, settings: EngineSettings, journal: Income, *, since: int | None
+    ) -> None:
+        self._chain, self._deployment, self._settings, self._journal = chain, deployment, settings, journal
+        self._since = since
+        self._seen: dict[SettlementKind, tuple[int, int]] = {}
+        self._slots = {SettlementKind.REWARD: _rewards(settings), SettlementKind.DEPOSIT: _deposits(settings)}
+
+    @property
+    def kinds(self) -> frozenset[SettlementKind]:
+        return frozenset(kind for kind, slots in self._slots.items() if slots)
+
+    def due(self, kind: SettlementKind, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """Transfers that no saved state contains, one delta each.
+
+        The blocks of the scan before are looked at once more: the state after it may not have been saved.
+        """
+        head = self._chain.head()
+        opening = self._since is None and kind not in self._seen
+        since = head.timestamp if self._since is None else self._since
+        before, last = self._seen.get(kind) or (block_at(self._chain, since - MARGIN),) * 2
+        slots = {self._deployment.token(token).address.lower(): slot for token, slot in self._slots[kind].items()}
+        found = tuple(self._transfers(slots, before + 1, head.number, market, SOURCES[kind]))
+        self._seen[kind] = (last, head.number)
+        return () if opening else found
+
+    def _transfers(
+        self, slots: Mapping[str, int], first: int, last: int, market: MarketSnapshot, source: DeltaSource
+    ) -> Iterator[PositionDelta]:
+        places: dict[tuple[str, str], int] = {}
+        executor = self._deployment.executor
+        if first > last:
+            return
+        for log in self._chain.logs(tuple(slots), TRANSFER, receiver=executor, first=first, last=last):
+            place = places.setdefault((log.transaction, log.address), 0)
+            places[log.transaction, log.address] += 1
+            if self._chain.receiver_of(log.transaction).lower() == executor.lower():
+                continue
+            slot = slots[log.address]
+            instrument = self._settings.universe.instruments[slot]
+            amount = unpack(("uint256",), log.data)[0] / 10.0 ** self._deployment.token(instrument.token).decimals
+            reference = f"{log.transaction}:{instrument.token}:{place}"
+            if amount and self._journal.income(instrument.key.venue, reference, f"{source} {amount!r}".encode()):
+                yield PositionDelta(slot, amount, source, price=market.value[slot])
+
+
+def block_at(chain: Chain, moment: int) -> int:
+    """The last block that is not younger than `moment` (microseconds)."""
+    high, step = chain.head().number, _FIRST_STEP
+    low = max(0, high - step)
+    while low and chain.block(low).timestamp > moment:
+        step *= 2
+        high, low = low, max(0, low - step)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if chain.block(middle).timestamp <= moment:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _rewards(settings: EngineSettings) -> dict[str, int]:
+    """Reward tokens by slot."""
+    slots = settings.rewards.token_slots if settings.rewards else ()
+    return {settings.universe.instruments[slot].token: slot for slot in slots}
+
+
+def _deposits(settings: EngineSettings) -> dict[str, int]:
+    """The token that capital comes in, ETH as WETH; not where exchanges send it too, and transfers are awaited.
+
+    A book that tells ETH and WETH apart lends what it wraps itself: WETH that somebody sends would lie idle there.
+    """
+    if any(rules.kind == "cex" for rules in settings.venues.values()):
+        return {}
+    token = settings.universe.instruments[settings.capital_slot].token
+    if token == "ETH":
+        return {"WETH": settings.capital_slot} if settings.universe.find("wallet:BaseToken:WETH") is None else {}
+    return {token: settings.capital_slot}
