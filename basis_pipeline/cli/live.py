@@ -105,6 +105,8 @@ def _run(
             screens.complain(str(failure))
             _tell_people(plan, failure, "start it again: it goes on from its journal.")
             raise SystemExit(SYSTEM_FAILURE) from failure
+        except KeyboardInterrupt:
+            screens.say("stopped before it began.")
         except BasisError as refusal:
             _tell_people(plan, refusal, "somebody has to look before it is started again.")
             raise
