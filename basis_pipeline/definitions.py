@@ -32,6 +32,7 @@ from basis_pipeline.defs.reports import catalogue_asset, overview_asset, report_
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.schedules import market_data_nightly, mode_nightly, signals_nightly
 from basis_pipeline.defs.signals import modes_signals, signals_asset
+from basis_pipeline.defs.supervision import lost_sessions
 from basis_pipeline.defs.sweep import sweep_jobs
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.download import is_configured
@@ -80,7 +81,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *(signals_nightly(job, times) for job in training),
             *(mode_nightly(name, jobs[name], times, months, _BEFORE[name in followers]) for name in names),
         ],
-        sensors=[*_reporting(names, models), *notices(nightly, live)],
+        sensors=[*_reporting(names, models), *notices(nightly, live), lost_sessions()],
         resources={"workspace": WorkspaceResource.of(workspace)},
         executor=dg.in_process_executor,
     )

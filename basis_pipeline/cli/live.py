@@ -16,6 +16,7 @@ from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import LivePlan, plan_live
 from basis_pipeline.runs.live_alerts import tell_failure
+from basis_pipeline.runs.live_lock import is_running
 from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_record import journal_path
 from basis_pipeline.runs.live_results import LiveResults, publish_results
@@ -77,7 +78,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     if status:
         screens.result(status_json(journal).decode())
         return
-    if emergency or lift or (acknowledge and live_operator.is_running(workspace, mode, environment)):
+    if emergency or lift or (acknowledge and is_running(workspace, mode, environment)):
         _tell(journal, emergency, lift=lift)
         return
     if publish:

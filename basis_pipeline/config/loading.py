@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from basis_pipeline.config.fields import Model
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=BaseModel)
 
 
 class ConfigFolder:

@@ -80,21 +80,16 @@ def _dataset(workspace: Workspace, dataset: str) -> Metadata:
     for found in workspace.validated.publications(dataset).publications():
         venue, symbol, _month = (part.partition("=")[2] for part in found.partition.split("/"))
         rows[venue, symbol] += found.file(dataset).rows
+    columns = ("venue", "symbol", "rows", "first month", "last month")
     series = [
-        dg.TableRecord(
-            {
-                "venue": venue,
-                "symbol": symbol,
-                "rows": rows[venue, symbol],
-                "first month": months[0],
-                "last month": months[-1],
-            }
-        )
+        dg.TableRecord(dict(zip(columns, (venue, symbol, rows[venue, symbol], months[0], months[-1]), strict=True)))
         for venue, symbol, months in workspace.validated.series(dataset)
     ]
+    # A schema of its own: a dataset whose last series was withdrawn has no row to tell it from.
+    schema = dg.TableSchema([dg.TableColumn(name) for name in columns])
     return {
         "dagster/row_count": dg.MetadataValue.int(rows.total()),
         "series": dg.MetadataValue.int(len(series)),
-        "by series": dg.MetadataValue.table(series),
+        "by series": dg.MetadataValue.table(series, schema),
         "ingested": dg.MetadataValue.md("without Dagster; `basis ingest --verbose` lists what was found"),
     }

@@ -19,7 +19,7 @@ from basis_pipeline.defs.failures import CODE, REMEDY, failure
 from basis_pipeline.defs.jobs import EXCLUSIVE
 from basis_pipeline.defs.live_watch import Watch, observation, watched
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.defs.supervision import HEALTHY_SECONDS, SUPERVISED, TRIES, Supervision
+from basis_pipeline.defs.supervision import HEALTHY_SECONDS, LIVE, SUPERVISED, TRIES, Supervision
 from basis_pipeline.domain.errors import BasisError, SystemFailure
 from basis_pipeline.domain.timeline import parse_moment
 from basis_pipeline.runs.backtest import parse_overrides
@@ -79,7 +79,7 @@ def _live_job(workspace: Workspace, mode: str) -> dg.JobDefinition:
     return session.to_job(
         config=_preset(mode),
         tags={
-            "basis/kind": "live",
+            **LIVE,
             EXCLUSIVE: f"{mode}@{environment}",
             **SUPERVISED,
             **_AHEAD_OF_BACKTESTS,
@@ -113,6 +113,8 @@ def _run(context: dg.OpExecutionContext, mode: str, config: LiveConfig, workspac
         until = parse_moment(config.until, name="until") if config.until else None
         with stopping_between_orders() as stop, status_server(plan.journal_path, _ANY_PORT) as page:
             context.log.info(f"{mode} in {plan.terms}, status page {page}")
+            if plan.transfers.notice:
+                context.log.warning(plan.transfers.notice)
 
             def tell(status: LiveStatus) -> None:
                 skipped = stop.session.skipped_ticks if stop.session else 0

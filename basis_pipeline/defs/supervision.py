@@ -8,6 +8,7 @@ ten minutes after its start, has three tries ahead. A refusal that a person has 
 
 from __future__ import annotations
 
+import json
 import time
 
 import dagster as dg
@@ -17,6 +18,14 @@ from dagster._core.storage.tags import (
     RETRY_ON_ASSET_OR_OP_FAILURE_TAG,
     RETRY_STRATEGY_TAG,
 )
+
+from basis_pipeline.defs.jobs import EXCLUSIVE
+from basis_pipeline.defs.resources import WorkspaceResource
+from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.workspace import Workspace
+
+LIVE = {"basis/kind": "live"}
+"""Tag of every run of a live session."""
 
 TRIES = 3
 HEALTHY_SECONDS = 600.0
@@ -31,6 +40,9 @@ SUPERVISED = {
     RETRY_STRATEGY_TAG: "ALL_STEPS",
 }
 """Tags of every run of a live session."""
+
+LOOK_SECONDS = 30
+_STARTING_SECONDS = 60.0
 
 
 class Supervision:
@@ -73,3 +85,40 @@ class Supervision:
         """Runs that go back to the same first one, without this one."""
         group = self._instance.get_run_group(self._run.run_id)
         return len(list(group[1])) - 1 if group else 0
+
+
+def lost_sessions() -> dg.SensorDefinition:
+    """The sensor that fails runs whose session is gone without a word, with the machine or with the code server.
+
+    Dagster itself notices only processes that its code server has started; to it the others run for ever, and keep the
+    mode from being started again. A session holds a lock while it lives; what is seen without it twice is lost.
+    """
+
+    @dg.sensor(
+        name="lost_live_sessions",
+        minimum_interval_seconds=LOOK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Fails runs of live sessions that ended with their machine, so that they are started again.",
+    )
+    def looks(context: dg.SensorEvaluationContext, workspace: WorkspaceResource) -> dg.SkipReason:
+        seen_before = json.loads(context.cursor or "[]")
+        without = [run for run in _started(context.instance) if not _lives(workspace.open(), run)]
+        lost = [run for run in without if run.run_id in seen_before]
+        for run in lost:
+            context.instance.report_run_failed(run, "The process of the session is gone.")
+        context.update_cursor(json.dumps([run.run_id for run in without]))
+        return dg.SkipReason(f"{len(lost)} lost" if lost else "no session is lost")
+
+    return looks
+
+
+def _started(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs of live sessions that have been running for long enough to hold their lock."""
+    found = instance.get_run_records(dg.RunsFilter(tags=LIVE, statuses=[dg.DagsterRunStatus.STARTED]))
+    since = time.time() - _STARTING_SECONDS
+    return [record.dagster_run for record in found if record.start_time and record.start_time < since]
+
+
+def _lives(workspace: Workspace, run: dg.DagsterRun) -> bool:
+    mode, _, environment = run.tags[EXCLUSIVE].partition("@")
+    return is_running(workspace, mode, environment)

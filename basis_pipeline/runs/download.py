@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basis_pipeline.config.environment import read_environment
+from basis_pipeline.config.loading import read_model
 from basis_pipeline.domain.errors import BasisError, ConfigError, DataError
 from basis_pipeline.domain.timeline import SECOND, month_of, months_between, parse_month
 from basis_pipeline.market_data.downloads.fetching import Client, Outcome, clients, fetch_month, state
-from basis_pipeline.market_data.downloads.settings import FILE, load_downloads
+from basis_pipeline.market_data.downloads.settings import FILE, Downloads
 from basis_pipeline.market_data.downloads.targets import Selection, Target, select
 from basis_pipeline.market_data.downloads.transport import SourceDownError
 from basis_pipeline.runs.workspace import Workspace
@@ -60,7 +61,7 @@ def is_configured(workspace: Workspace) -> bool:
     if not (workspace.config.path / FILE).is_file():
         return False
     info = workspace.root.info
-    return load_downloads(workspace.config.path).enabled and (info is None or info.kind == "vendor")
+    return _settings(workspace).enabled and (info is None or info.kind == "vendor")
 
 
 def plan_download(
@@ -111,7 +112,7 @@ def download(
     """
     now = now or _now()
     targets = _targets(workspace, selection or Selection(), first, last, now)
-    settings = load_downloads(workspace.config.path)
+    settings = _settings(workspace)
     workspace.root.claim("vendor", workspace.raw)
     sources = clients(settings, read_environment().rpc_url, now)
     outcomes = []
@@ -147,16 +148,20 @@ def _targets(workspace: Workspace, selection: Selection, first: str | None, last
             f"data root {workspace.root.path} holds the synthetic sample; real data do not go into it.",
             remedy="set BASIS_DATA_DIR to another folder, for example data/real.",
         )
-    settings = load_downloads(workspace.config.path)
+    settings = _settings(workspace)
     current = month_of(now)
-    begin = parse_month(first or settings.first_month, name="--from")
-    end = parse_month(last or current, name="--to")
+    begin = parse_month(first or settings.first_month, name="the first month")
+    end = parse_month(last or current, name="the last month")
     if end > current:
-        raise ConfigError(f"--to {end} is not there yet; the current month is {current}.")
+        raise ConfigError(f"the last month {end} is not there yet; the current one is {current}.")
     if begin > end:
-        raise ConfigError(f"--from {begin} is after --to {end}.")
+        raise ConfigError(f"the first month {begin} is after the last, {end}.")
     months = months_between(begin, end)
     return [Target(source, key, month, shape) for source, key, shape in select(settings, selection) for month in months]
+
+
+def _settings(workspace: Workspace) -> Downloads:
+    return read_model(Downloads, workspace.config.path / FILE)
 
 
 def _now() -> int:

@@ -40,8 +40,8 @@ from basis_pipeline.runs.live_exchanges import (
     with_receivables,
 )
 from basis_pipeline.runs.live_hearing import Hearing
+from basis_pipeline.runs.live_lock import session_lock
 from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_operator import session_lock
 from basis_pipeline.runs.live_parts import Alert, LiveVenue, SessionParts
 from basis_pipeline.runs.live_publishing import publishing_process
 from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path

@@ -10,29 +10,10 @@ import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from basis_pipeline.domain.errors import StateError, StorageError
+from basis_pipeline.domain.errors import StateError
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.files import exclusive_lock
-
-
-def session_lock(workspace: Workspace, mode: str, environment: str) -> AbstractContextManager[None]:
-    """Held by the one session of a mode in an environment; StorageError STORE-002 while another one runs."""
-    path = workspace.root.path / "locks" / f"live-{mode}-{environment}.lock"
-    return exclusive_lock(path, purpose=f"a live session of {mode}")
-
-
-def is_running(workspace: Workspace, mode: str, environment: str) -> bool:
-    """Whether a session holds the lock now."""
-    try:
-        with session_lock(workspace, mode, environment):
-            return False
-    except StorageError as error:
-        if error.code != "STORE-002":
-            raise
-        return True
 
 
 def acknowledge(journal: Path) -> str:

@@ -46,8 +46,8 @@ def standing_range(
     Without `first` a new record opens where its data begin and an existing one is run again from its opening.
     """
     end = last_month(wired, validated)
-    first = parse_month(first, name="--from") if first else None
-    last = parse_month(last, name="--to") if last else end
+    first = parse_month(first, name="the first month") if first else None
+    last = parse_month(last, name="the last month") if last else end
     published = results.months(wired.name)
     if not published or reopen:
         opening = first or opening_month(wired, validated)
@@ -70,8 +70,8 @@ def standing_range(
 def experiment_range(wired: WiredMode, validated: ValidatedStore, *, first: str | None, last: str | None) -> MonthRange:
     """An experiment always opens fresh in its first month."""
     end = last_month(wired, validated)
-    first = parse_month(first, name="--from") if first else opening_month(wired, validated)
-    last = parse_month(last, name="--to") if last else end
+    first = parse_month(first, name="the first month") if first else opening_month(wired, validated)
+    last = parse_month(last, name="the last month") if last else end
     return MonthRange(_months(wired, first, last, end), first)
 
 
@@ -115,7 +115,9 @@ def stale_months(results: ResultsStore, mode: str, experiment: str | None = None
 def _months(wired: WiredMode, first: str, last: str, end: str) -> tuple[str, ...]:
     """The months from `first` to `last`; refused as a whole where the data, which end in `end`, do not reach."""
     if first > end:
-        raise ConfigError(f"--from {first} is past the end of the data, {end}.", remedy="ingest later months first.")
+        raise ConfigError(
+            f"the first month {first} is past the end of the data, {end}.", remedy="ingest later months first."
+        )
     if last > end:
         raise ConfigError(
             f"{wired.name} cannot run to {last}: {end} is the last month that it has data for.",
@@ -123,5 +125,5 @@ def _months(wired: WiredMode, first: str, last: str, end: str) -> tuple[str, ...
         )
     months = tuple(months_between(first, last))
     if not months:
-        raise ConfigError(f"--to {last} is before --from {first}.")
+        raise ConfigError(f"the last month {last} is before the first, {first}.")
     return months

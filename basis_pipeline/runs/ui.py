@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from basis_pipeline.config.environment import read_environment
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.runs.live_lock import is_running
 from basis_pipeline.runs.loopback import LOOPBACK, free_port, handled_by, stoppable, uninterrupted
 from basis_pipeline.runs.profiles import SETTINGS, instance_settings
 from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
@@ -25,6 +30,10 @@ LOCATIONS = Path("workspace.yaml")
 """Read from the working directory, which is the project's, as the settings are."""
 
 _PATIENCE_SECONDS = 20.0
+_SESSION_SECONDS = 180.0
+"""More than the longest an order is waited for."""
+
+_LOG = logging.getLogger("basis.ui")
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,9 @@ class UiServer:
             if server:
                 _stop(server)
             return 0
+        finally:
+            if server:
+                _end_runs(server, self.workspace)
 
     def _command(self) -> list[str]:
         quiet = ["-W", "ignore:Function `dev_command` is superseded"]  # by `dg dev`, which needs another package
@@ -99,10 +111,25 @@ def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | Non
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask once, then end everything the server started, however often this process is asked meanwhile."""
+    """Ask once, then end it, however often this process is asked meanwhile."""
     with handled_by(lambda _number, _frame: None):
         server.send_signal(signal.SIGINT)
         try:
             server.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
+            server.kill()
+
+
+def _end_runs(server: subprocess.Popen[bytes], workspace: Workspace) -> None:
+    """Runs outlive the server, and nobody would look after them: interrupt them. They are started again with the UI.
+
+    Live sessions stop between orders, which is waited for.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+    environment, end = read_environment().environment, time.monotonic() + _SESSION_SECONDS
+    trading = [mode for mode in workspace.config.modes() if is_running(workspace, mode, environment)]
+    if trading:
+        _LOG.warning("live sessions of %s stop between orders; this waits for them", ", ".join(trading))
+    while any(is_running(workspace, mode, environment) for mode in trading) and time.monotonic() < end:
+        time.sleep(0.2)

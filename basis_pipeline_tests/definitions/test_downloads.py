@@ -120,5 +120,5 @@ def test_a_wrong_file_fails_the_night_and_hides_nothing(site: Site) -> None:
     assert not ended.success
     told, metadata = failure(ended, "downloads")
     assert "downloads.yaml" in told
-    assert "enabeld" in told
+    assert "unknown key 'enabeld' (did you mean enabled?)" in told
     assert metadata["code"] == "CONFIG-001"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import pytest
 
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import Action
+from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS
 from basis_pipeline_tests.definitions.test_nights import process_of
 from basis_pipeline_tests.definitions.ui_server import Server, eventually, serving
@@ -39,6 +41,23 @@ class Desk:
     server: Server
     drill: Drill
     webhook: Webhook
+    variables: Mapping[str, str]
+    running: ExitStack
+
+    def stop(self) -> None:
+        """Ctrl-C in `make dev`."""
+        self.running.close()
+
+    def start(self) -> None:
+        """`make dev` on the same data root."""
+        self.server = self.running.enter_context(serving(self.drill.root, **self.variables))
+
+    def lose_power(self) -> None:
+        """End every process of the machine at once."""
+        first = self.server.process.pid
+        for process in (first, *descendants(first)):
+            os.kill(process, signal.SIGKILL)
+        self.running.close()
 
     def launch(self, **typed: object) -> None:
         config = {"overrides": ON_ONE_VENUE, "interval": 0.5, **typed}
@@ -91,8 +110,16 @@ def desk(folder: Path, **variables: str) -> Iterator[Desk]:
         live = {name: value for name, value in given.items() if name.startswith("BASIS_")}
         del live["BASIS_EXECUTION_MODE"], live["BASIS_DATA_DIR"]
         more = {"BASIS_CONFIG_DIR": str(configs), "BASIS_NOTIFY_WEBHOOK_URL": webhook.url("/"), "no_proxy": "127.0.0.1"}
-        with serving(root, **live, **more) as server:
-            yield Desk(server, made, webhook)
+        with ExitStack() as running:
+            variables = live | more
+            yield Desk(running.enter_context(serving(root, **variables)), made, webhook, variables, running)
+
+
+def descendants(process: int) -> list[int]:
+    """Processes that `process` has started, and those that they have, as the kernel lists them."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(child) for thread in threads for child in thread.read_text().split()]
+    return [*children, *(found for child in children for found in descendants(child))]
 
 
 def test_a_killed_worker_is_started_again_and_a_terminated_session_ends_between_orders(tmp_path: Path) -> None:
@@ -155,3 +182,32 @@ def test_a_silent_venue_fails_the_run_which_is_started_again_until_it_answers(tm
         holds_what_the_venue_holds(at.drill)
         logs = b"".join(path.read_bytes() for path in (at.server.root / "dagster").rglob("*") if path.is_file())
         assert b'"what": "tick"' in logs and SECRET.encode() not in logs
+
+
+def test_a_session_ends_with_the_ui_and_goes_on_with_it_whether_it_was_stopped_or_lost(tmp_path: Path) -> None:
+    with desk(tmp_path) as at:
+        at.launch()
+        eventually("the book is entered", lambda: len(at.drill.books.orders) == 2)
+        at.ticks_on("the session ticks")
+        workspace = Workspace(at.drill.root, tmp_path / "configs")
+        assert is_running(workspace, "btc_basis", "staging")
+        at.stop()
+        assert not is_running(workspace, "btc_basis", "staging")
+        assert [action.detail for action in at.actions("stopped")] == ["asked to by SIGTERM"]
+        holds_what_the_venue_holds(at.drill)
+        assert at.statuses == ["FAILURE"]
+
+        at.start()
+        at.ticks_on("it goes on by itself")
+        assert at.statuses == ["FAILURE", "STARTED"]
+        at.lose_power()
+        assert at.statuses == ["FAILURE", "STARTED"], "nobody was left to write down how it ended"
+
+        at.start()
+        eventually("the lost run is noticed", lambda: at.statuses[:2] == ["FAILURE", "FAILURE"])
+        at.ticks_on("it goes on by itself")
+        assert at.statuses == ["FAILURE", "FAILURE", "STARTED"]
+        assert len(at.drill.books.orders) == 2, "nothing was traded twice"
+        at.stop()
+        holds_what_the_venue_holds(at.drill)
+        assert at.told() == []

@@ -153,6 +153,7 @@ def test_sensors_run_by_themselves(definitions: dg.Definitions) -> None:
         "ingested_market_data",
         "notify_failures",
         "notify_warnings",
+        "lost_live_sessions",
     }
     assert {sensor.default_status for sensor in definitions.sensors or []} == {dg.DefaultSensorStatus.RUNNING}
 

@@ -123,7 +123,7 @@ def test_a_gap_is_an_error_that_names_the_month_to_start_from(
 
 
 def test_a_start_past_the_data_names_their_end(sample_validated: Path, open_workspace: OpenWorkspace) -> None:
-    with pytest.raises(ConfigError, match=r"--from 2025-07 is past the end of the data, 202[45]-\d\d"):
+    with pytest.raises(ConfigError, match=r"the first month 2025-07 is past the end of the data, 202[45]-\d\d"):
         plan_backtest(open_workspace(sample_validated), "pure_lending_usdt", first="2025-07")
 
 

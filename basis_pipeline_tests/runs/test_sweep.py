@@ -224,7 +224,7 @@ def test_a_metric_that_does_not_exist_is_refused_with_those_that_do(
     ("typed", "message"),
     [
         ({"grid": {"strategy.spot_fraction": [0.5, 0.50]}}, "points 1 and 2 of the sweep are the same"),
-        ({"points": [{}], "from": "2024-03"}, "--to 2024-02 is before --from 2024-03"),
+        ({"points": [{}], "from": "2024-03"}, "the last month 2024-02 is before the first, 2024-03"),
         ({"points": [{}], "modes": ["bct_basis"]}, "did you mean btc_basis"),
         ({"points": [{}], "modes": ["btc_basis", "btc_basis"]}, "modes names btc_basis twice"),
         ({}, "give either grid or points"),

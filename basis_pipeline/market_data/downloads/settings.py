@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from basis_pipeline.domain.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FILE = "downloads.yaml"
 ExchangeDataset = Literal["spot_candles_1h", "perp_candles_1h", "perp_candles_5m", "mark_candles_1h", "funding_rates"]
@@ -121,19 +117,3 @@ class Downloads(_Strict):
     bybit: Exchange
     okx: Exchange
     ethereum: Ethereum
-
-
-def load_downloads(config_dir: Path) -> Downloads:
-    """Read `config_dir`/downloads.yaml; ConfigError names the file and the key."""
-    path = config_dir / FILE
-    try:
-        return Downloads.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist.", remedy="copy it from the project's configs folder.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors())
-        raise ConfigError(
-            f"{path}: {problems}.", remedy="see basis_pipeline/market_data/downloads/settings.py."
-        ) from error

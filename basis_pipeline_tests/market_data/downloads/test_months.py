@@ -163,7 +163,7 @@ def test_not_beside_an_ingestion(site: Site) -> None:
 
 
 def test_months_to_come_and_unknown_names_are_refused(site: Site) -> None:
-    with pytest.raises(ConfigError, match=r"--to 2025-04 is not there yet; the current month is 2025-03"):
+    with pytest.raises(ConfigError, match=r"the last month 2025-04 is not there yet; the current one is 2025-03"):
         site.download("2025-01", "2025-04")
     with pytest.raises(ConfigError, match="has no symbol DOGEUSDT; it has BTCUSDT"):
         site.download("2025-01", "2025-01", symbol="DOGEUSDT")
