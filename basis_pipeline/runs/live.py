@@ -48,6 +48,7 @@ from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.clients import live_exchange
+from basis_pipeline.venues.live.patience import delays_in
 from basis_pipeline.venues.live.transit import Transit
 
 Wired = tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]
@@ -190,6 +191,7 @@ class LivePlan:
             clock=WallClock(),
             switches=self.switches,
             live=self.live,
+            patience=delays_in(self.environment),
         )
 
 

@@ -6,11 +6,14 @@ need.
 
 from __future__ import annotations
 
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError
+from contextlib import suppress
+
+from basis_pipeline.domain.errors import DataGapError, StateError, StorageError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import HOUR, SECOND
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
+from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.runs.live_alarms import Alarms
 from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
@@ -66,6 +69,13 @@ class LiveSession:
             SystemFailure: nobody can say where the book stands; the supervisor starts again from the journal.
             StateError: LIVE-001 the venues hold something else than the book: an operator has to look first.
         """
+        try:
+            self._live(until)
+        except SystemFailure as failure:
+            self._fail(failure)
+            raise
+
+    def _live(self, until: int | None) -> None:
         self.start()
         clock, interval = self._parts.clock, self._parts.interval
         due = clock.now()  # of a clock that nobody sets
@@ -81,6 +91,18 @@ class LiveSession:
             clock.idle(max(0.0, due - clock.now()), lambda: bool(self._stop_reason))
         self._parts.publish(finished=True)
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
+
+    def _fail(self, failure: SystemFailure) -> None:
+        """The last word: in the log whatever happens, in the journal if that can still be written (R40)."""
+        orders = f"; {len(failure.completed)} orders of its plan were completed" if failure.completed else ""
+        action = Action("session", "system failure", f"{failure.reason}{orders}", level="critical")
+        if self.engine is not None:
+            self.engine.health.report(
+                "execution_manager", HealthState.CRITICAL, self._parts.clock.wall(), failure.reason
+            )
+        with suppress(StorageError):
+            self._parts.journal.action(action)
+        self._parts.trace(action)
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -235,3 +236,20 @@ def test_a_refused_order_is_an_answer_of_its_venue(there: Stage) -> None:
     session.tick()
     assert session.engine is not None
     assert session.engine.health.health_of("venue binance").errors == 0
+
+
+def test_a_system_failure_is_the_last_word_of_log_and_journal_and_closes_the_gate(there: Stage) -> None:
+    """R39, R40: it passes every `except Exception`, after the short was refused an answer for good."""
+    said: list[Action] = []
+    there.options = {"log": said.append}
+    there.server.faults.append(Fault("/order", "reset", "after"))
+    there.server.faults += [Fault("/order", "reset", "before", method="GET")] * 80
+    session = there.session()
+    with pytest.raises(SystemFailure) as failed, suppress(Exception):
+        session.run(until=START + 10 * MINUTE)
+    assert session.engine is not None
+    assert session.engine.get_status().health.overall_status == "critical"
+    assert (said[-1].what, said[-1].level) == ("system failure", "critical")
+    assert failed.value.reason in said[-1].detail
+    assert live_status(there.path).recent[0].what == "system failure"
+    assert there.books.now - START <= 130 * 1_000_000, "within two minutes and a question"
