@@ -47,6 +47,11 @@ SYSTEM_FAILURE = 3
 )
 @click.option("--lift-emergency-stop", "lift", is_flag=True, help="Let the mode trade again, and exit.")
 @click.option(
+    "--transfer-ended",
+    metavar="ID=TOKENS",
+    help="Say what has arrived of a transfer that no venue tells of (0: nothing will), and exit.",
+)
+@click.option(
     "--seed-from-backtest", "seed", metavar="EXPERIMENT", help="A new record goes on from its last checkpoint."
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
@@ -62,6 +67,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     acknowledge: bool,
     emergency: str | None,
     lift: bool,
+    transfer_ended: str | None,
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
@@ -80,6 +86,9 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         return
     if emergency or lift or (acknowledge and is_running(workspace, mode, environment)):
         _tell(journal, emergency, lift=lift)
+        return
+    if transfer_ended:
+        screens.say(live_operator.transfer_ended(journal, transfer_ended))
         return
     if publish:
         _say_published(publish_results(workspace, mode, environment))

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     SENT = "sent"
     FACTS = "facts"
     INCOME = "income"
+    TRANSFER = "transfer"
     TICK = "tick"
     STATE = "state"
     ACTION = "action"

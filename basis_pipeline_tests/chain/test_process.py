@@ -165,3 +165,19 @@ def test_what_is_missing_is_one_clear_refusal(wallet: Wallet, changes: dict[str,
     assert refusal in said
     assert "Traceback" not in said
     assert "0x1234" not in said
+
+
+def test_what_a_wallet_did_is_published_and_replayed(wallet: Wallet) -> None:
+    session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
+    wallet.until(6)
+    session.send_signal(signal.SIGTERM)
+    _, said = session.communicate(timeout=120.0)
+    assert session.returncode == 0, said
+    assert '"what": "results published"' in said, said
+    code, said = wallet.run("live", "eth_leveraged", "--publish")
+    assert code == 0 and "live-staging: nothing new; no gate failed" in said, said
+    code, said = wallet.run("live-compare", "eth_leveraged")
+    assert code == 0, said
+    assert "1 orders live, 1 in the replay, 0 without a counterpart" in said, said
+    [page] = (wallet.folder / "data/results/reports/live").glob("*.html")
+    assert "eth_leveraged: live-staging against its replay" in page.read_text()
