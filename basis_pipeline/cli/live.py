@@ -9,13 +9,14 @@ import click
 
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.domain.errors import BasisError, SystemFailure
+from basis_pipeline.domain.errors import BasisError, ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import LivePlan, plan_live
 from basis_pipeline.runs.live_alerts import tell_failure
+from basis_pipeline.runs.live_clock import WallClock
 from basis_pipeline.runs.live_lock import is_running
 from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_record import journal_path
@@ -95,6 +96,8 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
+    if end is not None and end <= WallClock.wall():
+        raise ConfigError(f"--until {until} has passed.", remedy="name a moment to come, or leave it out.")
     screens.say(f"{mode} in {plan.terms}" + (f", until {iso(end)}" if end else ""))
     if plan.transfers.notice:
         screens.say(plan.transfers.notice)
