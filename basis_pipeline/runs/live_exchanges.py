@@ -27,7 +27,7 @@ from basis_pipeline.venues.live.clients import PRODUCTION
 from basis_pipeline.venues.live.exchange import Exchange
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
 from basis_pipeline.venues.live.funds import Destination, Funds, TransferEnd
-from basis_pipeline.venues.live.patience import PatientExchange
+from basis_pipeline.venues.live.patience import DELAYS, PatientExchange
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
@@ -126,6 +126,7 @@ def exchange_venues(
     clock: LiveClock,
     switches: LiveSwitches,
     live: LiveFile,
+    patience: tuple[float, ...] = DELAYS,
     wallet: TransferEnd | None = None,
 ) -> tuple[dict[str, LiveVenue], LiveExchangeFeed, Transit | None]:
     """Venues by name, their prices, and the transfers between them and the `wallet` of a session that has one.
@@ -136,7 +137,7 @@ def exchange_venues(
         VenueRefusal: VEN-009 an account is not set up for sessions.
         VenueSilence: a venue does not answer.
     """
-    exchanges = {name: PatientExchange(client, clock) for name, client in clients.items()}
+    exchanges = {name: PatientExchange(client, clock, patience) for name, client in clients.items()}
     funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
     ends: dict[str, TransferEnd] = {name: ExchangeEnd(account) for name, account in funds.items()}
     if wallet is not None and WALLET in transfers.linked:

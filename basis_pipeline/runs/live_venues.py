@@ -9,9 +9,11 @@ from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_chain import Wallet, open_wallet, wallet_venues
 from basis_pipeline.runs.live_exchanges import exchange_venues
+from basis_pipeline.runs.live_hearing import Hearing
 from basis_pipeline.runs.live_parts import LiveClock, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.clients import live_exchange
+from basis_pipeline.venues.live.patience import delays_in
 from basis_pipeline.venues.live.transit import Transit
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class LiveVenues(NamedTuple):
     transit: Transit | None
 
 
-def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock) -> LiveVenues:
+def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock, hearing: Hearing) -> LiveVenues:
     """What `plan` says, with clients that talk to it.
 
     Raises:
@@ -34,12 +36,13 @@ def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock) -> LiveV
     """
     if plan.chain is None:
         return LiveVenues(*exchange_venues(
-            _clients(plan), plan.wired, plan.settings, plan.transfers,
+            _clients(plan, hearing), plan.wired, plan.settings, plan.transfers,
             journal=journal, clock=clock, switches=plan.switches, live=plan.live,
+            patience=delays_in(plan.environment),
         ))  # fmt: skip
     wallet = open_wallet(plan.chain, plan.environment, clock, plan.live)
     if plan.keys:
-        return hybrid_venues(plan, _clients(plan), wallet, journal, clock)
+        return hybrid_venues(plan, _clients(plan, hearing), wallet, journal, clock)
     return _chain_alone(plan, wallet, journal, clock)
 
 
@@ -53,7 +56,7 @@ def hybrid_venues(
     switches, live = plan.switches, plan.live
     venues, prices, transit = exchange_venues(
         clients, plan.wired, plan.settings, plan.transfers, journal=journal, clock=clock, switches=switches, live=live,
-        wallet=WalletEnd(wallet.chain, wallet.deployment, wallet.signer.address),
+        patience=delays_in(plan.environment), wallet=WalletEnd(wallet.chain, wallet.deployment, wallet.signer.address),
     )  # fmt: skip
     on_chain, reader = wallet_venues(
         wallet, plan.settings, transit, journal=journal, clock=clock, switches=switches, live=live
@@ -70,14 +73,17 @@ def _chain_alone(plan: LivePlan, wallet: Wallet, journal: LiveJournal, clock: Li
     return LiveVenues(venues, LiveChainFeed(plan.settings, reader), None)
 
 
-def _clients(plan: LivePlan) -> dict[str, CcxtExchange]:
+def _clients(plan: LivePlan, hearing: Hearing) -> dict[str, CcxtExchange]:
     return {
-        venue: live_exchange(
+        venue: hearing.of(
             venue,
-            plan.environment,
-            keys,
-            endpoint=plan.switches.endpoints.get(venue),
-            timeout=plan.live.request_timeout_seconds,
+            live_exchange(
+                venue,
+                plan.environment,
+                keys,
+                endpoint=plan.switches.endpoints.get(venue),
+                timeout=plan.live.request_timeout_seconds,
+            ),
         )
         for venue, keys in plan.keys.items()
     }
