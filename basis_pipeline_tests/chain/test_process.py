@@ -30,7 +30,7 @@ class Wallet:
     """One wallet on its own chain, and the commands of the project with its environment."""
 
     def __init__(self, market: Market, folder: Path) -> None:
-        self.market, self.folder = market, folder
+        self.market, self.folder, self.mode = market, folder, "eth_leveraged"
         self._started: list[subprocess.Popen[str]] = []
         self.configs = folder / "configs"
         self.configs.mkdir()
@@ -57,7 +57,7 @@ class Wallet:
 
     @property
     def journal(self) -> Path:
-        return self.folder / "data/live/staging/eth_leveraged.sqlite"
+        return self.folder / f"data/live/staging/{self.mode}.sqlite"
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
@@ -127,6 +127,27 @@ def test_a_session_enters_survives_a_kill_and_says_no_secret(wallet: Wallet) -> 
     assert wallet.market.node.chain.nonce(owner()) == 1, "one entry, whatever died on the way"
     assert state.positions[COLLATERAL].quantity == pytest.approx(159.2 / 1.04, rel=1e-9)
     assert state.positions[DEBT].quantity == pytest.approx(119.4, rel=1e-6)
+
+
+def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet) -> None:
+    market, wallet.mode = wallet.market, "pure_lending_usdt"
+    market.node.do(market.usdt, "mint(address,uint256)", market.executor, 100_000 * 10**6)
+    session = wallet.start("live", wallet.mode, "--interval", "0.5")
+    wallet.until(3)
+    session.send_signal(signal.SIGTERM)
+    _, said = session.communicate(timeout=60.0)
+    assert session.returncode == 0, said
+    lending = market.deployment.lending
+    assert lending is not None
+    supplied = market.node.chain.read(
+        lending.reserves["USDT"].a_token, "balanceOf(address)", ("uint256",), market.executor
+    )
+    assert supplied / 1e6 == pytest.approx(100_000.0, abs=1.0)
+    state = LiveJournal(JournalDatabase.read(wallet.journal), lambda: 0).last_state()
+    assert state is not None
+    ether = market.node.chain.balance(owner()) / ETHER
+    assert state.positions["wallet:BaseToken:ETH"].quantity == pytest.approx(ether, rel=1e-9)
+    assert state.positions["aave_v3:aToken:aUSDT"].quantity == pytest.approx(100_000.0, rel=1e-3)
 
 
 def test_read_only_plays_through_and_sends_nothing(wallet: Wallet) -> None:

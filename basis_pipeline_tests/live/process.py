@@ -72,10 +72,10 @@ class Drill:
             text=True,
         )
 
-    def run(self, *options: str) -> str:
-        """Standard output of `basis live btc_basis` with options that start no session."""
-        command = [sys.executable, "-m", "basis_pipeline", "live", "btc_basis", *options]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True).stdout
+    def run(self, *options: str, command: str = "live") -> str:
+        """Standard output of a command about btc_basis that starts no session."""
+        whole = [sys.executable, "-m", "basis_pipeline", command, "btc_basis", *options]
+        return subprocess.run(whole, env=self.environment(), capture_output=True, text=True, check=True).stdout
 
     def finish(self, process: subprocess.Popen[str], *, seconds: float = 60.0) -> tuple[int, str]:
         """Exit code and everything it said."""

@@ -135,3 +135,5 @@ def test_a_session_leaves_its_results_beside_the_backtests_when_it_stops(there: 
     assert results.report_path("btc_basis", "live-staging").is_file()
     status = json.loads(there.run("--status"))
     assert status["results"]["what"] == "results published"
+    page = Path(there.run(command="live-compare").split()[-1])
+    assert "btc_basis: live-staging against its replay" in page.read_text()
