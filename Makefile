@@ -70,6 +70,7 @@ stress: .venv/.ready-dev ## run all modes through the stress months and write do
 
 live-faults: .venv/.ready-dev ## make everything go wrong around a live session and write docs/live-faults.md
 	$(BIN)/python -m basis_pipeline_tests.live.fault_table docs/live-faults.md
+	$(BIN)/python -m basis_pipeline_tests.live.transfer_faults docs/live-faults-transfers.md
 
 chain-faults: .venv/.ready-dev .chain/.ready ## the same around a session on a local chain: docs/live-faults-chain.md
 	$(BIN)/python -m basis_pipeline_tests.chain.fault_table docs/live-faults-chain.md

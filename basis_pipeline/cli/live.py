@@ -9,12 +9,12 @@ import click
 
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.domain.errors import SystemFailure
+from basis_pipeline.domain.errors import ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
-from basis_pipeline.runs.live import LivePlan, plan_live
+from basis_pipeline.runs.live import LivePlan, WallClock, plan_live
 from basis_pipeline.runs.live_lock import is_running
 from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_record import journal_path
@@ -46,6 +46,11 @@ SYSTEM_FAILURE = 3
 )
 @click.option("--lift-emergency-stop", "lift", is_flag=True, help="Let the mode trade again, and exit.")
 @click.option(
+    "--transfer-ended",
+    metavar="ID=TOKENS",
+    help="Say what has arrived of a transfer that no venue tells of (0: nothing will), and exit.",
+)
+@click.option(
     "--seed-from-backtest", "seed", metavar="EXPERIMENT", help="A new record goes on from its last checkpoint."
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key of the mode; repeatable.")
@@ -61,6 +66,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     acknowledge: bool,
     emergency: str | None,
     lift: bool,
+    transfer_ended: str | None,
     seed: str | None,
     pairs: tuple[str, ...],
     status: bool,
@@ -80,11 +86,16 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     if emergency or lift or (acknowledge and is_running(workspace, mode, environment)):
         _tell(journal, emergency, lift=lift)
         return
+    if transfer_ended:
+        screens.say(live_operator.transfer_ended(journal, transfer_ended))
+        return
     if publish:
         _say_published(publish_results(workspace, mode, environment))
         return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
+    if end is not None and end <= WallClock.wall():
+        raise ConfigError(f"--until {until} has passed.", remedy="name a moment to come, or leave it out.")
     screens.say(f"{mode} in {plan.terms}" + (f", until {iso(end)}" if end else ""))
     if plan.transfers.notice:
         screens.say(plan.transfers.notice)

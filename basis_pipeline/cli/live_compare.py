@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.results.live_differences import LiveDifferences
+from basis_pipeline.results.report_text import money
 from basis_pipeline.runs.live_compare import compare_live
 from basis_pipeline.runs.workspace import Workspace
 
@@ -32,12 +33,12 @@ def _table(found: LiveDifferences) -> Table:
     for item in found.items:
         if item.live or item.backtest:
             share = item.difference / float(found.backtest[-1]) * 1e4
-            shown.add_row(
-                item.name, f"{item.live:,.2f}", f"{item.backtest:,.2f}", f"{item.difference:+,.2f}", f"{share:+.3f}"
-            )
+            amounts = (money(amount, found.currency) for amount in (item.live, item.backtest, item.difference))
+            shown.add_row(item.name, *amounts, f"{share:+.3f}")
     ours, theirs = float(found.live[-1]), float(found.backtest[-1])
     shown.add_section()
-    shown.add_row("equity", f"{ours:,.2f}", f"{theirs:,.2f}", f"{ours - theirs:+,.2f}", f"{found.gaps_bp[-1]:+.3f}")
+    amounts = (money(amount, found.currency) for amount in (ours, theirs, ours - theirs))
+    shown.add_row("equity", *amounts, f"{found.gaps_bp[-1]:+.3f}")
     return shown
 
 

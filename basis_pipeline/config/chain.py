@@ -52,6 +52,8 @@ def chain_access(
             remedy=f"set them in the environment; BASIS_ENVIRONMENT is {environment}. "
             "`basis executor` deploys an executor and prints its address.",
         )
+    if not variables[prefix + "RPC_URL"].startswith(("http://", "https://")):
+        raise ConfigError(f"{prefix}RPC_URL is no URL of HTTP.", remedy="write it as https://host/path.")
     executor = variables.get(prefix + "EXECUTOR_ADDRESS", "")
     deployment = load_deployment(config_dir / "chains" / f"{variables.get(prefix + 'NETWORK', NETWORK)}.yaml", executor)
     return ChainAccess(deployment, Secret(variables[prefix + "RPC_URL"]), Secret(variables[prefix + "PRIVATE_KEY"]))

@@ -116,7 +116,8 @@ def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitche
             "stop, comparison with the venues) cannot be switched off.",
             remedy=f"unset it; {PREFIX}EMERGENCY_STOP_LOSS_PCT says at which loss trading stops.",
         )
-    if strangers := sorted(given.keys() - SWITCHES.keys()):
+    strange_ends = {f"ENDPOINT_{venue.upper()}" for venue in endpoints.keys() - _KEY_FIELDS.keys()}
+    if strangers := sorted((given.keys() - SWITCHES.keys()) | strange_ends):
         known = ", ".join(PREFIX + name for name in SWITCHES)
         raise ConfigError(f"environment variable {PREFIX}{strangers[0]} is not known.", remedy=f"known are {known}.")
     for venue, url in endpoints.items():

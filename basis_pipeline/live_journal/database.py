@@ -41,6 +41,7 @@ class Kind(StrEnum):
     SENT = "sent"
     FACTS = "facts"
     INCOME = "income"
+    TRANSFER = "transfer"
     TICK = "tick"
     STATE = "state"
     ACTION = "action"
@@ -98,7 +99,9 @@ class JournalDatabase:
                 f"there is no journal {path}.", code="JOURNAL-001", remedy="start a session with `basis live MODE`."
             )
         with _readable(path):
-            return cls(path, sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None))
+            journal = cls(path, sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None))
+            journal._check_version()
+        return journal
 
     def about(self, key: str) -> str:
         row = self._connection.execute("select value from about where key = ?", (key,)).fetchone()
@@ -173,18 +176,21 @@ class JournalDatabase:
         return Entry(row[0], row[1], Kind(row[2]), row[3], row[4]) if row else None
 
     def _check(self, belongs_to: str) -> None:
-        version, owner = self.about("schema_version"), self.about("belongs_to")
+        self._check_version()
+        if (owner := self.about("belongs_to")) != belongs_to:
+            raise StateError(
+                f"{self.path} is the journal of {owner}, not of {belongs_to}.",
+                code="JOURNAL-001",
+                remedy="a mode has one journal per environment; check BASIS_ENVIRONMENT and the data root.",
+            )
+
+    def _check_version(self) -> None:
+        version = self.about("schema_version")
         if version != str(SCHEMA_VERSION):
             raise StateError(
                 f"{self.path} has journal schema {version!r}, this version writes {SCHEMA_VERSION}.",
                 code="JOURNAL-001",
                 remedy="finish with the version that wrote it, or move it away to begin a new record.",
-            )
-        if owner != belongs_to:
-            raise StateError(
-                f"{self.path} is the journal of {owner}, not of {belongs_to}.",
-                code="JOURNAL-001",
-                remedy="a mode has one journal per environment; check BASIS_ENVIRONMENT and the data root.",
             )
 
 

@@ -181,6 +181,15 @@ class LiveJournal:
             return True
         return not known.saved
 
+    def tell_transfer(self, intent_id: str, arrived: float) -> None:
+        """Write down what an operator says has arrived of a transfer, in tokens."""
+        self._append(Kind.TRANSFER, intent_id, msgspec.json.encode(arrived))
+
+    def told_transfer(self, intent_id: str) -> float | None:
+        """What an operator was the first to say has arrived of a transfer; None if nobody said anything."""
+        told = self._database.find(Kind.TRANSFER, intent_id)
+        return None if told is None else msgspec.json.decode(told.payload, type=float)
+
     def booked_income(self, venue: str, reference: str) -> BookedIncome | None:
         """What `income` was told about this line; None if nothing yet."""
         known = self._database.find(Kind.INCOME, f"{venue}:{reference}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 from typing import NamedTuple
 
-from basis_pipeline.domain.evidence import GateStatus, Source
+from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.records import Category
 from basis_pipeline.results.metrics import stamps_of
 from basis_pipeline.results.overview_compare import correlation_table, growth_panel, monthly_table
@@ -60,8 +60,8 @@ def write_overview(results: ResultsStore, stale: Stale | None = None, origin: Or
 def _render(results: ResultsStore, stale: Stale, origin: Origin) -> str:
     standing = [_listed(load_summary(results, mode), stale.get(mode, ())) for mode in results.modes()]
     beside = [_listed(summary, ()) for summary in _experiments(results)]
-    live = [found for found in beside if found.summary.latest.source is Source.LIVE]
-    ad_hoc = [found for found in beside if found.summary.latest.source is Source.BACKTEST]
+    live = [found for found in beside if found.summary.live]
+    ad_hoc = [found for found in beside if not found.summary.live]
     refused = [load_summary(results.rejected, mode) for mode in results.rejected.modes()]
     rejected = [_Listed(found, GateStatus.FAILED, "rejected") for found in [*refused, *_experiments(results.rejected)]]
     summaries = [found.summary for found in standing]

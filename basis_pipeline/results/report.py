@@ -9,7 +9,7 @@ from string import Template
 import msgspec
 import numpy as np
 
-from basis_pipeline.domain.evidence import GateStatus, Source
+from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.records import Category
 from basis_pipeline.results import report_evidence as evidence
 from basis_pipeline.results import report_headline as headline
@@ -106,7 +106,7 @@ def _facts(record: Record) -> Iterator[str]:
     yield f"{record.span} ({len(record.months)} month{'s' if len(record.months) > 1 else ''})"
     yield f"share class {record.currency}"
     if record.experiment:
-        yield f"{'live record' if record.latest.source is Source.LIVE else 'experiment'} {record.experiment}"
+        yield f"{'live record' if record.live else 'experiment'} {record.experiment}"
     counts = record.gate_counts()
     yield "gates: " + (", ".join(f"{counts[status]} {status}" for status in GateStatus if counts[status]) or "none")
     if not record.latest.complete:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from basis_pipeline.domain.evidence import GateResult, GateStatus, Source
+from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.domain.records import Category
 from basis_pipeline.results.report_carry import CARRY
 from basis_pipeline.results.report_chart import column_of
@@ -73,7 +73,7 @@ def reading(record: Record) -> str:
     if currency not in ("USDT", "USD"):
         usd = percent(found["time_weighted_return_usd"])
         text += f" The return of {percent(found['time_weighted_return'])} is in {currency}; in USD it is {usd}."
-    if record.origin.synthetic:
+    if record.origin.synthetic and not record.live:
         text += " The market data are synthetic: figures show that the software works, not what a market pays."
     return text
 
@@ -106,14 +106,18 @@ def _freshness(record: Record) -> Check:
         said = f"{found[0]} and later would come out differently today: data, configuration or engine changed"
         return Check(GateStatus.FAILED, "Up to date", said, "configuration")
     if not record.latest.complete:
-        live = record.latest.source is Source.LIVE
-        said = f"{record.latest.month} is still open" + ("" if live else ": its data do not reach its last step")
+        said = f"{record.latest.month} is still open"
+        said += "" if record.live else ": its data do not reach its last step"
         return Check(GateStatus.WARNED, "Up to date", said, "data")
+    if record.live:
+        return Check(GateStatus.PASSED, "Up to date", "every month shown is over", "configuration")
     known = "a run today would give the same" if stale is not None else "every month shown is complete"
     return Check(GateStatus.PASSED, "Up to date", known, "configuration")
 
 
 def _data(record: Record) -> Check:
+    if record.live:
+        return Check(GateStatus.PASSED, "Market data", "prices as the session saw them, in its journal", "data")
     status = _worst(record, ("data_completeness", "fills_budget", "proxied_funding"))
     usages = [usage for month in record.months for usage in month.manifest.data_usage.series]
     used = sum(usage.rows for usage in usages)

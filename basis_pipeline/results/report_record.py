@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.domain.evidence import GateStatus
+from basis_pipeline.domain.evidence import GateStatus, Source
 from basis_pipeline.results.metrics import compute_metrics, performance
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
@@ -69,6 +69,11 @@ class Summary(msgspec.Struct, frozen=True):
     def opens(self) -> bool:
         """The first month is the one the record opened in."""
         return self.first == self.latest.opening_month
+
+    @property
+    def live(self) -> bool:
+        """A record of live sessions, not of a backtest."""
+        return self.latest.source is Source.LIVE
 
     @property
     def title(self) -> str:

@@ -249,8 +249,8 @@ def _carried(wired: WiredMode) -> tuple[str, ...]:
         return ()
     if not isinstance(wired.file.strategy, BasisStrategy):
         raise ConfigError(
-            f"{mode}: live sessions trade on an exchange or on chain, shape {wired.file.strategy.shape} needs both.",
-            remedy="run it as a backtest, or choose a mode of one of them.",
+            f"{mode}: live sessions carry basis modes and modes on chain, not shape {wired.file.strategy.shape}.",
+            remedy="run it as a backtest.",
         )
     if settings.reserve_fraction > 0.0:
         raise ConfigError(

@@ -18,6 +18,7 @@ from basis_pipeline.domain.protocols import Clock, MarketFeed
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.venues.live.extra import need
 
 if TYPE_CHECKING:
     from basis_pipeline.venues.live.onchain import LiveOnChain
@@ -40,6 +41,7 @@ def chain_venues(  # noqa: PLR0917 - everything a session has
         ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is
             none; CHAIN-003, CHAIN-004, CHAIN-005 as `OnChainAccount`.
     """
+    need("web3")
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
     from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed  # noqa: PLC0415
     from basis_pipeline.venues.live.onchain import OPERATIONS, Limits, LiveOnChain, OnChainAccount  # noqa: PLC0415
@@ -76,6 +78,7 @@ def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = 
         ConfigError: no access to the chain, or a network that is not for this environment.
         VenueSilence: it was sent and no block has it yet.
     """
+    need("web3")
     from basis_pipeline.venues.live.abi import pack  # noqa: PLC0415
     from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
     from basis_pipeline.venues.live.contracts import executor_code  # noqa: PLC0415

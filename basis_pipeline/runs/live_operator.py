@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.orders import Operation
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -41,6 +42,33 @@ def lift_emergency_stop(journal: Path) -> str:
             raise StateError("there is no emergency stop to lift.", code="LIVE-005")
         desk.halt(Halt.EMERGENCY, HaltEntry(active=False, reason="lifted by an operator"))
         return stood.reason
+
+
+def transfer_ended(journal: Path, said: str) -> str:
+    """Say what has arrived of a transfer that no venue tells of, `ID=TOKENS`; 0 writes it off. What was said, in words.
+
+    The next tick takes the tokens out of transit; what was sent and did not arrive is a loss that nothing explains.
+    """
+    intent_id, _, text = said.partition("=")
+    try:
+        arrived = float(text)
+    except ValueError:
+        arrived = -1.0
+    with _Desk(journal) as desk:
+        executed = {settled.intent.intent_id: settled for settled in desk.settled_after(0)}
+        transfer = executed.get(intent_id)
+        if transfer is None or transfer.intent.order.operation is not Operation.TRANSFER:
+            raise StateError(f"no transfer {intent_id!r} was made by this record.", code="LIVE-005")
+        if desk.told_transfer(intent_id) is not None or desk.booked_income("transit", intent_id) is not None:
+            raise StateError(f"transfer {intent_id} has ended already.", code="LIVE-005")
+        if not 0.0 <= arrived <= transfer.facts.filled:
+            raise StateError(
+                f"{text!r} is not between 0 and the {transfer.facts.filled:.10g} tokens that were sent.",
+                code="LIVE-005",
+                remedy="say ID=TOKENS, the tokens as the venue holds them; 0 if nothing will come.",
+            )
+        desk.tell_transfer(intent_id, arrived)
+        return f"{arrived:.10g} of {transfer.facts.filled:.10g} tokens of transfer {intent_id} have arrived"
 
 
 class _Desk(AbstractContextManager[LiveJournal]):

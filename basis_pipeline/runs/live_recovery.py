@@ -112,15 +112,22 @@ class LiveRecovery:
         parts = self._parts
         opening = None if state else self._held()
         config = EngineConfig(parts.settings, parts.strategy, tuple(parts.venues.values()), opening)
-        engine = EventDrivenStrategyEngine(
-            config,
-            parts.settings.execution_mode,
-            parts.feed,
-            parts.settings.initial_capital,
-            parts.settings.share_class,
-            state=state,
-            clock=parts.clock,
-        )
+        try:
+            engine = EventDrivenStrategyEngine(
+                config,
+                parts.settings.execution_mode,
+                parts.feed,
+                parts.settings.initial_capital,
+                parts.settings.share_class,
+                state=state,
+                clock=parts.clock,
+            )
+        except StateError as error:
+            raise StateError(
+                error.message,
+                code=error.code,
+                remedy="a record is of one configuration: restore it, or move the journal away to begin a new one.",
+            ) from error
         # Operations of an interrupted tick are in the journal and in no state: their ids are taken.
         operations = engine.strategy_manager.operations
         operations.last = max(operations.last, parts.journal.last_operation)

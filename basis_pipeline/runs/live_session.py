@@ -14,11 +14,14 @@ from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live_emergency import EmergencyStop
-from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live_parts import Alert, SessionParts
 from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
 from basis_pipeline.runs.live_surroundings import CLOCK, DISK, Surroundings
 from basis_pipeline.runs.live_unexplained import Unexplained
+
+TRANSIT = "transit"
+"""Funds between venues, as a component of health."""
 
 
 class LiveSession:
@@ -82,7 +85,7 @@ class LiveSession:
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        for component in (CLOCK, DISK, EMERGENCY):
+        for component in (CLOCK, DISK, EMERGENCY, *((TRANSIT,) if self._parts.transit else ())):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         self.engine = engine
@@ -116,16 +119,17 @@ class LiveSession:
         self._watch_transfers(engine, timestamp)
 
     def _watch_transfers(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
-        """Funds that should have arrived long ago are reported every hour and degrade the session until they do."""
+        """Funds that should have arrived long ago degrade the session, and people are told every hour."""
         if self._parts.transit is None:
             return
         overdue = self._parts.transit.overdue(timestamp)
         state = HealthState.DEGRADED if overdue else HealthState.HEALTHY
-        engine.health.report("venue_interface_manager", state, timestamp, "; ".join(overdue))
+        engine.health.report(TRANSIT, state, timestamp, "; ".join(overdue))
         if overdue and timestamp - self._overdue_at >= HOUR:
             self._overdue_at = timestamp
+            remedy = "look the transaction up; ask the venue that should have credited it; then --transfer-ended."
             for line in overdue:
-                self._parts.note("transit", "overdue", line)
+                self._parts.alert(TRANSIT, Alert("transfer overdue", line, remedy))
 
     def _skip(self, engine: EventDrivenStrategyEngine, timestamp: int, gap: DataGapError | VenueError) -> None:
         """Nothing has changed; a skipped tick has no second look either."""

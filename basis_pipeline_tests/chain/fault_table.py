@@ -30,8 +30,8 @@ session holds it, or between two sessions. A session that fails is started again
 the stack is watched for four minutes, the fault comes in the second. A transaction counts after three blocks. Sent:
 transactions of the wallet on the chain, cancellations and failures included. Lost: USDT by which book and chain differ
 in the end; where somebody else used the key, it is the gas he paid. Doubled: orders that the chain has executed twice.
-Recovered: market time until the stack is complete, the book equal to the chain, and a tick saved; about 60 s (or
-240 s) where nothing goes wrong.
+Recovered: market time until the stack is complete, the book equal to the chain, and it may be traded; about 60 s
+(or 240 s) where nothing goes wrong.
 
 | fault | restarts | operator | ticks skipped | sent | lost | doubled | recovered |
 |---|---:|---|---:|---:|---:|---:|---:|
@@ -85,14 +85,15 @@ def _recover(there: Stage, case: Case, began: float) -> Row:
     restarts, skipped, operator, database = 0, 0, False, case.database
     for _ in range(60):
         ended: BaseException | None = None
+        right = case.operator == "acknowledges" or not there.provider.faults
         try:
-            session = there.session(database=database, acknowledged=operator and case.operator == "acknowledges")
+            session = there.session(database=database, acknowledged=operator and right)
         except BasisError as refused:
             ended = refused
         else:
             ended = _live(there, session, minutes=4 if case.when == "holding" else 1)
             skipped += session.skipped_ticks
-        if ended is None and _whole(there):
+        if ended is None and _whole(there, session):
             sent, doubled = there.truth.transactions(), there.executed() - there.intents_executed()
             return Row(restarts, operator, skipped, sent, there.lost(), max(0, doubled), there.clock.now() - began)
         if isinstance(ended, StateError | ConfigError):
@@ -113,8 +114,10 @@ def _live(there: Stage, session: LiveSession, *, minutes: int) -> BaseException 
     return None
 
 
-def _whole(there: Stage) -> bool:
-    """The stack is there, nothing is open, nothing else is going to go wrong."""
+def _whole(there: Stage, session: LiveSession) -> bool:
+    """The stack is there, nothing is open, the session may trade, nothing else is going to go wrong."""
+    if session.engine is None or not session.engine.health.may_execute:
+        return False
     quiet = not (there.provider.faults or there.server.faults or there.clock.passing)
     return quiet and there.open_intents() == 0 and there.truth.quantity(COLLATERAL) > ENTERED
 

@@ -33,7 +33,7 @@ class Case:
         strikes: sets the fault up: before a session begins, or a minute after it has entered.
         when: while the stack is being built, while a session holds it, or while no session runs.
         database: of the first session only.
-        operator: a person has to look: he waits until the node is right again, or acknowledges that it is right.
+        operator: a person has to look: waits until the node is right again, or acknowledges that it is.
     """
 
     strikes: Callable[[Stage], None] = lambda there: None
@@ -195,8 +195,7 @@ def _reorganised(*, again: bool) -> Callable[[Stage], None]:
         def passes() -> None:
             if there.executed():
                 there.clock.passing.remove(passes)
-                node.revert(kept)
-                there.truth.chain.rewound()
+                rewind(there, kept)
                 if again:
                     node.do(there.market.weth, "deposit()", value=1)
 
@@ -205,10 +204,18 @@ def _reorganised(*, again: bool) -> Callable[[Stage], None]:
     return strikes
 
 
+def rewind(there: Stage, snapshot: str) -> None:
+    """Other blocks take the place of those since `snapshot`; time does not go back."""
+    now, node = there.clock.wall() // 1_000_000, there.truth.node
+    node.revert(snapshot)
+    node.chain.ask("evm_setNextBlockTimestamp", now + 1)
+    node.mine()
+    there.truth.chain.rewound()
+
+
 def _deep(there: Stage) -> None:
     """All that the session before has done is undone, however deep it was; strikes between sessions."""
-    there.truth.node.revert(there.beginning)
-    there.truth.chain.rewound()
+    rewind(there, there.beginning)
 
 
 def _reverts(there: Stage) -> None:
@@ -231,28 +238,6 @@ def _used_elsewhere(there: Stage) -> None:
     chain = there.truth.node.chain
     _, raw = Signer(KEY, CHAIN_ID).sign(Payload(owner(), b"", 1, 21_000), chain.nonce(owner()), Fees(10**12, 10**9))
     chain.send(raw)
-
-
-def _dropped(there: Stage) -> None:
-    chain = there.truth.node.chain
-    transaction = there.truth.entries(Kind.SENT)[-1].payload.decode().partition(":")[2]
-    chain.ask("anvil_dropTransaction", transaction)
-
-
-def _forgets(there: Stage) -> None:
-    """The node takes the transaction and drops it from its pool before a block is made."""
-    chain = there.truth.node.chain
-    chain.ask("evm_setAutomine", False)
-    there.clock.makes_blocks = lambda: False
-
-    def passes() -> None:
-        if there.truth.entries(Kind.SENT) and there.clock.now() >= 1.0:
-            there.clock.passing.remove(passes)
-            _dropped(there)
-            chain.ask("evm_setAutomine", True)
-            there.clock.makes_blocks = lambda: True
-
-    there.clock.passing.append(passes)
 
 
 def _oracle_stops(there: Stage) -> None:
@@ -293,11 +278,10 @@ CASES: dict[str, Case] = {
     "node serves another chain after a reconnect": _distorted("eth_chainId", lambda _: "0x1", 2, when="holding"),
     "node lies about a balance at a start, twice": Case(lambda there: _lies(there, 2), when="between"),
     "node lies about a balance at a start, for minutes": Case(
-        lambda there: _lies(there, 9), when="between", operator="waits"
+        lambda there: _lies(there, 5), when="between", operator="waits"
     ),
     "oracle not updated for longer than its heartbeat": Case(_oracle_stops, when="holding"),
     "transaction stuck, cancelled": Case(_stuck),
-    "transaction dropped by the node": Case(_forgets),
     "gas becomes forty times dearer once sent": once_sent(_dear(40, 90.0)),
     "gas above the configured cap": Case(_above_cap),
     "reorganisation drops the transaction": Case(_reorganised(again=False)),

@@ -30,7 +30,7 @@ class Wallet:
     """One wallet on its own chain, and the commands of the project with its environment."""
 
     def __init__(self, market: Market, folder: Path) -> None:
-        self.market, self.folder = market, folder
+        self.market, self.folder, self.mode = market, folder, "eth_leveraged"
         self._started: list[subprocess.Popen[str]] = []
         self.configs = folder / "configs"
         self.configs.mkdir()
@@ -57,7 +57,7 @@ class Wallet:
 
     @property
     def journal(self) -> Path:
-        return self.folder / "data/live/staging/eth_leveraged.sqlite"
+        return self.folder / f"data/live/staging/{self.mode}.sqlite"
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
@@ -129,6 +129,27 @@ def test_a_session_enters_survives_a_kill_and_says_no_secret(wallet: Wallet) -> 
     assert state.positions[DEBT].quantity == pytest.approx(119.4, rel=1e-6)
 
 
+def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet) -> None:
+    market, wallet.mode = wallet.market, "pure_lending_usdt"
+    market.node.do(market.usdt, "mint(address,uint256)", market.executor, 100_000 * 10**6)
+    session = wallet.start("live", wallet.mode, "--interval", "0.5")
+    wallet.until(3)
+    session.send_signal(signal.SIGTERM)
+    _, said = session.communicate(timeout=60.0)
+    assert session.returncode == 0, said
+    lending = market.deployment.lending
+    assert lending is not None
+    supplied = market.node.chain.read(
+        lending.reserves["USDT"].a_token, "balanceOf(address)", ("uint256",), market.executor
+    )
+    assert supplied / 1e6 == pytest.approx(100_000.0, abs=1.0)
+    state = LiveJournal(JournalDatabase.read(wallet.journal), lambda: 0).last_state()
+    assert state is not None
+    ether = market.node.chain.balance(owner()) / ETHER
+    assert state.positions["wallet:BaseToken:ETH"].quantity == pytest.approx(ether, rel=1e-9)
+    assert state.positions["aave_v3:aToken:aUSDT"].quantity == pytest.approx(100_000.0, rel=1e-3)
+
+
 def test_read_only_plays_through_and_sends_nothing(wallet: Wallet) -> None:
     wallet.variables["BASIS_LIVE_TRADING__READ_ONLY"] = "true"
     session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
@@ -165,3 +186,19 @@ def test_what_is_missing_is_one_clear_refusal(wallet: Wallet, changes: dict[str,
     assert refusal in said
     assert "Traceback" not in said
     assert "0x1234" not in said
+
+
+def test_what_a_wallet_did_is_published_and_replayed(wallet: Wallet) -> None:
+    session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
+    wallet.until(6)
+    session.send_signal(signal.SIGTERM)
+    _, said = session.communicate(timeout=120.0)
+    assert session.returncode == 0, said
+    assert '"what": "results published"' in said, said
+    code, said = wallet.run("live", "eth_leveraged", "--publish")
+    assert code == 0 and "live-staging: nothing new; no gate failed" in said, said
+    code, said = wallet.run("live-compare", "eth_leveraged")
+    assert code == 0, said
+    assert "1 orders live, 1 in the replay, 0 without a counterpart" in said, said
+    [page] = (wallet.folder / "data/results/reports/live").glob("*.html")
+    assert "eth_leveraged: live-staging against its replay" in page.read_text()

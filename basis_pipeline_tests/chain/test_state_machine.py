@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from basis_pipeline.domain.errors import BasisError, SystemFailure
+from basis_pipeline.domain.errors import SystemFailure, VenueSilence
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS
-from basis_pipeline_tests.chain.faults import BUSY, DOWN, NONSENSE, SEND
+from basis_pipeline_tests.chain.faults import BUSY, DOWN, NONSENSE, SEND, rewind
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.proxy import RpcFault
 from basis_pipeline_tests.chain.stage import Stage, stage
@@ -48,12 +48,8 @@ class LiveOnChain(RuleBasedStateMachine):
             try:
                 session = self.stage.session(database=database)
                 session.run(until=self.stage.clock.wall() + 2 * MINUTE)
-            except SystemFailure:
+            except (SystemFailure, VenueSilence):
                 self.stage.clock.sleep(5.0)
-                continue
-            except BasisError:
-                if not self.stage.provider.faults:
-                    raise
                 continue
             return
         raise AssertionError("the book does not come back")
@@ -104,8 +100,7 @@ class LiveOnChain(RuleBasedStateMachine):
         def passes() -> None:
             if self.stage.executed() > before:
                 self.stage.clock.passing.remove(passes)
-                node.revert(kept)
-                self.stage.truth.chain.rewound()
+                rewind(self.stage, kept)
 
         self.stage.clock.passing.append(passes)
         self.lives()

@@ -8,7 +8,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -50,7 +50,8 @@ class Fault:
 
     Attributes:
         path: end of the path, for example `/order`.
-        kind: `silence` (no answer for `seconds`), `reset` (connection torn down), `reply` (another answer).
+        kind: `silence` (no answer for `seconds`), `reset` (connection torn down), `reply` (another answer: `reply`, or
+            the true one as `altered`).
     """
 
     path: str
@@ -59,6 +60,7 @@ class Fault:
     method: str = "POST"
     reply: Reply | None = None
     seconds: float = 1.3
+    altered: Callable[[Reply], Reply] | None = None
 
 
 class Skin(Protocol):
@@ -115,6 +117,8 @@ class FakeServer:
                 if fault.phase == "before":
                     return fault.reply, fault
             reply = self.skin.answer(request)
+            if fault is not None and fault.altered is not None:
+                return fault.altered(reply), fault
             return (fault.reply if fault and fault.reply else reply), fault
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -118,6 +118,9 @@ class Fleet:
     def reading(self) -> JournalDatabase:
         return JournalDatabase.read(self.path)
 
+    def states(self) -> list[EngineState]:
+        return list(LiveJournal(self.reading(), self.clock.wall).states())
+
     def margin_ratios(self) -> dict[str, float]:
         """By venue, from the books of the venues."""
         ratios = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,7 @@ class Drill:
     server: FakeServer
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
 
     @property
     def journal(self) -> Path:
@@ -48,7 +50,7 @@ class Drill:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
         keys = {f"BASIS_STAGING__CEX__BINANCE_{wallet}_API_KEY": KEY for wallet in ("SPOT", "FUTURES")}
         codes = {f"BASIS_STAGING__CEX__BINANCE_{wallet}_SECRET": SECRET for wallet in ("SPOT", "FUTURES")}
-        return kept | keys | codes | {
+        given = kept | keys | codes | {
             "BASIS_DATA_DIR": str(self.root),
             "BASIS_ENVIRONMENT": "staging",
             "BASIS_EXECUTION_MODE": "live",
@@ -57,21 +59,23 @@ class Drill:
             "BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD": "1000000",
             "BASIS_LIVE_TRADING__ENDPOINT_BINANCE": self.server.url,
         } | self.variables  # fmt: skip
+        return {name: value for name, value in given.items() if name not in self.without}
 
     def start(self, *options: str, mode: str = "btc_basis") -> subprocess.Popen[str]:
         """A session with a tick every 0.3 s."""
+        where = ON_ONE_VENUE if mode.endswith("_basis") else ()
         return subprocess.Popen(
-            [sys.executable, "-m", "basis_pipeline", "live", mode, *ON_ONE_VENUE, "--interval", "0.3", *options],
+            [sys.executable, "-m", "basis_pipeline", "live", mode, *where, "--interval", "0.3", *options],
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *options: str) -> str:
-        """Standard output of `basis live btc_basis` with options that start no session."""
-        command = [sys.executable, "-m", "basis_pipeline", "live", "btc_basis", *options]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True).stdout
+    def run(self, *options: str, command: str = "live") -> str:
+        """Standard output of a command about btc_basis that starts no session."""
+        whole = [sys.executable, "-m", "basis_pipeline", command, "btc_basis", *options]
+        return subprocess.run(whole, env=self.environment(), capture_output=True, text=True, check=True).stdout
 
     def finish(self, process: subprocess.Popen[str], *, seconds: float = 60.0) -> tuple[int, str]:
         """Exit code and everything it said."""
@@ -96,3 +100,10 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, s
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -83,43 +83,6 @@ def test_sigkill_at_any_moment_loses_nothing_and_doubles_nothing(there: Drill, s
     holds_what_the_venue_holds(there)
 
 
-REFUSALS = {
-    "not enabled": ({"BASIS_LIVE_TRADING__ENABLED": "false"}, "live trading is not enabled"),
-    "no key": ({"BASIS_STAGING__CEX__BINANCE_SPOT_API_KEY": ""}, "BASIS_STAGING__CEX__BINANCE_SPOT_API_KEY"),
-    "keys of another environment": ({"BASIS_ENVIRONMENT": "dev"}, "BASIS_DEV__CEX__BINANCE_FUTURES_SECRET"),
-    "production hosts in staging": (
-        {"BASIS_LIVE_TRADING__ENDPOINT_BINANCE": "https://fapi.binance.com"}, "does not name a server on loopback"),
-    "test servers in production": (
-        {"BASIS_ENVIRONMENT": "prod"}, "production talks to binance itself"),
-    "unknown switch": ({"BASIS_LIVE_TRADING__READONLY": "false"}, "BASIS_LIVE_TRADING__READONLY is not known"),
-    "unreadable switch": ({"BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD": "lots"}, "MAX_TRADE_SIZE_USD is 'lots'"),
-}  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", REFUSALS)
-def test_each_reason_not_to_start_is_one_line_that_names_it(there: Drill, case: str) -> None:
-    there.variables, reason = REFUSALS[case]
-    code, said = there.finish(there.start())
-    assert code == 2
-    assert reason in said
-    assert len([line for line in said.splitlines() if line]) == 1
-    assert "Remedy" in said or "is 'lots'" in said
-    assert KEY not in said and SECRET not in said
-    assert there.server.log == []
-
-
-@pytest.mark.slow
-def test_wrong_credentials_are_a_refusal_of_the_venue_without_the_secret(there: Drill) -> None:
-    wrong = "wr0ng-secret-0123456789"
-    there.variables = {f"BASIS_STAGING__CEX__BINANCE_{wallet}_SECRET": wrong for wallet in ("SPOT", "FUTURES")}
-    code, said = there.finish(there.start())
-    assert code == 1
-    assert "Signature for this request is not valid" in said
-    assert wrong not in said and KEY not in said
-    assert there.books.orders == []
-
-
 @pytest.mark.slow
 def test_read_only_records_what_it_would_have_sent(there: Drill) -> None:
     there.variables = {"BASIS_LIVE_TRADING__READ_ONLY": "true"}
@@ -172,3 +135,5 @@ def test_a_session_leaves_its_results_beside_the_backtests_when_it_stops(there: 
     assert results.report_path("btc_basis", "live-staging").is_file()
     status = json.loads(there.run("--status"))
     assert status["results"]["what"] == "results published"
+    page = Path(there.run(command="live-compare").split()[-1])
+    assert "btc_basis: live-staging against its replay" in page.read_text()

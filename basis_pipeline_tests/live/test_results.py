@@ -84,7 +84,7 @@ def test_sql_tells_live_from_backtest_and_mixes_them_nowhere_unasked(there: Stag
     with pytest.raises(ConfigError, match="nothing is published for btc_basis in the standing record"):
         query(root, f"from equity('{MODE}')")
     page = write_reports(root, MODE, RECORD).read_text()
-    assert f"live record {RECORD}" in page
+    assert f"live record {RECORD}" in page and "prices as the session saw them" in page
     assert ">Live<" in root.results.overview_path.read_text()
 
 

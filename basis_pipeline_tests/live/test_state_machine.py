@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase
@@ -19,8 +21,27 @@ from basis_pipeline_tests.live.faults import KilledError, dying
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
 
 PLACES = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}
+BALANCES = {"binance": "/api/v3/account", "bybit": "/wallet-balance", "okx": "/account/balance"}
 LOST = st.sampled_from(["before", "after"])
 BROKEN = Reply(502, {"gateway": "bad"})
+STORM = Reply(429, {"code": -1003, "retCode": 10006, "retMsg": "Too many visits!", "msg": "Too many requests."})
+
+
+def flattered(reply: Reply) -> Reply:
+    """The same answer with 7,000 USDT more in it."""
+
+    def more(node: Any) -> Any:
+        if isinstance(node, list):
+            return [more(child) for child in node]
+        if not isinstance(node, dict):
+            return node
+        if "USDT" in (node.get("asset"), node.get("coin"), node.get("ccy")):
+            said = {key: f"{float(node[key]) + 7_000.0:.8f}" for key in ("free", "walletBalance", "cashBal", "eq")
+                    if key in node}  # fmt: skip
+            return node | said
+        return {key: more(child) for key, child in node.items()}
+
+    return replace(reply, content=more(reply.content))
 
 
 class LiveTrading(RuleBasedStateMachine):
@@ -28,7 +49,7 @@ class LiveTrading(RuleBasedStateMachine):
 
     @initialize(venue=st.sampled_from(EXCHANGES))
     def opens(self, venue: str) -> None:
-        self.closing = ExitStack()
+        self.closing, self.recorded = ExitStack(), False
         folder = Path(self.closing.enter_context(tempfile.TemporaryDirectory()))
         self.stage: Stage = self.closing.enter_context(stage(folder, venue))
 
@@ -39,6 +60,7 @@ class LiveTrading(RuleBasedStateMachine):
                 self.stage.session(database=database).run(until=self.stage.books.now + minutes * MINUTE)
             except SystemFailure:
                 continue
+            self.recorded = True
             return
         raise AssertionError("the book does not come back")
 
@@ -70,6 +92,28 @@ class LiveTrading(RuleBasedStateMachine):
     @rule(fraction=st.floats(0.1, 0.9))
     def the_next_order_fills_in_part(self, fraction: float) -> None:
         self.stage.books.fill_fraction.append(fraction)
+
+    @rule(trades=st.sampled_from([1, 2, 130]))
+    def orders_fill_in_so_many_trades(self, trades: int) -> None:
+        self.stage.books.trades_per_fill = trades
+
+    @rule(number=st.integers(1, 4), place=st.sampled_from(["orders", "everything"]))
+    def the_next_questions_hit_the_rate_limit(self, number: int, place: str) -> None:
+        path = PLACES[self.stage.name] if place == "orders" else ""
+        method = "POST" if place == "orders" else "GET"
+        self.stage.server.faults += [Fault(path, "reply", "before", method=method, reply=STORM)] * number
+
+    @precondition(lambda self: self.recorded)
+    @rule(times=st.integers(1, 2))
+    def the_venue_lies_about_its_cash(self, times: int) -> None:
+        lie = Fault(BALANCES[self.stage.name], "reply", "after", method="GET", altered=flattered)
+        self.stage.server.faults += [lie] * times
+
+    @rule(rate=st.floats(-0.001, 0.001), hours=st.integers(0, 200))
+    def funding_was_paid_while_no_session_ran(self, rate: float, hours: int) -> None:
+        for _ in range(1 + hours // 8):
+            self.stage.books.now += 1_000 + min(hours, 8) * 60 * MINUTE
+            self.stage.books.pay_funding("BTCUSDT", rate)
 
     @rule(rate=st.floats(-0.001, 0.001))
     def funding_is_paid(self, rate: float) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.domain.errors import ConfigError, OrderError, SystemFailure
+from basis_pipeline.domain.errors import ConfigError, OrderError, StateError, SystemFailure
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_operator import transfer_ended
 from basis_pipeline_tests.fakes.server import Fault, Reply
 from basis_pipeline_tests.live.faults import KilledError, dying
 from basis_pipeline_tests.live.fleet import (
@@ -178,14 +179,32 @@ def test_a_deposit_that_never_comes_is_reported_and_never_assumed(there: Fleet) 
     session = there.live_for(150)
     assert session.engine is not None
     health = {part.component: part.state for part in session.engine.get_status().health.components}
-    assert health["venue_interface_manager"] is HealthState.DEGRADED
-    assert said(there).count('"transit"') == 1
+    assert health["transit"] is HealthState.DEGRADED
+    assert said(there).count("transfer overdue") == 1
     assert "10,000 USDT left binance at 2024-01-01T00:00:00Z as 1001" in said(there)
     holds_what_the_venues_hold(there)
     assert there.last_state.pnl.equity == pytest.approx(99_998.0)
     assert not there.books("binance").orders, "nothing is bought with funds that have not arrived"
     there.live_for(70)
-    assert said(there).count('"transit"') == 3, "again by the next session, and an hour later"
+    assert said(there).count("transfer overdue") == 3, "again by the next session, and an hour later"
+
+
+@pytest.mark.parametrize(("came", "equity"), [(0.0, 89_998.0), (9_000.0, 98_998.0)])
+def test_an_operator_says_what_came_of_funds_that_no_venue_tells_of(there: Fleet, came: float, equity: float) -> None:
+    """Written off, or credited by hand: what is missing is a loss that nothing explains, and is booked once."""
+    there.network.mishaps.append("loses")
+    there.live_for(6)
+    lost = next(entry.key for entry in there.entries(Kind.INTENT))
+    there.books("bybit").spot["USDT"] += came
+    assert "have arrived" in transfer_ended(there.path, f"{lost}={came}")
+    there.live_for(1)
+    assert there.last_state.positions["bybit:Receivable:USDT"].quantity == 0.0
+    assert there.last_state.positions["bybit:BaseToken:USDT"].quantity == pytest.approx(came, abs=20.0)
+    assert min(state.pnl.equity for state in there.states()) <= equity + 1e-6
+    with pytest.raises(StateError, match=f"LIVE-005.*{lost} has ended already"):
+        transfer_ended(there.path, f"{lost}={came}")
+    with pytest.raises(StateError, match="no transfer 'nonsense'"):
+        transfer_ended(there.path, "nonsense=1")
 
 
 def test_late_funds_arrive_in_the_end(there: Fleet) -> None:

@@ -31,10 +31,12 @@ START = month_start("2024-03")
 DAYS = 7
 
 
-def compare(validated: Path, *, venue: str = "binance", start: int = START) -> LiveDifferences:
-    """Live the week from `start` twice."""
+def compare(
+    validated: Path, *, venue: str = "binance", start: int = START, days: int = DAYS, interval: float = 3_600.0
+) -> LiveDifferences:
+    """Live the days from `start` twice; the live session ticks every `interval` seconds."""
     mode = mode_at(venue)
-    frame = build_frame(ValidatedStore(validated), mode.frame_spec, start, start + DAYS * DAY)
+    frame = build_frame(ValidatedStore(validated), mode.frame_spec, start, start + days * DAY)
     settings = mode.settings
     engine = EventDrivenStrategyEngine(
         mode.engine_config(), "backtest", frame, settings.initial_capital, settings.share_class
@@ -43,9 +45,9 @@ def compare(validated: Path, *, venue: str = "binance", start: int = START) -> L
     backtest.add(engine.run(frame.timestamps))
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder), venue) as there:
         there.books.now = start
-        there.options = {"interval": 3_600.0}
+        there.options = {"interval": interval}
         feed_by(there, frame)
-        there.session().run(until=start + DAYS * DAY)
+        there.session().run(until=start + days * DAY)
         holds_what_the_venue_holds(there)
         with closing(LiveJournal.read(there.path, there.clock.wall)) as journal:
             live = live_life(journal, session_abouts(journal)[-1])

@@ -10,11 +10,13 @@ import pytest
 from basis_pipeline.domain.evidence import GateSeverity
 from basis_pipeline.gates.evidence import CONFIGURED_BY, GateThresholds
 from basis_pipeline.runs.gate_page import gates_markdown
-from basis_pipeline.runs.records import data_gate_descriptions, gate_descriptions
+from basis_pipeline.runs.records import data_gate_descriptions, gate_descriptions, live_gate_descriptions
 from basis_pipeline_tests.builders import wired
 
 PAGE = Path(__file__).parents[2] / "docs" / "gates.md"
 TOLERANCES = {"closing_tolerance", "fold_tolerance"}
+LIVE_LIMITS = {"unexplained_day", "live_residual", "skipped_ticks"}
+"""Of live months: the same for every mode."""
 
 
 def test_the_page_is_current() -> None:
@@ -24,11 +26,12 @@ def test_the_page_is_current() -> None:
 def test_names_of_gates_on_months_and_on_data_are_different() -> None:
     names = [gate.name for gate in (*gate_descriptions(), *data_gate_descriptions())]
     assert len(names) == len(set(names))
+    assert not {gate.name for gate in live_gate_descriptions()} & {gate.name for gate in data_gate_descriptions()}
     assert {gate.severity for gate in data_gate_descriptions()} == set(GateSeverity)
 
 
 def test_every_limit_that_is_not_a_tolerance_has_a_key() -> None:
-    assert CONFIGURED_BY.keys() | TOLERANCES == set(GateThresholds.__struct_fields__)
+    assert CONFIGURED_BY.keys() | TOLERANCES | LIVE_LIMITS == set(GateThresholds.__struct_fields__)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from basis_pipeline.domain.secret import Secret
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.dialects import Binance, Dialect
 from basis_pipeline.venues.live.dialects_unified import Bybit, Okx
+from basis_pipeline.venues.live.extra import need
 from basis_pipeline.venues.live.transport import Redirect
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def live_exchange(
     Raises:
         ConfigError: there is no client for the venue, or its hosts do not fit the environment.
     """
+    need("ccxt")
     dialect: Dialect = DIALECTS[venue]()
     client = _client(dialect, credentials, timeout)
     if environment != PRODUCTION:

@@ -52,6 +52,8 @@ class TransitJournal(Protocol):
 
     def booked_income(self, venue: str, reference: str) -> BookedIncome | None: ...
 
+    def told_transfer(self, intent_id: str) -> float | None: ...
+
 
 class Ending(msgspec.Struct, frozen=True):
     """How a transfer ended, as journalled: tokens credited, and the line of the deposit history; or it came back."""
@@ -168,7 +170,7 @@ class Transit:
         return tuple(
             f"[TRANSFER-004] {transfer.amount:,.10g} {transfer.token} left {transfer.source} at "
             f"{iso(transfer.sent_at)} as {transfer.reference} and have not arrived at {transfer.target}; transaction: "
-            f"{self._transactions.get(transfer.intent_id) or 'none yet'}."
+            f"{self._transactions.get(transfer.intent_id) or 'none yet'}. Its id is {transfer.intent_id}."
             for transfer in late
             if self._ending_booked(transfer) is None
         )
@@ -214,6 +216,8 @@ class Transit:
             return Ending(transfer.amount + transfer.fee, transfer.reference, returned=True)
         if venue != transfer.target:
             return None
+        if (told := self._journal.told_transfer(transfer.intent_id)) is not None:
+            return Ending(min(told, transfer.amount), f"{transfer.intent_id} as told by an operator")
         transaction = self._transactions.get(transfer.intent_id, "")
         if not transaction and (status := self._status(transfer)) is not None:
             transaction = status.transaction
