@@ -9,12 +9,14 @@ import click
 
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.domain.errors import ConfigError, SystemFailure
+from basis_pipeline.domain.errors import BasisError, ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
-from basis_pipeline.runs.live import LivePlan, WallClock, plan_live
+from basis_pipeline.runs.live import LivePlan, plan_live
+from basis_pipeline.runs.live_alerts import tell_failure
+from basis_pipeline.runs.live_clock import WallClock
 from basis_pipeline.runs.live_lock import is_running
 from basis_pipeline.runs.live_page import status_server
 from basis_pipeline.runs.live_record import journal_path
@@ -114,7 +116,18 @@ def _run(
             plan.run(acknowledged=acknowledge, interval=interval, until=until, begun=stop.begun)
         except SystemFailure as failure:
             screens.complain(str(failure))
+            _tell_people(plan, failure, "start it again: it goes on from its journal.")
             raise SystemExit(SYSTEM_FAILURE) from failure
+        except KeyboardInterrupt:
+            screens.say("stopped before it began.")
+        except BasisError as refusal:
+            _tell_people(plan, refusal, "somebody has to look before it is started again.")
+            raise
+
+
+def _tell_people(plan: LivePlan, failure: SystemFailure | BasisError, remedy: str) -> None:
+    if untold := tell_failure(plan.workspace, plan.subject, failure, remedy=remedy):
+        screens.complain(untold)
 
 
 def _tell(journal: Path, emergency: str | None, *, lift: bool) -> None:

@@ -23,7 +23,8 @@ class HealthState(StrEnum):
 DEGRADED_ABOVE, UNHEALTHY_ABOVE = 5, 10
 """Errors in a row after which a component is degraded, and unhealthy (domain J1)."""
 _ORDER = {state: rank for rank, state in enumerate(HealthState)}
-_TRADING = frozenset({HealthState.HEALTHY, HealthState.DEGRADED})
+TRADING = frozenset({HealthState.HEALTHY, HealthState.DEGRADED})
+"""States of components with which orders may be executed."""
 
 
 class ComponentHealth(msgspec.Struct, frozen=True):
@@ -97,7 +98,7 @@ class HealthManager:
         """The gate of R88, asked before a decision and between orders: nothing may be worse than degraded."""
         for check in self._checks:
             check(self)
-        return all(health.state in _TRADING for health in self._components.values())
+        return all(health.state in TRADING for health in self._components.values())
 
     def health_of(self, component: str) -> ComponentHealth:
         return self._components[component]

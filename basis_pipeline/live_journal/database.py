@@ -46,6 +46,8 @@ class Kind(StrEnum):
     STATE = "state"
     ACTION = "action"
     HALT = "halt"
+    PULSE = "pulse"
+    DELAYS = "delays"
 
 
 class Entry(NamedTuple):
@@ -157,6 +159,20 @@ class JournalDatabase:
 
     def last(self, kind: Kind) -> Entry | None:
         return self._one("kind = ? order by number desc", kind.value)
+
+    @property
+    def size(self) -> int:
+        """Number of the last entry."""
+        row = self._connection.execute("select max(number) from entries").fetchone()
+        return int(row[0] or 0)
+
+    def latest(self, kind: Kind, count: int) -> list[Entry]:
+        """The last `count` entries of `kind`, oldest first."""
+        rows = self._connection.execute(
+            "select number, written_at, kind, key, payload from entries where kind = ? order by number desc limit ?",
+            (kind.value, count),
+        ).fetchall()
+        return [Entry(row[0], row[1], Kind(row[2]), row[3], row[4]) for row in reversed(rows)]
 
     def last_below(self, kind: Kind, number: int) -> Entry | None:
         """The last entry of `kind` whose key is a number below `number`."""

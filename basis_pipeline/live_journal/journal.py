@@ -19,6 +19,7 @@ from basis_pipeline.domain.intents import BookedIncome, Facts, Intent, OpenInten
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
 from basis_pipeline.live_journal.halts import Halt, HaltEntry
+from basis_pipeline.live_journal.pulse import OrderDelays, Pulse
 
 
 class WallClock(Protocol):
@@ -34,6 +35,7 @@ class Action(msgspec.Struct, frozen=True):
         seconds: how long it took.
         level: `info`, `warning`, `error` or `critical`.
         phases: seconds by part, where it has parts.
+        told: people were told.
     """
 
     component: str
@@ -42,6 +44,7 @@ class Action(msgspec.Struct, frozen=True):
     seconds: float | None = None
     level: str = "info"
     phases: dict[str, float] = {}
+    told: bool = False
 
 
 class LiveJournal:
@@ -127,6 +130,11 @@ class LiveJournal:
         return tuple(SettledIntent(i, msgspec.json.decode(facts[i.intent_id], type=Facts)) for i in later)
 
     @property
+    def intents(self) -> int:
+        """How many orders were ever about to be sent."""
+        return sum(1 for _ in self._database.entries(Kind.INTENT))
+
+    @property
     def last_operation(self) -> int:
         """The highest operation id ever intended; a resumed session counts on from here."""
         return max((_intent(e).order.operation_id for e in self._database.entries(Kind.INTENT)), default=0)
@@ -206,6 +214,37 @@ class LiveJournal:
         """The last word about `halt`: whether it is active is in it; None if there never was any."""
         entry = self._database.last_about(Kind.HALT, halt)
         return msgspec.json.decode(entry.payload, type=HaltEntry) if entry else None
+
+    @property
+    def size(self) -> int:
+        """Number of the last entry."""
+        return self._database.size
+
+    def pulse(self, pulse: Pulse) -> None:
+        self._append(Kind.PULSE, str(pulse.timestamp), msgspec.json.encode(pulse))
+
+    def pulses(self, count: int) -> list[Pulse]:
+        """The last ones, oldest first."""
+        return [msgspec.json.decode(e.payload, type=Pulse) for e in self._database.latest(Kind.PULSE, count)]
+
+    def delay(self, delays: OrderDelays) -> None:
+        self._append(Kind.DELAYS, str(delays.operation_id), msgspec.json.encode(delays))
+
+    def delays(self, count: int) -> list[OrderDelays]:
+        """Of the last orders, oldest first."""
+        return [msgspec.json.decode(e.payload, type=OrderDelays) for e in self._database.latest(Kind.DELAYS, count)]
+
+    def last_action(self, component: str) -> tuple[int, Action] | None:
+        """The last one of a component with the wall-clock time it was written at."""
+        entry = self._database.last_about(Kind.ACTION, component)
+        return (entry.written_at, msgspec.json.decode(entry.payload, type=Action)) if entry else None
+
+    def actions(self, count: int) -> list[tuple[int, Action]]:
+        """The last ones with the wall-clock time they were written at, oldest first."""
+        return [
+            (e.written_at, msgspec.json.decode(e.payload, type=Action))
+            for e in self._database.latest(Kind.ACTION, count)
+        ]
 
     def action(self, action: Action) -> None:
         self._append(Kind.ACTION, action.component, msgspec.json.encode(action))

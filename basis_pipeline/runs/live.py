@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -27,7 +26,9 @@ from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live_alerts import alerting
 from basis_pipeline.runs.live_chain import chain_venues
+from basis_pipeline.runs.live_clock import WallClock
 from basis_pipeline.runs.live_exchanges import (
     NO_TRANSFERS,
     TransferPlan,
@@ -38,35 +39,20 @@ from basis_pipeline.runs.live_exchanges import (
     wire_live,
     with_receivables,
 )
+from basis_pipeline.runs.live_hearing import Hearing
 from basis_pipeline.runs.live_lock import session_lock
 from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_parts import LiveVenue, SessionParts
+from basis_pipeline.runs.live_parts import Alert, LiveVenue, SessionParts
 from basis_pipeline.runs.live_publishing import publishing_process
 from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.clients import live_exchange
+from basis_pipeline.venues.live.patience import delays_in
 from basis_pipeline.venues.live.transit import Transit
 
 Wired = tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]
 """Venues by name, prices, and transfers between the venues."""
-
-
-class WallClock:
-    """Real time; idling ends within a fifth of a second of being asked to stop."""
-
-    now = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
-
-    @staticmethod
-    def wall() -> int:
-        return time.time_ns() // 1_000
-
-    @staticmethod
-    def idle(seconds: float, stopped: Callable[[], bool]) -> None:
-        end = time.monotonic() + seconds
-        while not stopped() and (left := end - time.monotonic()) > 0.0:
-            time.sleep(min(0.2, left))
 
 
 @dataclass(frozen=True)
@@ -95,6 +81,11 @@ class LivePlan:
     @property
     def journal_path(self) -> Path:
         return journal_path(self.workspace, self.wired.name, self.environment)
+
+    @property
+    def subject(self) -> str:
+        """What alerts are about."""
+        return f"live {self.wired.name}@{self.environment}"
 
     @property
     def terms(self) -> str:
@@ -133,18 +124,25 @@ class LivePlan:
             )
             stack.callback(journal.close)
             begin_record(journal, self.about(interval))
+            log = self._log()
+            tell = stack.enter_context(alerting(self.workspace, self.subject, log))
             try:
-                parts = self._parts(journal, interval)
+                parts = self._parts(journal, interval, log, tell)
             except VenueSilence as error:
                 raise SystemFailure(f"a session cannot start: {error}") from error
             session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
             begun(session)
             session.run(until=until)
 
-    def _parts(self, journal: LiveJournal, interval: float | None) -> SessionParts:
+    def _log(self) -> LiveLog:
         hidden = [s for keys in self.keys.values() for s in keys.values()]
-        log = LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
-        venues, feed, transit = self._chain(self.chain, journal) if self.chain else self._exchanges(journal)
+        return LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
+
+    def _parts(
+        self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None]
+    ) -> SessionParts:
+        hearing = Hearing(log)
+        venues, feed, transit = self._chain(self.chain, journal) if self.chain else self._exchanges(journal, hearing)
         return SessionParts(
             self.settings,
             self.wired.strategy,
@@ -160,6 +158,8 @@ class LivePlan:
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
             log=log,
+            tell=tell,
+            hearing=hearing,
             transit=transit,
             results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
         )
@@ -168,14 +168,17 @@ class LivePlan:
         clock = WallClock()
         return *chain_venues(chain, self.environment, self.settings, journal, clock, self.switches, self.live), None
 
-    def _exchanges(self, journal: LiveJournal) -> Wired:
+    def _exchanges(self, journal: LiveJournal, hearing: Hearing) -> Wired:
         clients = {
-            venue: live_exchange(
+            venue: hearing.of(
                 venue,
-                self.environment,
-                keys,
-                endpoint=self.switches.endpoints.get(venue),
-                timeout=self.live.request_timeout_seconds,
+                live_exchange(
+                    venue,
+                    self.environment,
+                    keys,
+                    endpoint=self.switches.endpoints.get(venue),
+                    timeout=self.live.request_timeout_seconds,
+                ),
             )
             for venue, keys in self.keys.items()
         }
@@ -188,6 +191,7 @@ class LivePlan:
             clock=WallClock(),
             switches=self.switches,
             live=self.live,
+            patience=delays_in(self.environment),
         )
 
 

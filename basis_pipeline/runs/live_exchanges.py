@@ -27,7 +27,7 @@ from basis_pipeline.venues.live.clients import PRODUCTION
 from basis_pipeline.venues.live.exchange import Exchange
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
 from basis_pipeline.venues.live.funds import Destination, Funds
-from basis_pipeline.venues.live.patience import PatientExchange
+from basis_pipeline.venues.live.patience import DELAYS, PatientExchange
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
@@ -114,6 +114,7 @@ def exchange_venues(
     clock: LiveClock,
     switches: LiveSwitches,
     live: LiveFile,
+    patience: tuple[float, ...] = DELAYS,
 ) -> tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]:
     """Venues by name, their prices, and the transfers between them.
 
@@ -123,7 +124,7 @@ def exchange_venues(
         VenueRefusal: VEN-009 an account is not set up for sessions.
         VenueSilence: a venue does not answer.
     """
-    exchanges = {name: PatientExchange(client, clock) for name, client in clients.items()}
+    exchanges = {name: PatientExchange(client, clock, patience) for name, client in clients.items()}
     funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
     transit = _transit(funds, settings, transfers, journal=journal, switches=switches, live=live)
     began, state = journal.first_state_at(), journal.last_state()

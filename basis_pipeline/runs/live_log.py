@@ -10,8 +10,6 @@ from typing import TextIO
 from basis_pipeline.domain.secret import Secret
 from basis_pipeline.live_journal.journal import Action
 
-_SERIOUS = frozenset({"emergency stop", "critical", "system failure"})
-
 
 class LiveLog:
     """Writes actions to `stream`.
@@ -29,7 +27,7 @@ class LiveLog:
     def __call__(self, action: Action) -> None:
         record: dict[str, object] = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "level": "critical" if action.what in _SERIOUS else "info",
+            "level": action.level,
             "correlation_id": f"{self._session}.{self._tick}",
             "component": action.component,
             "what": action.what,
@@ -38,6 +36,8 @@ class LiveLog:
             record["detail"] = action.detail
         if action.seconds is not None:
             record["seconds"] = round(action.seconds, 6)
+        if action.phases:
+            record["phases"] = {name: round(seconds, 6) for name, seconds in action.phases.items()}
         self._stream.write(self.redacted(json.dumps(record, ensure_ascii=False)) + "\n")
         self._stream.flush()
         if action.what == "tick":

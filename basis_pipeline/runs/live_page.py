@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
+
 from basis_pipeline.domain.errors import BasisError
-from basis_pipeline.runs.live_status import LiveStatus, live_status, status_json
+from basis_pipeline.domain.timeline import iso
+from basis_pipeline.engine.health import TRADING
+from basis_pipeline.runs.live_status import LiveStatus, RecentAction, heartbeat, live_status, status_json
 from basis_pipeline.runs.loopback import LOOPBACK
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
-<title>{record}</title><style>body{{font:15px/1.5 system-ui;margin:2rem;max-width:70rem}}
-table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #ddd}}</style>
-<h1>{record}</h1><p>{summary}</p><h2>Positions</h2><table>{positions}</table>
-<h2>Results</h2><p>{results}</p>
-<h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Latest</h2><table>{recent}</table>
-<p><a href="/status.json">status.json</a></p></html>"""
+<title>{health}: {record}</title><style>
+:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}}
+table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884;
+vertical-align:top}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
+vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}</style>
+<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{line}
+<h2>Alerts</h2>{alerts}<h2>Health</h2>{components}<h2>Positions</h2>{positions}
+<h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Seconds</h2>{seconds}
+<h2>Results</h2><p>{results}</p><h2>Latest</h2>{recent}
+<p><a href="/status.json">status.json</a> <a href="/health">health</a></p></html>"""
 
 
 @contextmanager
@@ -38,18 +46,52 @@ def status_server(journal: Path, port: int) -> Iterator[str]:
 
 
 def status_page(status: LiveStatus) -> str:
+    """Everything in one page that needs nothing from elsewhere."""
     age = "never" if status.state_age_seconds is None else f"{status.state_age_seconds:.0f} s ago"
+    well = status.health in TRADING and not status.halts
     return _PAGE.format(
         record=escape(status.record),
+        health=escape(status.health),
+        tone="" if well else "ill",
+        halts=escape("".join(f"; {halt}: {reason}" for halt, reason in status.halts.items())),
         summary=f"last tick {escape(status.state_at)} ({age}), equity {status.equity:,.2f}, drawdown "
-        f"{status.drawdown:.2%}, {status.orders} orders so far",
-        positions="".join(f"<tr><td>{escape(k)}<td>{v:,.8f}" for k, v in status.positions.items()),
-        results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
-        unknown=escape(", ".join(status.open_intents) or "none"),
-        recent="".join(
-            f"<tr><td>{escape(a.at)}<td>{escape(a.component)}<td>{escape(a.what)}<td>{escape(a.detail)}"
-            for a in status.recent
+        f"{status.drawdown:.2%}, {status.orders} orders so far, {status.skipped_ticks} ticks skipped",
+        line=_line([equity for _, equity in status.equity_line]),
+        alerts=_actions(status.alerts),
+        components=_table(
+            (one.component, one.state, iso(one.changed_at) if one.changed_at else "", one.detail)
+            for one in status.components
         ),
+        positions=_table((key, f"{quantity:,.8f}") for key, quantity in status.positions.items()),
+        unknown=escape(", ".join(status.open_intents) or "none"),
+        seconds=_table(
+            (name, f"median {spread.p50:.3f}", f"95% {spread.p95:.3f}", f"of {spread.count}")
+            for name, spread in [*status.phases.items(), *status.delays.items()]
+        ),
+        results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
+        recent=_actions(status.recent),
+    )
+
+
+def _actions(actions: Iterable[RecentAction]) -> str:
+    return _table((one.at, one.component, one.what, one.detail) for one in actions)
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ["<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in rows]
+    return f'<div class="scroll"><table>{"".join(lines)}</table></div>' if lines else "<p>none</p>"
+
+
+def _line(equity: Sequence[float]) -> str:
+    """Equity of the last ticks, from the lowest to the highest."""
+    if len(equity) < 2 or min(equity) == max(equity):
+        return ""
+    low, height, width = min(equity), max(equity) - min(equity), len(equity) - 1
+    points = " ".join(f"{1000 * i / width:.1f},{100 - 100 * (e - low) / height:.1f}" for i, e in enumerate(equity))
+    label = f"equity of the last {len(equity)} ticks, {min(equity):,.2f} to {max(equity):,.2f}"
+    return (
+        f'<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        f'<polyline points="{points}"/></svg><p>{label}</p>'
     )
 
 
@@ -61,8 +103,12 @@ def _handler(journal: Path) -> type[BaseHTTPRequestHandler]:
                     self._answer(200, "text/html; charset=utf-8", status_page(live_status(journal)).encode())
                 elif self.path == "/status.json":
                     self._answer(200, "application/json", status_json(journal))
+                elif self.path == "/health":
+                    found = heartbeat(journal)
+                    content = msgspec.json.encode(found)
+                    self._answer(200 if found.healthy else 503, "application/json", content)
                 else:
-                    self._answer(404, "text/plain", b"there is / and /status.json")
+                    self._answer(404, "text/plain", b"there is /, /status.json and /health")
             except BasisError as error:
                 self._answer(503, "text/plain; charset=utf-8", str(error).encode())
 

@@ -15,6 +15,7 @@ from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.live_journal.journal import Action, LiveJournal
+from basis_pipeline.runs.live_hearing import Hearing
 
 
 class LiveClock(Clock, Protocol):
@@ -77,6 +78,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
         tell: takes alerts to people.
+        hearing: listens to the venues' clients.
         transit: of sessions that move funds between venues.
         results: publishes the record beside backtests while the session runs.
     """
@@ -97,13 +99,20 @@ class SessionParts(msgspec.Struct, frozen=True):
     room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
     tell: Callable[[Alert], None] | None = None
+    hearing: Hearing | None = None
     transit: TransitWatch | None = None
     results: ResultsPublisher | None = None
+
+    def trace(self, action: Action) -> None:
+        """Tell the log alone: what happens in every tick is summed up in its pulse."""
+        if self.log is not None:
+            self.log(action)
 
     def report(self, events: Sequence[AnyEvent]) -> None:
         """Every event of the components as an action (R62)."""
         for event in events:
-            self.note(str(type(event).__struct_config__.tag), str(event.severity), event.message)
+            severity = str(event.severity)
+            self.note(str(type(event).__struct_config__.tag), severity, event.message, level=severity)
 
     def publish(self, *, finished: bool = False) -> None:
         """Let results be published if it is time; what became of it is an action."""
@@ -116,13 +125,15 @@ class SessionParts(msgspec.Struct, frozen=True):
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"
     ) -> None:
         """Write an action into the journal and tell the log."""
-        action = Action(component, what, detail, seconds, level)
+        self.record(Action(component, what, detail, seconds, level))
+
+    def record(self, action: Action) -> None:
+        """As `note`, of an action that is made already."""
         self.journal.action(action)
-        if self.log is not None:
-            self.log(action)
+        self.trace(action)
 
     def alert(self, component: str, alert: Alert) -> None:
         """Write it down, and tell people."""
-        self.note(component, alert.what, alert.message, level="critical")
+        self.record(Action(component, alert.what, alert.message, level="critical", told=True))
         if self.tell is not None:
             self.tell(alert)

@@ -6,17 +6,22 @@ need.
 
 from __future__ import annotations
 
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError
+from contextlib import suppress
+
+from basis_pipeline.domain.errors import DataGapError, StateError, StorageError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timeline import HOUR, SECOND, iso
+from basis_pipeline.domain.timeline import HOUR, SECOND
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
+from basis_pipeline.live_journal.journal import Action
+from basis_pipeline.runs.live_alarms import Alarms
 from basis_pipeline.runs.live_comparison import BookComparison
 from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live_emergency import EmergencyStop
 from basis_pipeline.runs.live_parts import Alert, SessionParts
 from basis_pipeline.runs.live_record import record_tick
 from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live_report import TickReport
 from basis_pipeline.runs.live_surroundings import CLOCK, DISK, Surroundings
 from basis_pipeline.runs.live_unexplained import Unexplained
 
@@ -37,6 +42,7 @@ class LiveSession:
         self._unexplained = Unexplained(parts)
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings = EmergencyStop(parts), Surroundings(parts)
+        self._tick_report, self._alarms = TickReport(parts), Alarms(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._overdue_at = 0
@@ -66,6 +72,13 @@ class LiveSession:
             SystemFailure: nobody can say where the book stands; the supervisor starts again from the journal.
             StateError: LIVE-001 the venues hold something else than the book: an operator has to look first.
         """
+        try:
+            self._live(until)
+        except SystemFailure as failure:
+            self._fail(failure)
+            raise
+
+    def _live(self, until: int | None) -> None:
         self.start()
         clock, interval = self._parts.clock, self._parts.interval
         due = clock.now()  # of a clock that nobody sets
@@ -82,12 +95,26 @@ class LiveSession:
         self._parts.publish(finished=True)
         self._parts.note("session", "stopped", self._stop_reason or "the end of the period")
 
+    def _fail(self, failure: SystemFailure) -> None:
+        """The last word: in the log whatever happens, in the journal if that can still be written (R40)."""
+        orders = f"; {len(failure.completed)} orders of its plan were completed" if failure.completed else ""
+        action = Action("session", "system failure", f"{failure.reason}{orders}", level="critical")
+        if self.engine is not None:
+            self.engine.health.report(
+                "execution_manager", HealthState.CRITICAL, self._parts.clock.wall(), failure.reason
+            )
+        with suppress(StorageError):
+            self._parts.journal.action(action)
+        self._parts.trace(action)
+
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
         for component in (CLOCK, DISK, EMERGENCY, *((TRANSIT,) if self._parts.transit else ())):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
+        if self._parts.hearing is not None:
+            self._parts.hearing.report_to(engine.health)
         self.engine = engine
         self._completed_at = engine.current_timestamp or 0
         if self._stop_reason:
@@ -99,7 +126,8 @@ class LiveSession:
         Between its halves: does the book hold what the venues hold, and may it be traded at all?
         """
         engine, clock = self._running(), self._parts.clock
-        began, timestamp = clock.now(), clock.wall()
+        timestamp, report = clock.wall(), self._tick_report
+        report.begin()
         try:
             with FailingSafely(DataGapError, VenueError):
                 self._surroundings.look(engine, timestamp)
@@ -107,16 +135,20 @@ class LiveSession:
         except (DataGapError, VenueError) as gap:
             self._skip(engine, timestamp, gap)
             return
+        report.passed("observe")
         engine.health.report("data_provider", HealthState.HEALTHY, timestamp)
         with FailingSafely():
             self._comparison.look(engine, timestamp)
+            report.passed("compare")
             self._unexplained.check(engine, timestamp)
             self._emergency.look(engine, timestamp)
             engine.act()
+            report.acted(engine.log)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp
-        self._parts.note("session", "tick", iso(timestamp), clock.now() - began)
         self._watch_transfers(engine, timestamp)
+        report.close(engine, timestamp, self.skipped_ticks)
+        self._alarms.look(engine.health)
 
     def _watch_transfers(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
         """Funds that should have arrived long ago degrade the session, and people are told every hour."""
@@ -137,6 +169,7 @@ class LiveSession:
         engine.health.report("data_provider", HealthState.UNKNOWN, timestamp, str(gap))
         self._comparison.again = None
         self._parts.note("data_provider", "tick skipped", str(gap), level="warning")
+        self._alarms.look(engine.health)
         silent = (timestamp - self._completed_at) / SECOND
         if silent > self._parts.heartbeat:
             raise SystemFailure(f"no tick was completed for {silent:.0f} s: {gap}") from gap

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from basis_pipeline.domain.timeline import SECOND, iso
-from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
+from basis_pipeline.engine.health import TRADING, HealthState
+from basis_pipeline.live_journal.database import JournalDatabase
+from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import Action, LiveJournal
+from basis_pipeline.live_journal.pulse import ComponentPulse, Spread, spreads
 from basis_pipeline.runs.live_publishing import RESULTS
 
-_RECENT = 20
+_RECENT, _ACTIONS, _PULSES = 20, 500, 1_000
+PATIENCE_SECONDS = 300.0
+"""The default of BASIS_LIVE_TRADING__HEARTBEAT_TIMEOUT_SECONDS."""
 
 
 class RecentAction(msgspec.Struct, frozen=True):
@@ -32,10 +38,18 @@ class LiveStatus(msgspec.Struct, frozen=True):
         record: mode and environment.
         state_at: timestamp of the last completed tick, ISO; empty before the first.
         state_age_seconds: how long ago that was; None before the first.
+        health: the worst component at the last tick; `unknown` before the first.
+        components: all of them, as of when one last changed.
+        halts: why nothing is traded until somebody says a word, by kind.
         equity, drawdown: share class, and fraction below the highest value so far.
         positions: quantities by position key, without zeros.
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
+        skipped_ticks: of the session that ran last.
+        phases: seconds of the parts of the last ticks.
+        delays: seconds between the parts of the last orders.
+        equity_line: timestamp (ISO) and equity of the last ticks, oldest first.
+        alerts: the last that people were told, newest first.
         results: what became of the last publication of results, with the gates that failed; None before the first.
         recent: the last actions, newest first.
     """
@@ -50,38 +64,77 @@ class LiveStatus(msgspec.Struct, frozen=True):
     orders: int
     results: RecentAction | None
     recent: tuple[RecentAction, ...]
+    health: str
+    components: tuple[ComponentPulse, ...]
+    halts: dict[str, str]
+    skipped_ticks: int
+    phases: dict[str, Spread]
+    delays: dict[str, Spread]
+    equity_line: tuple[tuple[str, float], ...]
+    alerts: tuple[RecentAction, ...]
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """Answer of `/health`: one look at the last tick."""
+
+    healthy: bool
+    health: str
+    age_seconds: float | None
+
+
+def heartbeat(path: Path, *, patience: float = PATIENCE_SECONDS) -> Heartbeat:
+    """Not healthy without a tick for `patience` seconds, or while nothing may be traded."""
+    with _open(path) as journal:
+        pulses = journal.pulses(1)
+    if not pulses:
+        return Heartbeat(healthy=False, health=HealthState.UNKNOWN, age_seconds=None)
+    age = (_now() - pulses[0].timestamp) / SECOND
+    return Heartbeat(pulses[0].health in TRADING and age <= patience, pulses[0].health, round(age, 3))
 
 
 def live_status(path: Path) -> LiveStatus:
     """Read the journal at `path`; StateError JOURNAL-001 if there is none."""
-    database = JournalDatabase.read(path)
-    try:
-        journal = LiveJournal(database, _now)
-        state, recent = journal.last_state(), deque(database.entries(Kind.ACTION), _RECENT)
-        published = database.last_about(Kind.ACTION, RESULTS)
+    with _open(path) as journal:
+        state, pulses, actions = journal.last_state(), journal.pulses(_PULSES), journal.actions(_ACTIONS)
+        last = pulses[-1] if pulses else None
+        halts = {str(halt): journal.halted(halt) for halt in Halt}
         return LiveStatus(
-            record=database.about("belongs_to"),
+            record=journal.belongs_to,
             state_at=iso(state.timestamp) if state else "",
             state_age_seconds=round((_now() - state.timestamp) / SECOND, 3) if state else None,
             equity=state.pnl.equity if state else 0.0,
             drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else 0.0,
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),
-            orders=sum(1 for _ in database.entries(Kind.INTENT)),
-            results=_recent(published) if published else None,
-            recent=tuple(map(_recent, reversed(recent))),
+            orders=journal.intents,
+            results=_recent(*published) if (published := journal.last_action(RESULTS)) else None,
+            recent=tuple(_recent(at, action) for at, action in reversed(actions[-_RECENT:])),
+            health=last.health if last else HealthState.UNKNOWN,
+            components=next((pulse.components for pulse in reversed(pulses) if pulse.components), ()),
+            halts={halt: entry.reason for halt, entry in halts.items() if entry is not None and entry.active},
+            skipped_ticks=last.skipped if last else 0,
+            phases=spreads(pulse.phases for pulse in pulses),
+            delays=spreads(delays.seconds() for delays in journal.delays(_PULSES)),
+            equity_line=tuple((iso(pulse.timestamp), pulse.equity) for pulse in pulses),
+            alerts=tuple(_recent(at, one) for at, one in reversed(actions) if one.told)[:_RECENT],
         )
-    finally:
-        database.close()
 
 
 def status_json(path: Path) -> bytes:
     return msgspec.json.format(msgspec.json.encode(live_status(path)), indent=1)
 
 
-def _recent(entry: Entry) -> RecentAction:
-    action = msgspec.json.decode(entry.payload, type=Action)
-    return RecentAction(iso(entry.written_at), action.component, action.what, action.detail)
+@contextmanager
+def _open(path: Path) -> Iterator[LiveJournal]:
+    database = JournalDatabase.read(path)
+    try:
+        yield LiveJournal(database, _now)
+    finally:
+        database.close()
+
+
+def _recent(written_at: int, action: Action) -> RecentAction:
+    return RecentAction(iso(written_at), action.component, action.what, action.detail)
 
 
 def _now() -> int:

@@ -41,7 +41,8 @@ class Notice:
     """What somebody should know.
 
     Attributes:
-        kind: `failed` (nothing was published for the month) or `warned` (it was, and a gate newly warns).
+        kind: `failed` (nothing was published for the month), `warned` (it was, and a gate newly warns), `alert` (a
+            live session needs somebody).
         subject: the mode, or the job where it concerns none.
         month: `YYYY-MM`; empty where it concerns none.
         what: the gate, or the error's code.
@@ -49,7 +50,7 @@ class Notice:
         run_url: page of the run; empty where no UI is known.
     """
 
-    kind: Literal["failed", "warned", "test"]
+    kind: Literal["failed", "warned", "alert", "test"]
     subject: str
     month: str
     what: str

@@ -17,7 +17,7 @@ import yaml
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.live_lock import is_running
-from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable, uninterrupted
+from basis_pipeline.runs.loopback import LOOPBACK, free_port, handled_by, stoppable, uninterrupted
 from basis_pipeline.runs.profiles import SETTINGS, instance_settings
 from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
 from basis_pipeline.runs.report_server import open_report_server, serving
@@ -57,21 +57,21 @@ class UiServer:
         """Serve until Ctrl-C, SIGTERM, or the server's own end; return its exit code, 0 if it was asked to stop."""
         # In a session of its own: a Ctrl-C at the terminal reaches this process only, which passes it on once.
         # In the instance's folder: Dagster warns of a dagster.yaml in the working directory that it does not use.
-        with stoppable(), serving(open_report_server(self.workspace, self.reports_port)):
-            server = None
-            try:
+        server = None
+        try:
+            with stoppable(), serving(open_report_server(self.workspace, self.reports_port)):
                 with uninterrupted():
                     server = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made here
                         self._command(), cwd=self.home, env=self._environment(), start_new_session=True
                     )
                 return server.wait()
-            except KeyboardInterrupt:
-                if server:
-                    _stop(server)
-                return 0
-            finally:
-                if server:
-                    _end_runs(server, self.workspace)
+        except KeyboardInterrupt:
+            if server:
+                _stop(server)
+            return 0
+        finally:
+            if server:
+                _end_runs(server, self.workspace)
 
     def _command(self) -> list[str]:
         quiet = ["-W", "ignore:Function `dev_command` is superseded"]  # by `dg dev`, which needs another package
@@ -111,12 +111,13 @@ def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | Non
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask once, then end it."""
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
+    """Ask once, then end it, however often this process is asked meanwhile."""
+    with handled_by(lambda _number, _frame: None):
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
 
 
 def _end_runs(server: subprocess.Popen[bytes], workspace: Workspace) -> None:

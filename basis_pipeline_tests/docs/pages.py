@@ -20,7 +20,7 @@ REASONS = {
     "it needs vendor files": 3,
     "it needs a cluster": 4,
     "it needs credentials": 3,
-    "it needs a session that has traded": 1,
+    "it needs a session that has traded": 2,
     "it waits for the clock": 2,
 }
 """Why a fence may not be executed, and how many fences of all pages may plead it."""

@@ -110,7 +110,9 @@ class Stage:
             "seed": seed,
         }
         begin_record(journal, SessionAbout.of(self.mode, "dev", **made_of))
-        exchange, settings = PatientExchange(self.account.exchange(), self.clock), live_settings(self.mode)
+        client, hearing = self.account.exchange(), self.options.get("hearing")
+        client = hearing.of(self.name, client) if hearing else client
+        exchange, settings = PatientExchange(client, self.clock), live_settings(self.mode)
         began, state = journal.first_state_at(), journal.last_state()
         since, seen = (self.books.now if began is None else began), (state.timestamp if state else 0)
         venue = LiveCex(exchange, settings, journal, self.clock, since=since, seen=seen, max_notional=1e9)

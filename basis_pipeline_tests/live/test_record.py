@@ -112,7 +112,7 @@ def test_a_session_that_was_killed_has_the_tables_of_one_that_was_not(tmp_path: 
         with stage(folder) as there:
             if killed:
                 with pytest.raises(KilledError):
-                    there.session(database=dying(17, after=False)).run(until=START + 5 * MINUTE)
+                    there.session(database=dying(19, after=False)).run(until=START + 5 * MINUTE)
                 assert there.books.now == START + MINUTE
             there.session().run(until=START + 5 * MINUTE)
             lives.append(tables(there))

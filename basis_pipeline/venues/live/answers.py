@@ -23,7 +23,8 @@ def answers(name: str) -> Iterator[None]:
         yield
     except ccxt.ExchangeError as error:
         if _means_no(error):
-            raise VenueRefusal(f"{name} refused: {_said(error)}.", remedy=_remedy(error)) from None
+            code = "VEN-010" if _about_the_key(error) else None
+            raise VenueRefusal(f"{name} refused: {_said(error)}.", code=code, remedy=_remedy(error)) from None
         raise VenueSilence(f"{name} gave no usable answer: {_said(error)}.") from None
     except ccxt.BaseError as error:
         raise VenueSilence(f"{name} gave no usable answer: {type(error).__name__}.") from None
@@ -44,6 +45,12 @@ def _means_no(error: Exception) -> bool:
     return bool(_OF_THE_KEY.search(text)) or ((named or bool(_OKX_ORDER.search(text))) and not _OF_TIME.search(text))
 
 
+def _about_the_key(error: Exception) -> bool:
+    import ccxt  # noqa: PLC0415
+
+    return isinstance(error, ccxt.AuthenticationError) or bool(_OF_THE_KEY.search(str(error)))
+
+
 def _said(error: Exception) -> str:
     """The exchange's answer as the client quotes it, without the query of an address: that is where signatures are."""
     return _QUERY.sub("?...", str(error))
@@ -52,7 +59,7 @@ def _said(error: Exception) -> str:
 def _remedy(error: Exception) -> str:
     import ccxt  # noqa: PLC0415
 
-    if isinstance(error, ccxt.AuthenticationError) or _OF_THE_KEY.search(str(error)):
+    if _about_the_key(error):
         return "check the API key, its permissions and its list of allowed addresses."
     if isinstance(error, ccxt.InsufficientFunds):
         return "compare the balances of the venue with the book."

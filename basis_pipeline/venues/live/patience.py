@@ -20,17 +20,19 @@ from basis_pipeline.venues.live.exchange import (
 
 T = TypeVar("T")
 DELAYS = (5.0, 10.0)
-"""Seconds before the second and the third attempt."""
+"""Seconds before the second and the third attempt (R37)."""
+FEWER_DELAYS = DELAYS[:1]
+"""Outside production: what fails there for longer is worth seeing (R43)."""
 
 
 class Patience:
-    """Asks up to three times; the last answer counts, whatever it is."""
+    """Asks once more after each delay; the last answer counts, whatever it is."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, delays: tuple[float, ...] = DELAYS) -> None:
+        self._clock, self._delays = clock, delays
 
     def ask(self, question: Callable[[], T]) -> T:
-        for delay in DELAYS:
+        for delay in self._delays:
             try:
                 return question()
             except VenueSilence:
@@ -41,12 +43,13 @@ class Patience:
 class PatientExchange:
     """Implements `Exchange` around another one.
 
-    What is held, what was paid and what is listed is asked for up to three times. Orders are not its business: their
-    fate is polled by the venue on its own schedule. Prices are not either: a tick without them is skipped.
+    What is held, what was paid and what is listed is asked for again after each of `delays`. Orders are not its
+    business: their fate is polled by the venue on its own schedule. Prices are not either: a tick without them is
+    skipped.
     """
 
-    def __init__(self, exchange: Exchange, clock: Clock) -> None:
-        self._exchange, self._patience = exchange, Patience(clock)
+    def __init__(self, exchange: Exchange, clock: Clock, delays: tuple[float, ...] = DELAYS) -> None:
+        self._exchange, self._patience = exchange, Patience(clock, delays)
 
     @property
     def name(self) -> str:
@@ -85,3 +88,8 @@ class PatientExchange:
 
     def prices(self, symbol: str) -> PriceLine:
         return self._exchange.prices(symbol)
+
+
+def delays_in(environment: str) -> tuple[float, ...]:
+    """Staging retries less than production."""
+    return DELAYS if environment == "prod" else FEWER_DELAYS

@@ -1,0 +1,42 @@
+"""A service that is asked to stop in its first moments ends as asked, whatever it was about to do (domain I3)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ASKED_AFTER = """
+import os, signal, sys, threading
+from basis_pipeline.cli import main
+sys.argv[0] = "basis"
+seconds = float(sys.argv.pop(1))
+threading.Timer(seconds, os.kill, (os.getpid(), getattr(signal, sys.argv.pop(1)))).start()
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3, 0.7, 1.5])
+@pytest.mark.parametrize("command", [("dev", "--port", "0"), ("live", "btc_basis")], ids=["dev", "live"])
+def test_a_service_asked_to_stop_at_once_ends_with_zero_or_with_its_own_refusal(
+    tmp_path: Path, command: tuple[str, ...], seconds: float, number: str
+) -> None:
+    """`live` is not enabled here: what is not stopped in time is refused as ever, and never a traceback."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
+    arguments = command if command[0] == "live" else command[:1]
+    process = subprocess.run(
+        [sys.executable, "-c", _ASKED_AFTER, str(seconds), number, *arguments],
+        env=kept | {"BASIS_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = process.stdout + process.stderr
+    assert "Traceback" not in said
+    assert process.returncode == 0 or (command[0] == "live" and "CONFIG-004" in said), said
