@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "basis_pipeline").rglob("*.py"))
 TESTS = sorted((ROOT / "basis_pipeline_tests").rglob("*.py"))
-LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_TEST_MODULE = 300, 40, 350
+LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_TEST_MODULE = 300, 40, 400
 
 
 def names(path: Path) -> str:
