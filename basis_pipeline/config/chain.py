@@ -43,7 +43,7 @@ def chain_access(
     Raises:
         ConfigError: CONFIG-003 naming every variable that is missing; or a deployment file that cannot be read.
     """
-    prefix = f"BASIS_{environment.upper()}__ALCHEMY__"
+    prefix = access_prefix(environment)
     required = _REQUIRED if deployed else _REQUIRED[:2]
     if missing := [prefix + name for name in required if not variables.get(prefix + name)]:
         raise ConfigError(
@@ -57,6 +57,11 @@ def chain_access(
     executor = variables.get(prefix + "EXECUTOR_ADDRESS", "")
     deployment = load_deployment(config_dir / "chains" / f"{variables.get(prefix + 'NETWORK', NETWORK)}.yaml", executor)
     return ChainAccess(deployment, Secret(variables[prefix + "RPC_URL"]), Secret(variables[prefix + "PRIVATE_KEY"]))
+
+
+def access_prefix(environment: str) -> str:
+    """How the variables begin that name the wallet of an environment."""
+    return f"BASIS_{environment.upper()}__ALCHEMY__"
 
 
 def load_deployment(file: Path, executor: str) -> Deployment:

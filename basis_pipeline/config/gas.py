@@ -28,17 +28,22 @@ _SUBSCRIPTIONS = "component_config.position_monitor.position_subscriptions"
 
 
 def wire_on_chain(
-    folder: ConfigFolder, name: str, overrides: Mapping[str, Any] | None = None, *, tank: float = 0.0
+    folder: ConfigFolder,
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    tank: float = 0.0,
+    late: bool = False,
 ) -> WiredMode:
     """A mode whose gas is paid from ETH that it holds, declared beside its own positions where they have none.
 
-    A hedged stack keeps `tank` ETH of what it holds for that. The added key is part of the record: a state of the
-    mode without it is refused like one of any other configuration.
+    A hedged stack keeps `tank` ETH of what it holds for that; `late` as of `wire_mode`. The added key is part of the
+    record: a state of the mode without it is refused like one of any other configuration.
 
     Raises:
         ConfigError: the mode has scheduled flows, which would be booked without a transaction, or leaves by the queue.
     """
-    wired = wire_mode(folder, name, overrides)
+    wired = wire_mode(folder, name, overrides, late=late)
     if wired.settings.flows:
         raise ConfigError(
             f"{name} has scheduled `flows`, but a book on chain changes by what really moves.",
@@ -51,7 +56,8 @@ def wire_on_chain(
         )
     if wired.settings.universe.find(GAS_KEY) is None:
         declared = wired.file.component_config.position_monitor.position_subscriptions
-        wired = wire_mode(folder, name, {**(overrides or {}), _SUBSCRIPTIONS: [*declared, GAS_KEY]})
+        added = {**(overrides or {}), _SUBSCRIPTIONS: [*declared, GAS_KEY]}
+        wired = wire_mode(folder, name, added, late=late)
     settings = replace(wired.settings, gas_slot=wired.settings.universe.slot(GAS_KEY))
     if isinstance(wired.file.strategy, HedgedStakingStrategy):
         settings = replace(settings, gas_tank=tank)

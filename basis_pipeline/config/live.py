@@ -82,6 +82,7 @@ class LiveFile(Model):
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     tolerance: ToleranceFile = ToleranceFile()
     transfers: TransfersFile = TransfersFile()
+    gas_tank_eth: Annotated[float, Field(ge=0.0, le=10.0)] = 0.1
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
     max_gas_price_gwei: Positive = 100.0
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0

@@ -238,10 +238,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         capital_slot: where initial capital and deposits arrive and withdrawals leave; share-class token.
-        gas_slot: what gas is paid from; None where no operation costs gas.
+        gas_slot: what gas is paid from, None where nothing costs gas; `gas_tank` ETH of a hedged stack are kept for it.
         reserve_fraction: of equity, kept in the wallet for gas and fees.
         gas_reserve: tokens of the capital slot that a withdrawal leaves there, because the next one needs them for gas.
-        gas_tank: ETH of a hedged stack's wallet that is never staked or sold: a real chain takes its gas from it.
         routes: by slot; slots that are not traded directly have none.
         stack: how ETH is staked and levered, for modes that do.
         gated_ltv: target loan to value of a stack whose leverage has to pay; None without a carry gate.

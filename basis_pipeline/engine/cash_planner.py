@@ -62,13 +62,17 @@ def move_cash(book: ProjectedBook, targets: Targets, settings: EngineSettings, p
 
 
 def sweep_to_wallet(book: ProjectedBook, settings: EngineSettings) -> None:
-    """After an exit: everything that venues let go of returns to the capital slot; margin of open perps stays."""
+    """After an exit: everything that venues let go of returns to the capital slot; margin of open perps stays.
+
+    Real venues withdraw no small amounts: where transfers take time, less than a trade is worth is left behind.
+    """
+    least = settings.steering_limits.min_trade if settings.linked else 0.0
     for slot in dict.fromkeys([*(account.cash_slot for account in settings.margin_accounts), *_proceeds(settings)]):
         account = _account_of(settings, slot)
         if account is not None and book.notional(account):
             continue
         amount = _movable(book, settings, slot)
-        if amount > 0.0 and slot != settings.capital_slot and may_move(settings, slot, settings.capital_slot):
+        if amount > least and slot != settings.capital_slot and may_move(settings, slot, settings.capital_slot):
             book.transfer(slot, settings.capital_slot, amount)
 
 

@@ -195,6 +195,10 @@ class StrategyManager:
             if finding.dimension in _STOPS and finding.level is RiskLevel.CRITICAL:
                 self.state = replace(self.state, halted=self.state.halted or finding.dimension)
                 return self._leave(snapshot)
+        return None if self.state.halted else self._mend(snapshot)
+
+    def _mend(self, snapshot: ChainSnapshot) -> Intent | None:
+        """Margin, delta and leverage back into their bands; a book that is being left is not: it stays on its way."""
         for finding in snapshot.risk.findings:
             if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
                 return self._restore_margin(snapshot, finding)

@@ -16,25 +16,24 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from basis_pipeline.config.chain import ChainAccess, chain_access
+from basis_pipeline.config.chain import ChainAccess, access_prefix, chain_access
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
-from basis_pipeline.config.models import BasisStrategy
+from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
+from basis_pipeline.config.universe import WALLET
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
-from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live_alerts import alerting
-from basis_pipeline.runs.live_chain import chain_venues
 from basis_pipeline.runs.live_clock import WallClock
 from basis_pipeline.runs.live_exchanges import (
     NO_TRANSFERS,
     TransferPlan,
-    exchange_venues,
     exchanges_of,
     live_settings,
+    needs_chain,
     transfer_plan,
     wire_live,
     with_receivables,
@@ -42,17 +41,12 @@ from basis_pipeline.runs.live_exchanges import (
 from basis_pipeline.runs.live_hearing import Hearing
 from basis_pipeline.runs.live_lock import session_lock
 from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_parts import Alert, LiveVenue, SessionParts
+from basis_pipeline.runs.live_parts import Alert, SessionParts
 from basis_pipeline.runs.live_publishing import publishing_process
 from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live_venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.venues.live.clients import live_exchange
-from basis_pipeline.venues.live.patience import delays_in
-from basis_pipeline.venues.live.transit import Transit
-
-Wired = tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]
-"""Venues by name, prices, and transfers between the venues."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,8 @@ class LivePlan:
     Attributes:
         wired: as configured; `settings` are the same with the live error policy and tolerance.
         keys: credentials by venue and field.
-        chain: the wallet of a mode that lives on chain alone.
-        transfers: between which exchanges funds are moved.
+        chain: the wallet of a mode whose book is on chain, in whole or in part.
+        transfers: between which venues funds are moved.
     """
 
     workspace: Workspace
@@ -142,7 +136,7 @@ class LivePlan:
         self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None]
     ) -> SessionParts:
         hearing = Hearing(log)
-        venues, feed, transit = self._chain(self.chain, journal) if self.chain else self._exchanges(journal, hearing)
+        venues, feed, transit = live_venues(self, journal, WallClock(), hearing)
         return SessionParts(
             self.settings,
             self.wired.strategy,
@@ -162,36 +156,6 @@ class LivePlan:
             hearing=hearing,
             transit=transit,
             results=publishing_process(self.workspace, self.wired.name, self.environment, self.live.publish_seconds),
-        )
-
-    def _chain(self, chain: ChainAccess, journal: LiveJournal) -> Wired:
-        clock = WallClock()
-        return *chain_venues(chain, self.environment, self.settings, journal, clock, self.switches, self.live), None
-
-    def _exchanges(self, journal: LiveJournal, hearing: Hearing) -> Wired:
-        clients = {
-            venue: hearing.of(
-                venue,
-                live_exchange(
-                    venue,
-                    self.environment,
-                    keys,
-                    endpoint=self.switches.endpoints.get(venue),
-                    timeout=self.live.request_timeout_seconds,
-                ),
-            )
-            for venue, keys in self.keys.items()
-        }
-        return exchange_venues(
-            clients,
-            self.wired,
-            self.settings,
-            self.transfers,
-            journal=journal,
-            clock=WallClock(),
-            switches=self.switches,
-            live=self.live,
-            patience=delays_in(self.environment),
         )
 
 
@@ -227,8 +191,10 @@ def plan_live(
         )
     wired = wire_live(workspace.config, mode, overrides)
     live = load_live(workspace.config.path)
-    exchanges = _carried(wired)
+    _check_carried(wired, given, environment)
+    exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
+    _check_linked(wired, transfers)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
     return LivePlan(
         workspace,
@@ -239,30 +205,42 @@ def plan_live(
         switches,
         {venue: credentials(given, environment, venue) for venue in exchanges},
         _seed(workspace, settings, seed_from) if seed_from else None,
-        None if exchanges else chain_access(given, environment, workspace.config.path),
+        chain_access(given, environment, workspace.config.path) if on_chain else None,
         overrides,
         transfers,
     )
 
 
-def _carried(wired: WiredMode) -> tuple[str, ...]:
-    """The exchanges of a mode, none if it is on chain alone; ConfigError for one that live sessions cannot carry."""
-    mode, settings = wired.name, wired.settings
+def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> None:
+    """ConfigError for a mode that live sessions cannot carry."""
     exchanges = exchanges_of(wired)
-    if not exchanges:
-        return ()
-    if not isinstance(wired.file.strategy, BasisStrategy):
+    if isinstance(wired.file.strategy, DirectionalStrategy):
         raise ConfigError(
-            f"{mode}: live sessions carry basis modes and modes on chain, not shape {wired.file.strategy.shape}.",
+            f"{wired.name}: live sessions carry modes that hold positions, not shape {wired.file.strategy.shape}.",
             remedy="run it as a backtest.",
         )
-    if settings.reserve_fraction > 0.0:
+    wallet = any(name.startswith(access_prefix(environment)) for name in variables)
+    if isinstance(wired.file.strategy, BasisStrategy) and needs_chain(wired) and not wallet:
         raise ConfigError(
-            f"{mode} keeps {settings.reserve_fraction:.2%} of its equity in a wallet; live sessions on exchanges have "
-            "none.",
-            remedy=f"--set reserve_fraction=0, and place all cash at {' and '.join(exchanges)}.",
+            f"{wired.name} keeps {wired.settings.reserve_fraction:.2%} of its equity in a wallet, and "
+            f"{access_prefix(environment)}* names none.",
+            remedy=f"--set reserve_fraction=0, and place all cash at {' and '.join(exchanges)}; or set up a wallet "
+            "(docs/guides/live-on-chain.md).",
         )
-    return exchanges
+
+
+def _check_linked(wired: WiredMode, transfers: TransferPlan) -> None:
+    """ETH that is bought at an exchange and staked on chain has to get from one to the other."""
+    strategy = wired.file.strategy
+    if not isinstance(strategy, HedgedStakingStrategy):
+        return
+    if apart := sorted({WALLET, strategy.spot_venue} - transfers.linked):
+        raise ConfigError(
+            f"{wired.name} moves ETH between {strategy.spot_venue} and the wallet; {transfers.notice}",
+            code="TRANSFER-007",
+            remedy=f"list addresses of {', '.join(apart)} under `transfers.addresses` of configs/live.yaml, for USDT "
+            "and for ETH; demo networks cannot carry this mode.",
+        )
 
 
 def _seed(workspace: Workspace, settings: EngineSettings, experiment: str) -> EngineState:

@@ -8,67 +8,98 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.domain.errors import VenueSilence
-from basis_pipeline.domain.protocols import Clock, MarketFeed
+from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.extra import need
 
 if TYPE_CHECKING:
+    from basis_pipeline.venues.live.chain import Chain
+    from basis_pipeline.venues.live.chain_feed import ChainReader
+    from basis_pipeline.venues.live.deployment import Deployment
     from basis_pipeline.venues.live.onchain import LiveOnChain
+    from basis_pipeline.venues.live.transactions import Signer
+    from basis_pipeline.venues.live.transit import Transit
 
 DEPLOYMENT_SECONDS = 180.0
 
 
-def chain_venues(  # noqa: PLR0917 - everything a session has
-    access: ChainAccess,
-    environment: str,
+class Wallet(NamedTuple):
+    """A wallet that may be used: its network fits the environment."""
+
+    chain: Chain
+    signer: Signer
+    deployment: Deployment
+
+
+def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveFile) -> Wallet:
+    """Reach the node and make sure that it is the right one.
+
+    Raises:
+        ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is none.
+    """
+    need("web3")
+    from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
+    from basis_pipeline.venues.live.patience import Patience  # noqa: PLC0415
+    from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
+
+    deployment = access.deployment
+    chain = Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds)
+    Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
+    return Wallet(chain, Signer(access.private_key.reveal(), deployment.chain_id), deployment)
+
+
+def wallet_venues(
+    wallet: Wallet,
     settings: EngineSettings,
+    transit: Transit | None,
+    *,
     journal: LiveJournal,
     clock: Clock,
     switches: LiveSwitches,
     live: LiveFile,
-) -> tuple[dict[str, LiveOnChain], MarketFeed]:
-    """All venues of a mode that lives on chain alone, and its market.
+) -> tuple[dict[str, LiveOnChain], ChainReader]:
+    """The venues of a mode that are on chain, and the market there.
 
     Raises:
-        ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is
-            none; CHAIN-003, CHAIN-004, CHAIN-005 as `OnChainAccount`.
+        ConfigError: as `OnChainAccount`.
     """
-    need("web3")
-    from basis_pipeline.venues.live.chain import Chain, check_network  # noqa: PLC0415
-    from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed  # noqa: PLC0415
-    from basis_pipeline.venues.live.onchain import OPERATIONS, Limits, LiveOnChain, OnChainAccount  # noqa: PLC0415
-    from basis_pipeline.venues.live.patience import Patience  # noqa: PLC0415
-    from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
+    from basis_pipeline.venues.live.chain_feed import ChainReader  # noqa: PLC0415
+    from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainAccount  # noqa: PLC0415
+    from basis_pipeline.venues.live.onchain_limits import Limits  # noqa: PLC0415
 
-    deployment, state = access.deployment, journal.last_state()
-    chain = Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds)
-    Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
+    limits = Limits(
+        switches.max_trade_size_usd,
+        max_transfer=switches.max_transfer_size_usd,
+        max_gas_price=live.max_gas_price_gwei,
+        read_only=switches.read_only,
+    )
+    state = journal.last_state()
     account = OnChainAccount(
-        chain,
-        Signer(access.private_key.reveal(), deployment.chain_id),
-        deployment,
+        wallet.chain,
+        wallet.signer,
+        wallet.deployment,
         settings,
         journal=journal,
         clock=clock,
-        limits=Limits(switches.max_trade_size_usd, max_gas_price=live.max_gas_price_gwei, read_only=switches.read_only),
+        limits=limits,
         since=state.timestamp if state else None,
         deadline=live.order_deadline_seconds,
+        transit=transit,
     )
     venues = {
         name: LiveOnChain(name, rules.kind, account, settings)
         for name, rules in settings.venues.items()
         if rules.kind in OPERATIONS
     }
-    reader = ChainReader(chain, deployment, settings, maximum_age=live.maximum_price_age_seconds)
-    return venues, LiveChainFeed(settings, reader)
+    return venues, ChainReader(wallet.chain, wallet.deployment, settings, maximum_age=live.maximum_price_age_seconds)
 
 
 def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = None) -> str:

@@ -9,13 +9,13 @@ import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.config.gas import wire_on_chain
-from basis_pipeline.config.live import LiveFile, LiveSwitches
+from basis_pipeline.config.live import LiveFile, LiveSwitches, load_live
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.models import BasisStrategy
+from basis_pipeline.config.universe import GAS_TOKEN, WALLET
 from basis_pipeline.config.wiring import WiredMode, simulated_venues, wire_mode
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, ExecutionMode
 from basis_pipeline.domain.timeline import MINUTE
 from basis_pipeline.domain.tolerance import Tolerance
@@ -26,12 +26,14 @@ from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import PRODUCTION
 from basis_pipeline.venues.live.exchange import Exchange
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
-from basis_pipeline.venues.live.funds import Destination, Funds
+from basis_pipeline.venues.live.funds import Destination, Funds, TransferEnd
 from basis_pipeline.venues.live.patience import DELAYS, PatientExchange
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
 STABLE = "USDT"
+ON_CHAIN = frozenset({"lending", "staking", "dex", "executor"})
+"""Kinds of venues that only a wallet on a chain reaches."""
 
 
 class TransferPlan(msgspec.Struct, frozen=True):
@@ -52,17 +54,20 @@ NO_TRANSFERS = TransferPlan(frozenset(), {})
 
 
 def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
-    """A mode as live sessions have it: gas on chain, and over several exchanges slots for funds in transit."""
+    """A mode as live sessions have it: gas on chain is paid in ETH, and what moves between venues takes time."""
     wired = wire_mode(folder, mode, overrides)
-    if not (exchanges := exchanges_of(wired)):
-        return wire_on_chain(folder, mode, overrides)
-    return wire_mode(folder, mode, overrides, late=True) if len(exchanges) > 1 else wired
+    exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
+    late = bool(exchanges) and len(exchanges) + on_chain > 1
+    if on_chain:
+        return wire_on_chain(folder, mode, overrides, tank=load_live(folder.path).gas_tank_eth, late=late)
+    return wire_mode(folder, mode, overrides, late=True) if late else wired
 
 
 def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, live: LiveFile) -> TransferPlan:
     """What can be moved: demo and test networks withdraw nothing, and no funds go where no address is listed."""
     exchanges = exchanges_of(wired)
-    if len(exchanges) < 2:
+    ends = (*exchanges, *((WALLET,) if needs_chain(wired) else ()))
+    if len(ends) < 2 or not exchanges:
         return NO_TRANSFERS
     listed = {
         (venue, token): Destination(line.network, line.address, line.tag)
@@ -70,10 +75,10 @@ def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, li
         for token, line in tokens.items()
     }
     demo = [venue for venue in exchanges if environment != PRODUCTION and venue not in switches.endpoints]
-    linked = frozenset(v for v in exchanges if (v, STABLE) in listed and v not in demo)
+    linked = frozenset(venue for venue in ends if (venue, STABLE) in listed and venue not in demo)
     if len(linked) < 2:
         linked = frozenset()
-    if not (apart := [venue for venue in exchanges if venue not in linked]):
+    if not (apart := [venue for venue in ends if venue not in linked]):
         return TransferPlan(linked, listed)
     why = "demo and test networks withdraw nothing" if demo else "no address of theirs is in configs/live.yaml"
     return TransferPlan(
@@ -81,6 +86,13 @@ def transfer_plan(wired: WiredMode, environment: str, switches: LiveSwitches, li
         listed,
         f"no funds are moved from or to {', '.join(apart)} ({why}): place them beforehand, {_placement(wired)}.",
     )
+
+
+def needs_chain(wired: WiredMode) -> bool:
+    """Whether the book of a mode is on chain, be it only its reserve."""
+    settings = wired.settings
+    kept = settings.reserve_fraction > 0.0 or settings.gas_reserve > 0.0
+    return any(rules.kind in ON_CHAIN or (rules.kind == WALLET and kept) for rules in settings.venues.values())
 
 
 def exchanges_of(wired: WiredMode) -> tuple[str, ...]:
@@ -115,8 +127,9 @@ def exchange_venues(
     switches: LiveSwitches,
     live: LiveFile,
     patience: tuple[float, ...] = DELAYS,
-) -> tuple[Mapping[str, LiveVenue], MarketFeed, Transit | None]:
-    """Venues by name, their prices, and the transfers between them.
+    wallet: TransferEnd | None = None,
+) -> tuple[dict[str, LiveVenue], LiveExchangeFeed, Transit | None]:
+    """Venues by name, their prices, and the transfers between them and the `wallet` of a session that has one.
 
     Raises:
         ConfigError: TRANSFER-003 a key may not withdraw.
@@ -126,51 +139,27 @@ def exchange_venues(
     """
     exchanges = {name: PatientExchange(client, clock, patience) for name, client in clients.items()}
     funds = {name: client.funds for name, client in clients.items() if name in transfers.linked}
-    transit = _transit(funds, settings, transfers, journal=journal, switches=switches, live=live)
+    ends: dict[str, TransferEnd] = {name: ExchangeEnd(account) for name, account in funds.items()}
+    if wallet is not None and WALLET in transfers.linked:
+        ends[WALLET] = wallet
+    transit = _transit(funds, ends, settings, transfers, journal=journal, switches=switches, live=live)
     began, state = journal.first_state_at(), journal.last_state()
+    since, seen = clock.wall() if began is None else began, state.timestamp if state else 0
+    rules: dict[str, Any] = {"read_only": switches.read_only, "deadline": live.order_deadline_seconds}
+    withdrawals = {
+        name: Withdrawals(account, transit, settings, journal, clock, largest=switches.max_transfer_size_usd, **rules)
+        for name, account in funds.items()
+        if transit is not None
+    }
     venues: dict[str, Any] = {venue.name: venue for venue in simulated_venues(settings)}
     for name, exchange in exchanges.items():
-        venue = LiveCex(
-            exchange,
-            settings,
-            journal,
-            clock,
-            since=clock.wall() if began is None else began,
-            seen=state.timestamp if state else 0,
-            max_notional=switches.max_trade_size_usd,
-            withdrawals=_withdrawals(funds[name], transit, settings, journal, clock, switches, live)
-            if transit is not None and name in funds
-            else None,
-            transit=transit,
-            read_only=switches.read_only,
-            deadline=live.order_deadline_seconds,
-        )
-        venue.check_account()
-        venues[name] = venue
+        known: dict[str, Any] = {"withdrawals": withdrawals.get(name), "transit": transit, "since": since, "seen": seen}
+        most = switches.max_trade_size_usd
+        venues[name] = LiveCex(exchange, settings, journal, clock, max_notional=most, **known, **rules)
+        venues[name].check_account()
     references = _references(wired, exchanges)
     feed = LiveExchangeFeed(settings, exchanges, references, maximum_age=live.maximum_price_age_seconds)
     return venues, feed, transit
-
-
-def _withdrawals(  # noqa: PLR0917 - a transfer and everything it is judged by
-    funds: Funds,
-    transit: Transit,
-    settings: EngineSettings,
-    journal: LiveJournal,
-    clock: LiveClock,
-    switches: LiveSwitches,
-    live: LiveFile,
-) -> Withdrawals:
-    return Withdrawals(
-        funds,
-        transit,
-        settings,
-        journal,
-        clock,
-        largest=switches.max_transfer_size_usd,
-        read_only=switches.read_only,
-        deadline=live.order_deadline_seconds,
-    )
 
 
 def with_receivables(market: MarketSnapshot, settings: EngineSettings) -> MarketSnapshot:
@@ -191,6 +180,7 @@ def _widened(column: tuple[float, ...], missing: list[tuple[int, int]]) -> tuple
 
 def _transit(
     funds: Mapping[str, Funds],
+    ends: Mapping[str, TransferEnd],
     settings: EngineSettings,
     transfers: TransferPlan,
     *,
@@ -200,11 +190,11 @@ def _transit(
 ) -> Transit | None:
     if not funds:
         return None
-    ends = {name: ExchangeEnd(account) for name, account in funds.items()}
     overdue = live.transfers.overdue_minutes * 60.0
     transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
+    for end in ends:
+        transit.confirmed(end, STABLE)
     for name, account in funds.items():
-        transit.confirmed(name, STABLE)
         if not switches.read_only and not account.may_withdraw():
             raise ConfigError(
                 f"the API key of {name} may not withdraw, and this session moves funds from it.",
@@ -227,7 +217,12 @@ def _placement(wired: WiredMode) -> str:
 
 
 def _references(wired: WiredMode, exchanges: Mapping[str, Exchange]) -> dict[str, str]:
-    """By asset, the exchange whose spot price values it: the configured one if the session has it."""
-    only = next(iter(exchanges))
-    chosen = {asset: wired.file.reference_price.get(asset, only) for asset in wired.settings.universe.assets}
-    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items() if asset != STABLE}
+    """By asset, the exchange whose spot price values it: the configured one if the session has it.
+
+    An asset that is held on chain alone and that nobody has given a reference is priced there, but for the gas token.
+    """
+    only, configured, universe = next(iter(exchanges)), wired.file.reference_price, wired.settings.universe
+    traded = {instrument.asset for instrument in universe if instrument.key.venue in exchanges}
+    quoted = [asset for asset in universe.assets if asset in traded | configured.keys() | {GAS_TOKEN}]
+    chosen = {asset: configured.get(asset, only) for asset in quoted if asset != STABLE}
+    return {asset: venue if venue in exchanges else only for asset, venue in chosen.items()}

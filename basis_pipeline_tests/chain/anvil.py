@@ -40,6 +40,10 @@ class Node:
     def do(self, to: str, function: str, *arguments: Any, value: int = 0, sender: str | None = None) -> None:
         self.send(to, call_data(function, *arguments), value=value, sender=sender)
 
+    def pay(self, token: str, to: str, amount: int, sender: str) -> Any:
+        """The receipt of a transfer of tokens."""
+        return self.send(token, call_data("transfer(address,uint256)", to, amount), sender=sender)
+
     def send(self, to: str | None, data: bytes, *, value: int = 0, sender: str | None = None) -> Any:
         request = {"from": sender or self.admin, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(25_000_000)}
         transaction = self.chain.ask("eth_sendTransaction", request | ({"to": to} if to else {}))

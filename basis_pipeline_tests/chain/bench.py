@@ -23,7 +23,8 @@ from basis_pipeline.runs.live_session import LiveSession
 from basis_pipeline.venues.live.chain import Chain
 from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed
 from basis_pipeline.venues.live.deployment import Deployment
-from basis_pipeline.venues.live.onchain import OPERATIONS, Limits, LiveOnChain, OnChainAccount
+from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainAccount
+from basis_pipeline.venues.live.onchain_limits import Limits
 from basis_pipeline.venues.live.transactions import Signer
 from basis_pipeline_tests.builders import wired
 from basis_pipeline_tests.chain.anvil import CHAIN_ID, Node

@@ -72,26 +72,12 @@ def lasting(fault: Callable[[Stage], RpcFault], seconds: float, **rest: Any) -> 
     return Case(strikes, **rest)
 
 
-def once_sent(happens: Callable[[Stage], None]) -> Case:
-    """Right after the order's transaction was journalled and given to the node."""
+def at(kind: Kind, happens: Callable[[Stage], None]) -> Case:
+    """Right after the order's first entry of `kind`: played through at the intent, given to the node after the hash."""
 
     def strikes(there: Stage) -> None:
         def passes() -> None:
-            if there.truth.entries(Kind.SENT):
-                there.clock.passing.remove(passes)
-                happens(there)
-
-        there.clock.passing.append(passes)
-
-    return Case(strikes)
-
-
-def before_sending(happens: Callable[[Stage], None]) -> Case:
-    """After the order was played through, before it is in a block."""
-
-    def strikes(there: Stage) -> None:
-        def passes() -> None:
-            if there.truth.entries(Kind.INTENT):
+            if there.truth.entries(kind):
                 there.clock.passing.remove(passes)
                 happens(there)
 
@@ -282,14 +268,14 @@ CASES: dict[str, Case] = {
     ),
     "oracle not updated for longer than its heartbeat": Case(_oracle_stops, when="holding"),
     "transaction stuck, cancelled": Case(_stuck),
-    "gas becomes forty times dearer once sent": once_sent(_dear(40, 90.0)),
+    "gas becomes forty times dearer once sent": at(Kind.SENT, _dear(40, 90.0)),
     "gas above the configured cap": Case(_above_cap),
     "reorganisation drops the transaction": Case(_reorganised(again=False)),
     "reorganisation puts another transaction first": Case(_reorganised(again=True)),
     "reorganisation deeper than the confirmations": Case(_deep, when="between", operator="acknowledges"),
-    "transaction reverts in its block": before_sending(_reverts),
+    "transaction reverts in its block": at(Kind.INTENT, _reverts),
     "transaction runs out of gas": _distorted("eth_estimateGas", _half, 1),
-    "nonce used by somebody else": before_sending(_used_elsewhere),
+    "nonce used by somebody else": at(Kind.INTENT, _used_elsewhere),
     "executor belongs to somebody else": _distorted(
         "eth_getCode", lambda code: code[:-2] + "00", 2, when="between", operator="waits"
     ),

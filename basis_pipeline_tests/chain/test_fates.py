@@ -14,7 +14,7 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Action, ExecutionHandshake, HandshakeStatus, Operation, Order
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.venues.live.chain import Fees
-from basis_pipeline.venues.live.onchain import Limits
+from basis_pipeline.venues.live.onchain_limits import Limits
 from basis_pipeline.venues.live.transactions import Payload, Signer
 from basis_pipeline_tests.chain.anvil import CHAIN_ID
 from basis_pipeline_tests.chain.bench import KEY, Bench, bench, order, owner
@@ -203,11 +203,11 @@ def test_a_node_that_falls_behind_is_not_traded_on(lossy: tuple[Bench, ProxySkin
     there, provider = lossy
     old = there.node.chain.ask("eth_getBlockByNumber", "latest", False)
     there.node.mine(3)
-    market = now(there)
+    market, held = now(there), there.held()
     provider.swallowed["eth_getBlockByNumber"] = old
     with pytest.raises(DataGapError, match="after it was at"):
         now(there)
-    answer = there.venues["etherfi"].execute(STAKE, there.held(), market)
+    answer = there.venues["etherfi"].execute(STAKE, held, market)
     assert answer.status is HandshakeStatus.FAILED
     assert (there.transactions(), there.entries(Kind.INTENT)) == (0, [])
 

@@ -117,6 +117,7 @@ class FakeExchange:
         self.leaves: tuple[dict[str, float], ...] = (self.spot,)
         self.deposit_address, self.network = "", FakeNetwork()
         self.withdrawal_fee, self.may_withdraw, self.withdrawals_open = 1.0, True, True
+        self.withdrawal_fees: dict[str, float] = {}
         self.allowed: set[str] = set()
         self.markets: list[Market] = []
         self.now = 0
@@ -215,7 +216,8 @@ class FakeExchange:
             raise RejectedError("duplicate")
         if address not in self.allowed:
             raise RejectedError("address")
-        gross = amount + self.withdrawal_fee
+        fee = self.fee_of(token)
+        gross = amount + fee
         if gross > sum(wallet[token] for wallet in self.leaves) + 1e-9:
             raise RejectedError("balance")
         for wallet in self.leaves:
@@ -225,12 +227,14 @@ class FakeExchange:
         def refund(returned: float) -> None:
             self.leaves[0][token] = round(self.leaves[0][token] + returned, 8)
 
-        made = Withdrawal(
-            str(next(self._ids)), client_id, token, amount, self.withdrawal_fee, address, self.now, refund
-        )
+        made = Withdrawal(str(next(self._ids)), client_id, token, amount, fee, address, self.now, refund)
         self.withdrawals.append(made)
         self.network.takes(made)
         return made
+
+    def fee_of(self, token: str) -> float:
+        """Tokens, on top of what a withdrawal of `token` brings."""
+        return self.withdrawal_fees.get(token, self.withdrawal_fee)
 
     def opens_deposits(self, address: str, network: FakeNetwork) -> None:
         """Deposits to `address` reach the first wallet that withdrawals leave; `network` brings them."""

@@ -69,7 +69,7 @@ class _Funds:
 class _BinanceFunds(_Funds):
     def withdraw(self, parameters: dict[str, str]) -> Any:
         """The amount asked for contains the fee."""
-        net = round(float(parameters["amount"]) - self.exchange.withdrawal_fee, 8)
+        net = round(float(parameters["amount"]) - self.exchange.fee_of(parameters["coin"]), 8)
         made = self.exchange.withdraw(parameters["withdrawOrderId"], parameters["coin"], net, parameters["address"])
         return {"id": made.reference}
 
@@ -99,10 +99,15 @@ class _BinanceFunds(_Funds):
                 "url": "https://etherscan.io/address/"}  # fmt: skip
 
     def coins(self) -> Any:
-        line = {"network": "ETH", "coin": "USDT", "withdrawFee": str(self.exchange.withdrawal_fee),
-                "withdrawMin": "10", "withdrawIntegerMultiple": "0.000001",
-                "withdrawEnable": self.exchange.withdrawals_open}  # fmt: skip
-        return [{"coin": "USDT", "networkList": [{**line, "network": "TRX"}, line]}]
+        def line(token: str, network: str) -> dict[str, Any]:
+            return {"network": network, "coin": token, "withdrawFee": str(self.exchange.fee_of(token)),
+                    "withdrawMin": "10" if token == "USDT" else "0.001", "withdrawIntegerMultiple": "0.000001",
+                    "withdrawEnable": self.exchange.withdrawals_open}  # fmt: skip
+
+        return [
+            {"coin": "USDT", "networkList": [line("USDT", "TRX"), line("USDT", "ETH")]},
+            {"coin": "ETH", "networkList": [line("ETH", "ETH")]},
+        ]
 
 
 class _BybitFunds(_Funds):

@@ -18,6 +18,7 @@ from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live.abi import topic, unpack
 from basis_pipeline.venues.live.chain import Chain
 from basis_pipeline.venues.live.deployment import Deployment
+from basis_pipeline.venues.live.wallet_end import confirmed_block
 
 TRANSFER = topic("Transfer(address,address,uint256)")
 SOURCES = {SettlementKind.REWARD: DeltaSource.REWARD, SettlementKind.DEPOSIT: DeltaSource.DEPOSIT}
@@ -58,7 +59,7 @@ class Arrivals:
 
         The blocks of the scan before are looked at once more: the state after it may not have been saved.
         """
-        head = self._chain.head()
+        head = self._chain.block(confirmed_block(self._chain, self._deployment))
         opening = self._since is None and kind not in self._seen
         since = head.timestamp if self._since is None else self._since
         before, last = self._seen.get(kind) or (block_at(self._chain, since - MARGIN),) * 2

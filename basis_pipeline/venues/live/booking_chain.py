@@ -55,6 +55,8 @@ def ledger(settings: EngineSettings, deployment: Deployment) -> Ledger:
     held: dict[str, Held] = {}
     for instrument in settings.universe:
         key, kind = str(instrument.key), instrument.position_type
+        if kind is PositionType.RECEIVABLE:  # it stands for tokens that are not here
+            continue
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN):
             reserve = deployment.lending.reserves.get(instrument.token) if deployment.lending else None
             if reserve is not None:

@@ -92,7 +92,7 @@ class LiveCex:
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
         if order.operation is Operation.TRANSFER and self._withdrawals is not None:
-            return self._withdrawals.execute(order, market)
+            return self._withdrawals.execute(order, positions.quantities[order.slot], market)
         try:
             request = self._request(order, market)
             self._exchange.make_room(request, market.last[order.slot])

@@ -44,6 +44,7 @@ class Receipt(msgspec.Struct, frozen=True):
     """A transaction that is in a block.
 
     Attributes:
+        to: whom it was sent to, lower case; empty for one that creates a contract.
         value: wei sent with it.
         gas: wei paid for gas, whether it succeeded or not.
     """
@@ -54,6 +55,7 @@ class Receipt(msgspec.Struct, frozen=True):
     value: int
     gas: int
     logs: tuple[Log, ...]
+    to: str = ""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -170,6 +172,7 @@ class Chain:
             value=_number(sent["value"]),
             gas=_number(found["gasUsed"]) * _number(found["effectiveGasPrice"]),
             logs=tuple(map(_log, found["logs"])),
+            to=(sent["to"] or "").lower(),
         )
 
     def logs(self, contracts: Sequence[str], event: str, *, receiver: str, first: int, last: int) -> tuple[Log, ...]:

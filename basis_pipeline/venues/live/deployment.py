@@ -83,7 +83,6 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         tokens: by symbol, WETH not among them.
         staking: by venue.
         pools: by venue, then by the token that is sold there for WETH.
-        destinations: by venue, the only addresses that tokens are ever sent to.
     """
 
     chain_id: int
@@ -94,7 +93,6 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     lending: Lending | None = None
     staking: dict[str, Staking] = {}
     pools: dict[str, dict[str, Pool]] = {}
-    destinations: dict[str, str] = {}
     confirmations: int = 2
 
     def token(self, symbol: str) -> Token:

@@ -24,6 +24,7 @@ from basis_pipeline.venues.live.funds import (
 if TYPE_CHECKING:
     import ccxt
 
+STABLE = "USDT"
 EARLIER = 60_000
 """Milliseconds before a withdrawal was intended from which on it is looked for: clocks differ."""
 
@@ -102,7 +103,9 @@ class BinanceFunds:
         ]
 
     def take_in(self, client: ccxt.Exchange, token: str) -> None:
-        Binance.collect(client, token, 0.0, to_margin=True)
+        """Cash is margin; a coin is there to be sold, on the spot wallet."""
+        if token == STABLE:
+            Binance.collect(client, token, 0.0, to_margin=True)
 
 
 class BybitFunds:

@@ -154,7 +154,7 @@ class TransferEnd(Protocol):
     def withdrawn(self, transfer: InTransit) -> WithdrawalStatus | None:
         """What became of a transfer that left here; None if the place does not know it."""
 
-    def deposits(self, transfer: InTransit) -> Iterable[Deposit]:
+    def deposits(self, transfer: InTransit, transaction: str) -> Iterable[Deposit]:
         """What has reached this place since the transfer was sent, of its token."""
 
     def take_in(self, token: str) -> None:

@@ -6,7 +6,6 @@ sent, found, booked from its receipt. The venues differ in what they take and in
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -14,9 +13,9 @@ import msgspec
 
 from basis_pipeline.domain.deltas import PositionDelta
 from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError
-from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import Action, ExecutionHandshake, Operation, Order
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
@@ -26,14 +25,19 @@ from basis_pipeline.venues.live import booking_chain
 from basis_pipeline.venues.live.abi import pack
 from basis_pipeline.venues.live.arrivals import Arrivals, Income
 from basis_pipeline.venues.live.booking import refused, unknown
+from basis_pipeline.venues.live.calls import wei
 from basis_pipeline.venues.live.chain import Chain, Receipt
 from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.deployment_check import check_deployment
+from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
+from basis_pipeline.venues.live.transit import Transit
+from basis_pipeline.venues.live.wallet_end import confirmed_block
 
+WALLET = "wallet"
 OPERATIONS = {
     "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
     "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
@@ -42,26 +46,6 @@ OPERATIONS = {
     "executor": frozenset({Operation.ATOMIC_LEVER, Operation.ATOMIC_DELEVER}),
 }
 """By kind of venue, as the configuration names kinds."""
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What no order may exceed, whatever the strategy says.
-
-    Attributes:
-        max_notional: USDT.
-        slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
-        max_gas_price: gwei per unit of gas; beyond it nothing is sent but what makes the book smaller.
-        read_only: orders are played through on the node and never sent.
-    """
-
-    max_notional: float
-    slippage: float = 0.005
-    max_gas_price: float = math.inf
-    read_only: bool = False
-
-
-REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
-"""Orders that go out at any price of gas: it is highest when a stack has to be reduced most urgently."""
 
 
 class IncomeJournal(IntentJournal, Income, Protocol):
@@ -91,12 +75,14 @@ class OnChainAccount:
         limits: Limits,
         since: int | None = None,
         deadline: float = 120.0,
+        transit: Transit | None = None,
     ) -> None:
         self._patience = Patience(clock)
         self._patience.ask(lambda: _check(chain, deployment, settings, signer.address))
         self._patience.ask(lambda: check_deployment(chain, deployment, settings))
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
+        self._transit = transit
         self._ledger = booking_chain.ledger(settings, deployment)
         self._arrivals = Arrivals(chain, deployment, settings, journal, since=since)
         self._terms = Terms(deployment, settings, limits.slippage)
@@ -106,62 +92,80 @@ class OnChainAccount:
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
-        intent = Intent(intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order)
         try:
-            self._check_size(order, market)
-            self._check_gas(order)
-            made = program(order, positions, market, self._account_for(order), self._terms)
+            order = self._sendable(order, positions) if order.operation is Operation.TRANSFER else order
+            intent = Intent(
+                intent_id=self._journal.next_id(order.operation_id), timestamp=market.timestamp, order=order
+            )
+            account = self._account_for(order)
+            check_size(self._limits, order, market, self._settings)
+            check_gas(self._limits, order, self._chain.gas_price())
+            made = program(order, positions, market, account, self._terms)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
-            self._check_allowed(order)
+            check_allowed(self._limits, order)
             facts = self._sender.send(intent, payload)
         except (OrderError, VenueError) as error:
             return refused(order, market, error)
         if facts is None:
             return unknown(order, market.timestamp, f"no block had it within {2 * self._deadline:g} s.")
+        self._watch(intent, facts)
         return self.booked(order, facts, market)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
         return booking_chain.handshake(order, facts, market, self._settings)
 
     def resolve(self, left: OpenIntent) -> Facts | None:
-        return self._sender.resolve(left)
+        facts = self._sender.resolve(left)
+        if facts is not None:
+            self._watch(left.intent, facts)
+        return facts
 
     @property
     def settles(self) -> frozenset[SettlementKind]:
         """What others may send to the executor."""
         return self._arrivals.kinds
 
-    def arrived(self, kind: SettlementKind, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """What others have sent and no saved state contains; a silent node is asked again (R37)."""
+    def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
+        """Transfers of ours that have ended in the wallet; or what others have sent and no saved state contains."""
+        if kind is SettlementKind.ARRIVAL:
+            return self._transit.settle(WALLET, positions) if self._transit else ()
         return self._patience.ask(lambda: self._arrivals.due(kind, market))
 
-    def holding(self, instrument: Instrument) -> float:
-        """Stored units of a position: tokens, scaled balances at Aave, all of the executor.
+    def unbooked(self) -> Mapping[int, float]:
+        """What has reached the wallet and is still in transit for the book."""
+        return self._transit.unbooked(WALLET) if self._transit else {}
+
+    def confirmed_block(self) -> int:
+        """The newest block that is final; what is held is read there, so that nothing counts before it is."""
+        return confirmed_block(self._chain, self._deployment)
+
+    def holding(self, instrument: Instrument, block: int) -> float:
+        """Stored units of a position at `block`: tokens, scaled balances at Aave, all of the executor.
 
         ETH of the owner, who pays the gas, is in the book as well, and one with WETH where a mode does not tell them
         apart. Other tokens of the owner are not: no order can reach them. A silent node is asked again (R37).
         """
-        return self._patience.ask(lambda: self._holding(instrument))
+        return self._patience.ask(lambda: self._holding(instrument, block))
 
-    def _holding(self, instrument: Instrument) -> float:
+    def _holding(self, instrument: Instrument, block: int) -> float:
         lending, executor, owner = self._deployment.lending, self._deployment.executor, self._sender.address
         kind, token = instrument.position_type, instrument.token
         if kind in (PositionType.A_TOKEN, PositionType.DEBT_TOKEN) and lending is not None:
             reserve = lending.reserves[token]
             address = reserve.a_token if kind is PositionType.A_TOKEN else reserve.debt_token
-            units = self._units(address, "scaledBalanceOf(address)", executor)
+            units = self._units(address, "scaledBalanceOf(address)", executor, block)
         elif token == "ETH":
-            units = self._chain.balance(owner) + self._chain.balance(executor)
+            units = self._chain.balance(owner, block) + self._chain.balance(executor, block)
             if self._settings.universe.find("wallet:BaseToken:WETH") is None:
-                units += self._units(self._deployment.weth, "balanceOf(address)", executor)
+                units += self._units(self._deployment.weth, "balanceOf(address)", executor, block)
         elif token == "WETH" or token in self._deployment.tokens:
-            units = self._units(self._deployment.token(token).address, "balanceOf(address)", executor)
+            units = self._units(self._deployment.token(token).address, "balanceOf(address)", executor, block)
         else:
             return 0.0
         return float(units) / 10.0 ** self._deployment.token(token).decimals
 
-    def _units(self, contract: str, function: str, holder: str) -> int:
-        return int(self._chain.read(contract, function, ("uint256",), holder))
+    def _units(self, contract: str, function: str, holder: str, block: int | None = None) -> int:
+        return int(self._chain.read(contract, function, ("uint256",), holder, block=block))
 
     def _account_for(self, order: Order) -> Account:
         lending, executor, instruments = self._deployment.lending, self._deployment.executor, self._settings.universe
@@ -174,40 +178,41 @@ class OnChainAccount:
             token: self._units(contract, "balanceOf(address)", executor)
             for token, contract in (contracts | {"WETH": self._deployment.weth}).items()
         }
-        return Account(self._sender.address, units, emode, self._chain.head().timestamp // SECOND)
+        time, destination = self._chain.head().timestamp // SECOND, self._destination(order)
+        return Account(self._sender.address, units, emode, time, destination)
+
+    def _destination(self, order: Order) -> str:
+        if order.operation is not Operation.TRANSFER:
+            return ""
+        if self._transit is None:
+            raise OrderError(
+                "this session moves no funds out of the wallet.",
+                code="TRANSFER-006",
+                remedy="list deposit addresses in configs/live.yaml, or place the funds by hand.",
+            )
+        return self._transit.destination(order).address
+
+    def _sendable(self, order: Order, positions: Positions) -> Order:
+        """What is there of the quantity of a transfer, in units that the token's contract moves.
+
+        A sale of the same plan may have brought less than was planned, and ETH that pays the gas stays.
+        """
+        token = self._settings.universe.instruments[order.slot].token
+        if token != booking_chain.GAS_TOKEN and token not in self._deployment.tokens:
+            raise OrderError(f"the deployment has no contract of {token}.", remedy="add it to its `tokens`.")
+        decimals = self._deployment.token(token).decimals
+        kept = self._settings.gas_tank if token == booking_chain.GAS_TOKEN else 0.0
+        quantity = min(order.quantity, positions.quantities[order.slot] - kept)
+        if quantity <= 0.0:
+            raise OrderError(f"there is no {token} in the wallet that could be sent.", code="EXEC-008")
+        return msgspec.structs.replace(order, quantity=wei(quantity, decimals) / 10**decimals)
+
+    def _watch(self, intent: Intent, facts: Facts) -> None:
+        if self._transit is not None:
+            self._transit.sent(SettledIntent(intent, facts))
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)
-
-    def _check_allowed(self, order: Order) -> None:
-        if self._limits.read_only:
-            raise OrderError(
-                f"read only: {order.operation} of {order.quantity:.10g} at {order.venue} would succeed, was not sent.",
-                code="EXEC-015",
-                remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
-            )
-
-    def _check_gas(self, order: Order) -> None:
-        price = self._chain.gas_price()
-        if price > self._limits.max_gas_price and order.action not in REDUCTIONS:
-            raise OrderError(
-                f"gas costs {price:.1f} gwei, above the {self._limits.max_gas_price:g} that an order may pay.",
-                code="CHAIN-006",
-                remedy="it is planned again at the next tick; raise max_gas_price_gwei in configs/live.yaml if this "
-                "price is to be paid.",
-            )
-
-    def _check_size(self, order: Order, market: MarketSnapshot) -> None:
-        if not order.quantity > 0.0:
-            raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
-        notional = order.quantity * market.price[order.slot]
-        if notional > self._limits.max_notional:
-            raise OrderError(
-                f"{notional:.2f} USDT of {self._settings.universe.keys[order.slot]} is above the largest order "
-                f"allowed, {self._limits.max_notional:.2f}.",
-                code="EXEC-014",
-                remedy="raise BASIS_LIVE_TRADING__MAX_TRADE_SIZE_USD if this size is meant.",
-            )
 
 
 class LiveOnChain:
@@ -215,10 +220,14 @@ class LiveOnChain:
 
     def __init__(self, name: str, kind: str, account: OnChainAccount, settings: EngineSettings) -> None:
         self.name = name
-        self.settles = account.settles if kind == "wallet" else frozenset()
+        self.settles = account.settles | {SettlementKind.ARRIVAL} if kind == WALLET else frozenset()
         self.operations = OPERATIONS[kind]
         self._account = account
-        self._slots = tuple((s, i) for s, i in enumerate(settings.universe) if i.key.venue == name)
+        self._slots = tuple(
+            (slot, instrument)
+            for slot, instrument in enumerate(settings.universe)
+            if instrument.key.venue == name and instrument.position_type is not PositionType.RECEIVABLE
+        )
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         return self._account.execute(order, positions, market)
@@ -231,11 +240,13 @@ class LiveOnChain:
         return self._account.booked(order, facts, market)
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
-        return {slot: self._account.holding(instrument) for slot, instrument in self._slots}
+        arrived = self._account.unbooked() if self.name == WALLET else {}
+        block = self._account.confirmed_block()
+        return {slot: self._account.holding(i, block) - arrived.get(slot, 0.0) for slot, i in self._slots}
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Rewards and deposits that others have sent to the executor, by the wallet alone."""
-        return self._account.arrived(kind, market)
+        """Transfers of ours that have ended here, and what others have sent to the executor: by the wallet alone."""
+        return self._account.settle(kind, positions, market)
 
 
 def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:

@@ -39,12 +39,14 @@ class Account(msgspec.Struct, frozen=True):
         units: what the executor holds of the tokens of the order and of WETH, in their smallest units.
         emode: category it is in at the lending pool.
         time: of the last block, seconds.
+        destination: the address that a transfer goes to; empty for other orders.
     """
 
     owner: str
     units: Mapping[str, int]
     emode: int
     time: int
+    destination: str = ""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -217,16 +219,8 @@ class _Writer:
         self._calls += [unwrap, Call(self._account.owner, b"", amount)]
 
     def _transfer(self, step: Order) -> None:
-        """To the deposit address of a venue, which the deployment lists: no order can name another one."""
-        venue = self._settings.universe.instruments[step.counter_slot].key.venue
-        destination = self._deployment.destinations.get(venue)
-        if destination is None:
-            raise OrderError(
-                f"no address of {venue} is on the list of destinations.",
-                code="EXEC-016",
-                remedy="add its deposit address to `destinations` of the deployment, after checking it twice.",
-            )
-        token = self._token(step.slot)
+        """To the address that the account was told to send to: no order can name another one."""
+        destination, token = self._account.destination, self._token(step.slot)
         amount = self._wei(token, step.quantity)
         if token == "WETH":
             self._spend(amount)

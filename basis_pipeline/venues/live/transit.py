@@ -233,7 +233,7 @@ class Transit:
         """The deposit of this transaction; of several the one of the right amount; each is taken once."""
         found = [
             deposit
-            for deposit in self._ends[transfer.target].deposits(transfer)
+            for deposit in self._ends[transfer.target].deposits(transfer, transaction)
             if deposit.credited
             and deposit.reference not in self._claimed
             and same_transaction(deposit.transaction, transaction)

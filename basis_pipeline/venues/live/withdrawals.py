@@ -47,7 +47,7 @@ class ExchangeEnd:
             WithdrawalQuery(transfer.intent_id, transfer.reference, transfer.token, transfer.amount, transfer.sent_at)
         )
 
-    def deposits(self, transfer: InTransit) -> Iterable[Deposit]:
+    def deposits(self, transfer: InTransit, transaction: str) -> Iterable[Deposit]:
         return self._funds.deposits(transfer.token, transfer.sent_at)
 
     def take_in(self, token: str) -> None:
@@ -81,10 +81,13 @@ class Withdrawals:
         self._journal, self._clock = journal, clock
         self._largest, self._read_only, self._deadline = largest, read_only, deadline
 
-    def execute(self, order: Order, market: MarketSnapshot) -> ExecutionHandshake:
-        """Send the funds of `order` once; executed when they have left, PENDING if nobody can say that they have."""
+    def execute(self, order: Order, held: float, market: MarketSnapshot) -> ExecutionHandshake:
+        """Send the funds of `order` once; executed when they have left, PENDING if nobody can say that they have.
+
+        Of what is `held`: a purchase of the same plan may have brought less than was planned.
+        """
         try:
-            withdrawal = self._withdrawal(order, market)
+            withdrawal = self._withdrawal(order, held, market)
             self._funds.make_room(withdrawal.token, withdrawal.amount + withdrawal.fee)
         except (OrderError, VenueError) as error:
             return refused(order, market, error)
@@ -101,14 +104,14 @@ class Withdrawals:
         """Find out and journal what became of a transfer of an earlier session; None if it cannot be known yet."""
         return self._find_out(left.intent, left.reference, self._clock.now(), None)
 
-    def _withdrawal(self, order: Order, market: MarketSnapshot) -> Withdrawal:
+    def _withdrawal(self, order: Order, held: float, market: MarketSnapshot) -> Withdrawal:
         """The transfer in the exchange's terms: no more leaves than was planned, so a higher fee arrives as less."""
         token = self._settings.universe.instruments[order.slot].token
         destination = self._transit.destination(order)
         terms = self._funds.terms(token, destination.network)
         price = market.value[order.slot]
         planned_fee = self._settings.rules_of(order.venue).transfer_fee / price
-        amount = _rounded(order.quantity - max(0.0, terms.fee - planned_fee), terms)
+        amount = _rounded(min(order.quantity - max(0.0, terms.fee - planned_fee), held - terms.fee), terms)
         self._check(order, token, amount, price, terms)
         return Withdrawal(self._journal.next_id(order.operation_id), token, amount, terms.fee, destination)
 

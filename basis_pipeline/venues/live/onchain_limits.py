@@ -1,0 +1,72 @@
+"""What no on-chain order may exceed, whatever the strategy says."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from basis_pipeline.domain.errors import OrderError
+from basis_pipeline.domain.market import MarketSnapshot
+from basis_pipeline.domain.orders import Action, Operation, Order
+from basis_pipeline.domain.settings import EngineSettings
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What no order may exceed, whatever the strategy says.
+
+    Attributes:
+        max_notional: USDT, of orders.
+        max_transfer: USDT, of transfers to exchanges.
+        slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
+        max_gas_price: gwei per unit of gas; beyond it nothing is sent but what makes the book smaller.
+        read_only: orders are played through on the node and never sent.
+    """
+
+    max_notional: float
+    max_transfer: float = 0.0
+    slippage: float = 0.005
+    max_gas_price: float = math.inf
+    read_only: bool = False
+
+
+REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
+"""Orders that go out at any price of gas: it is highest when a stack has to be reduced most urgently."""
+
+
+def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: EngineSettings) -> None:
+    """Raise EXEC-014 for an order or a transfer that is too large."""
+    if not order.quantity > 0.0:
+        raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
+    notional = order.quantity * market.price[order.slot]
+    kind, switch, most = "order", "MAX_TRADE_SIZE_USD", limits.max_notional
+    if order.operation is Operation.TRANSFER:
+        kind, switch, most = "transfer", "MAX_TRANSFER_SIZE_USD", limits.max_transfer
+    if notional > most:
+        raise OrderError(
+            f"{notional:.2f} USDT of {settings.universe.keys[order.slot]} is above the largest {kind} allowed, "
+            f"{most:.2f}.",
+            code="EXEC-014",
+            remedy=f"raise BASIS_LIVE_TRADING__{switch} if this size is meant.",
+        )
+
+
+def check_gas(limits: Limits, order: Order, price: float) -> None:
+    """Raise CHAIN-006 where gas (gwei) costs more than an order that is no reduction may pay."""
+    if price > limits.max_gas_price and order.action not in REDUCTIONS:
+        raise OrderError(
+            f"gas costs {price:.1f} gwei, above the {limits.max_gas_price:g} that an order may pay.",
+            code="CHAIN-006",
+            remedy="it is planned again at the next tick; raise max_gas_price_gwei in configs/live.yaml if this "
+            "price is to be paid.",
+        )
+
+
+def check_allowed(limits: Limits, order: Order) -> None:
+    """Raise EXEC-015 in a session that is read only."""
+    if limits.read_only:
+        raise OrderError(
+            f"read only: {order.operation} of {order.quantity:.10g} at {order.venue} would succeed, was not sent.",
+            code="EXEC-015",
+            remedy="set BASIS_LIVE_TRADING__READ_ONLY=false to trade.",
+        )
