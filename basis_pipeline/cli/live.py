@@ -41,7 +41,7 @@ SYSTEM_FAILURE = 3
 @click.option(
     "--emergency-stop",
     "emergency",
-    type=click.Choice(["configured", *EmergencyPolicy]),
+    type=click.Choice(["configured", *(policy.value for policy in EmergencyPolicy)]),
     is_flag=False,
     flag_value="configured",
     help="Stop trading before the next order, also that of a running session, and exit.",

@@ -134,7 +134,7 @@ def _run(context: dg.OpExecutionContext, mode: str, config: LiveConfig, workspac
 
 def _wait(context: dg.OpExecutionContext, supervision: Supervision) -> None:
     if supervision.again:
-        pause = supervision.pause()
+        pause = supervision.pause(time.time())
         context.log.info(f"try {supervision.tries} of {TRIES} since the session last recovered, in {pause:.0f} s")
         time.sleep(pause)
 
