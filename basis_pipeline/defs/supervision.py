@@ -21,7 +21,7 @@ from dagster._core.storage.tags import (
 
 from basis_pipeline.defs.jobs import EXCLUSIVE
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.workspace import Workspace
 
 LIVE = {"basis/kind": "live"}

@@ -16,7 +16,7 @@ import pytest
 
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import Action
-from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS
 from basis_pipeline_tests.definitions.test_nights import process_of

@@ -14,9 +14,9 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.records import LIVE_CATEGORIES, Category
 from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.live_journal.halts import EmergencyPolicy, HaltEntry
-from basis_pipeline.runs.live_operator import acknowledge, emergency_stop, lift_emergency_stop
-from basis_pipeline.runs.live_parts import Alert
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.operator import acknowledge, emergency_stop, lift_emergency_stop
+from basis_pipeline.runs.live.parts import Alert
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.exchange import FakeExchange
