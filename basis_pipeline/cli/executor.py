@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from basis_pipeline.cli import screens
-from basis_pipeline.runs.live_chain import deploy_executor
+from basis_pipeline.runs.live.chain import deploy_executor
 from basis_pipeline.runs.workspace import Workspace
 
 

@@ -12,17 +12,17 @@ from basis_pipeline.config.environment import read_environment
 from basis_pipeline.domain.errors import BasisError, ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.live_journal.halts import EmergencyPolicy
-from basis_pipeline.runs import live_operator
 from basis_pipeline.runs.backtest import parse_overrides
-from basis_pipeline.runs.live import LivePlan, plan_live
-from basis_pipeline.runs.live_alerts import tell_failure
-from basis_pipeline.runs.live_clock import WallClock
-from basis_pipeline.runs.live_lock import is_running
-from basis_pipeline.runs.live_page import status_server
-from basis_pipeline.runs.live_record import journal_path
-from basis_pipeline.runs.live_results import LiveResults, publish_results
-from basis_pipeline.runs.live_status import status_json
-from basis_pipeline.runs.live_stop import stopping_between_orders
+from basis_pipeline.runs.live import operator
+from basis_pipeline.runs.live.alerts import tell_failure
+from basis_pipeline.runs.live.clock import WallClock
+from basis_pipeline.runs.live.lock import is_running
+from basis_pipeline.runs.live.page import status_server
+from basis_pipeline.runs.live.plan import LivePlan, plan_live
+from basis_pipeline.runs.live.record import journal_path
+from basis_pipeline.runs.live.results import LiveResults, publish_results
+from basis_pipeline.runs.live.status import status_json
+from basis_pipeline.runs.live.stop import stopping_between_orders
 from basis_pipeline.runs.loopback import free_port
 from basis_pipeline.runs.workspace import Workspace
 
@@ -41,7 +41,7 @@ SYSTEM_FAILURE = 3
 @click.option(
     "--emergency-stop",
     "emergency",
-    type=click.Choice(["configured", *EmergencyPolicy]),
+    type=click.Choice(["configured", *(policy.value for policy in EmergencyPolicy)]),
     is_flag=False,
     flag_value="configured",
     help="Stop trading before the next order, also that of a running session, and exit.",
@@ -89,7 +89,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         _tell(journal, emergency, lift=lift)
         return
     if transfer_ended:
-        screens.say(live_operator.transfer_ended(journal, transfer_ended))
+        screens.say(operator.transfer_ended(journal, transfer_ended))
         return
     if publish:
         _say_published(publish_results(workspace, mode, environment))
@@ -133,12 +133,12 @@ def _tell_people(plan: LivePlan, failure: SystemFailure | BasisError, remedy: st
 def _tell(journal: Path, emergency: str | None, *, lift: bool) -> None:
     """Say something to a session that runs, or will."""
     if emergency:
-        live_operator.emergency_stop(journal, None if emergency == "configured" else EmergencyPolicy(emergency))
+        operator.emergency_stop(journal, None if emergency == "configured" else EmergencyPolicy(emergency))
         screens.say("emergency stop: no order is begun from now on; --lift-emergency-stop ends it.")
     elif lift:
-        screens.say(f"lifted: {live_operator.lift_emergency_stop(journal)}")
+        screens.say(f"lifted: {operator.lift_emergency_stop(journal)}")
     else:
-        screens.say(f"acknowledged: {live_operator.acknowledge(journal)}")
+        screens.say(f"acknowledged: {operator.acknowledge(journal)}")
 
 
 def _say_published(results: LiveResults) -> None:

@@ -9,7 +9,7 @@ from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.results.live_differences import LiveDifferences
 from basis_pipeline.results.report_text import money
-from basis_pipeline.runs.live_compare import compare_live
+from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.workspace import Workspace
 
 

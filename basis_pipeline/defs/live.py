@@ -23,10 +23,10 @@ from basis_pipeline.defs.supervision import HEALTHY_SECONDS, LIVE, SUPERVISED, T
 from basis_pipeline.domain.errors import BasisError, SystemFailure
 from basis_pipeline.domain.timeline import parse_moment
 from basis_pipeline.runs.backtest import parse_overrides
-from basis_pipeline.runs.live import plan_live
-from basis_pipeline.runs.live_page import status_server
-from basis_pipeline.runs.live_status import LiveStatus
-from basis_pipeline.runs.live_stop import stopping_between_orders
+from basis_pipeline.runs.live.page import status_server
+from basis_pipeline.runs.live.plan import plan_live
+from basis_pipeline.runs.live.status import LiveStatus
+from basis_pipeline.runs.live.stop import stopping_between_orders
 from basis_pipeline.runs.workspace import Workspace
 
 _ANY_PORT = 0
@@ -134,7 +134,7 @@ def _run(context: dg.OpExecutionContext, mode: str, config: LiveConfig, workspac
 
 def _wait(context: dg.OpExecutionContext, supervision: Supervision) -> None:
     if supervision.again:
-        pause = supervision.pause()
+        pause = supervision.pause(time.time())
         context.log.info(f"try {supervision.tries} of {TRIES} since the session last recovered, in {pause:.0f} s")
         time.sleep(pause)
 

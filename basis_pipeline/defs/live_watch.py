@@ -20,7 +20,7 @@ from basis_pipeline.defs.metadata import Metadata
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
-from basis_pipeline.runs.live_status import LiveStatus, live_status
+from basis_pipeline.runs.live.status import LiveStatus, live_status
 
 LOOK_SECONDS = 5.0
 HOUR_SECONDS = 3_600.0

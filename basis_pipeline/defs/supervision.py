@@ -21,7 +21,7 @@ from dagster._core.storage.tags import (
 
 from basis_pipeline.defs.jobs import EXCLUSIVE
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.workspace import Workspace
 
 LIVE = {"basis/kind": "live"}
@@ -67,11 +67,11 @@ class Supervision:
         if not self.again:
             self.recovered()
 
-    def pause(self) -> float:
-        """Seconds to wait before this try; Dagster itself takes some of them to notice that the last one ended."""
+    def pause(self, now: float) -> float:
+        """Seconds to wait from `now` (since 1970) before this try; some went by until Dagster noticed the last end."""
         if self._parent is None or self._parent.end_time is None or self.tries < 1:
             return 0.0
-        return max(0.0, self._parent.end_time + FIRST_PAUSE_SECONDS * 2.0 ** (self.tries - 1) - time.time())
+        return max(0.0, self._parent.end_time + FIRST_PAUSE_SECONDS * 2.0 ** (self.tries - 1) - now)
 
     def recovered(self) -> None:
         """From here it may fail three times again."""

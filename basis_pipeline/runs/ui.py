@@ -16,7 +16,7 @@ import yaml
 
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.loopback import LOOPBACK, free_port, handled_by, stoppable, uninterrupted
 from basis_pipeline.runs.profiles import SETTINGS, instance_settings
 from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT

@@ -18,8 +18,8 @@ from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.chain import Chain
 from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed
 from basis_pipeline.venues.live.deployment import Deployment

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from basis_pipeline.domain.errors import BasisError, ConfigError, StateError, SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.chain.anvil import anvil
 from basis_pipeline_tests.chain.bench import MINUTE, owner
 from basis_pipeline_tests.chain.faults import CASES, Case

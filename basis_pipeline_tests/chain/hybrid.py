@@ -1,7 +1,7 @@
 """Exchanges and a wallet at once: fake exchanges whose withdrawals and deposits are transactions of a real chain.
 
 The session is the command's own: `plan_live` on a configuration folder with this chain and these addresses, then the
-wiring of `runs.live_venues`; only clock and clients are a test's.
+wiring of `runs.live.venues`; only clock and clients are a test's.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import yaml
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live import LivePlan, plan_live
-from basis_pipeline.runs.live_chain import open_wallet
-from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_session import LiveSession
-from basis_pipeline.runs.live_venues import hybrid_venues
+from basis_pipeline.runs.live.chain import open_wallet
+from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.plan import LivePlan, plan_live
+from basis_pipeline.runs.live.session import LiveSession
+from basis_pipeline.runs.live.venues import hybrid_venues
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.abi import unpack
 from basis_pipeline.venues.live.booking_chain import TRANSFER

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from basis_pipeline.domain.intents import Fate
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.chain import Chain, check_network
 from basis_pipeline.venues.live.onchain import Limits
 from basis_pipeline.venues.live.patience import Patience

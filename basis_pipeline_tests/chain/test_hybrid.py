@@ -14,7 +14,7 @@ import pytest
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.chain.bench import owner
 from basis_pipeline_tests.chain.hybrid import Hybrid, hybrid
 from basis_pipeline_tests.chain.market import ETH_PRICE, ETHER, WEETH_RATE, Market

@@ -8,7 +8,7 @@ import pytest
 
 from basis_pipeline.domain.intents import Fate
 from basis_pipeline.domain.orders import Operation
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.builders import wired
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS, Bench, bench
 from basis_pipeline_tests.chain.market import ETHER, Market

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from basis_pipeline.domain.errors import StateError, SystemFailure
-from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.faults import FaultyVenue, keep_silent, lose_leg, overdraw
 from basis_pipeline.venues.live.onchain import LiveOnChain
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS, Bench

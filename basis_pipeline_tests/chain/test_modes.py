@@ -20,7 +20,7 @@ from basis_pipeline.domain.intents import Fate
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.protocols import Strategy
 from basis_pipeline.domain.records import CATEGORIES, Category
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.bench import MINUTE, Bench, bench, owner
 from basis_pipeline_tests.chain.market import ETHER, RAY, WEETH_RATE, Market

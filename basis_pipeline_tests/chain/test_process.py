@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import yaml
 
+from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.builders import CONFIGS
@@ -82,10 +83,13 @@ class Wallet:
     def states(self) -> int:
         if not self.journal.is_file():
             return 0
-        database = JournalDatabase.read(self.journal)
+        try:
+            database = JournalDatabase.read(self.journal)
+        except StorageError:  # the session is still creating it
+            return 0
         try:
             return len(list(database.entries(Kind.STATE)))
-        except sqlite3.OperationalError:  # the session is still creating it
+        except sqlite3.OperationalError:
             return 0
         finally:
             database.close()

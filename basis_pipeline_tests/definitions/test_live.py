@@ -174,9 +174,12 @@ def test_pauses_are_5_10_and_20_seconds_from_the_end_of_the_run_before(lineage: 
     pauses = []
     for _ in range(3):
         assert lineage.fails()
+        failed = lineage.instance.get_run_record_by_id(lineage.run.run_id)
         lineage.again()
-        pauses.append(lineage.supervision.pause())
-    assert pauses == [pytest.approx(seconds, abs=2.0) for seconds in (5.0, 10.0, 20.0)]
+        assert failed and failed.end_time
+        pauses.append(lineage.supervision.pause(failed.end_time))
+        assert lineage.supervision.pause(failed.end_time + 60.0) == 0.0
+    assert pauses == [pytest.approx(seconds, abs=1e-3) for seconds in (5.0, 10.0, 20.0)]
 
 
 def test_loading_the_jobs_imports_no_client(tmp_path: Path) -> None:

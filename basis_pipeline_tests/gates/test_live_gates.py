@@ -20,8 +20,8 @@ from basis_pipeline.gates.evidence import MonthEvidence
 from basis_pipeline.gates.market import MonthMarket
 from basis_pipeline.gates.registry import GATES, evaluate
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_record import session_abouts
-from basis_pipeline.runs.live_tables import live_evidence, live_tables, settled_orders
+from basis_pipeline.runs.live.record import session_abouts
+from basis_pipeline.runs.live.tables import live_evidence, live_tables, settled_orders
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.live.stage import MINUTE, stage
 

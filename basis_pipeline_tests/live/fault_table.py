@@ -14,8 +14,8 @@ from basis_pipeline.domain.errors import BasisError, StateError, SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_operator import acknowledge, lift_emergency_stop
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.operator import acknowledge, lift_emergency_stop
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.live.faults import CASES, Case, KilledError

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import EmergencyPolicy
-from basis_pipeline.runs.live_operator import emergency_stop
+from basis_pipeline.runs.live.operator import emergency_stop
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import Fault, Reply
 from basis_pipeline_tests.live.stage import MINUTE, Stage

@@ -14,9 +14,9 @@ from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_exchanges import TransferPlan, exchange_venues, live_settings, transfer_plan
-from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.exchanges import TransferPlan, exchange_venues, live_settings, transfer_plan
+from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.builders import CONFIGS, START
 from basis_pipeline_tests.fakes.accounts import Account, account
 from basis_pipeline_tests.fakes.exchange import FakeExchange

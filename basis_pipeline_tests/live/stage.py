@@ -16,9 +16,9 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_record import SessionAbout, begin_record
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.record import SessionAbout, begin_record
+from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
 from basis_pipeline.venues.live.patience import PatientExchange
@@ -47,7 +47,7 @@ def mode_at(venue: str) -> WiredMode:
 
 
 def live_settings(mode: WiredMode) -> EngineSettings:
-    """As `runs.live_exchanges` wires a session at one exchange: no funds are moved."""
+    """As `runs.live.exchanges` wires a session at one exchange: no funds are moved."""
     rounded = Tolerance(relative=1e-4, usdt=1.0)
     return replace(mode.settings, execution_mode=ExecutionMode.LIVE, tolerance=rounded, linked=frozenset())
 

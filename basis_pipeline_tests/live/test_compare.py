@@ -10,9 +10,9 @@ import pytest
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.results.comparison import load_comparison
 from basis_pipeline.results.live_differences import FEES, FLOWS, SLIPPAGE, LiveDifferences
-from basis_pipeline.runs.live_compare import compare_live
-from basis_pipeline.runs.live_record import journal_path
-from basis_pipeline.runs.live_results import publish_live
+from basis_pipeline.runs.live.compare import compare_live
+from basis_pipeline.runs.live.record import journal_path
+from basis_pipeline.runs.live.results import publish_live
 from basis_pipeline.runs.records import query
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS, START

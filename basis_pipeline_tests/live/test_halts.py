@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from click.testing import CliRunner
 
+from basis_pipeline.cli.live import live_command
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.records import LIVE_CATEGORIES, Category
 from basis_pipeline.live_journal.database import Kind
-from basis_pipeline.live_journal.halts import EmergencyPolicy
-from basis_pipeline.runs.live_operator import acknowledge, emergency_stop, lift_emergency_stop
-from basis_pipeline.runs.live_parts import Alert
-from basis_pipeline.runs.live_session import LiveSession
+from basis_pipeline.live_journal.halts import EmergencyPolicy, HaltEntry
+from basis_pipeline.runs.live.operator import acknowledge, emergency_stop, lift_emergency_stop
+from basis_pipeline.runs.live.parts import Alert
+from basis_pipeline.runs.live.session import LiveSession
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import Fault, Reply
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
+from basis_pipeline_tests.runs.conftest import CONFIGS
 
 
 @pytest.fixture
@@ -323,3 +328,21 @@ def test_a_stop_before_the_first_session_is_heeded_by_it(there: Stage) -> None:
     assert there.books.now > START
     running(there)
     assert len(there.books.orders) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policy"), [((), ""), (("freeze",), "freeze"), (("exit_full",), "exit_full")], ids=str
+)
+def test_the_command_takes_the_words_of_the_configuration(
+    there: Stage, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], policy: str
+) -> None:
+    running(there)
+    root = there.path.parent / "root"
+    (root / "live" / "dev").mkdir(parents=True)
+    (root / "live" / "dev" / "btc_basis.sqlite").symlink_to(there.path)
+    monkeypatch.delenv("BASIS_ENVIRONMENT", raising=False)
+    workspace = Workspace(root, CONFIGS)
+    done = CliRunner().invoke(live_command, ["btc_basis", "--emergency-stop", *arguments], obj=workspace)
+    assert done.exit_code == 0, done.output
+    entry = msgspec.json.decode(there.entries(Kind.HALT)[-1].payload, type=HaltEntry)
+    assert (entry.active, entry.policy) == (True, policy)

@@ -14,8 +14,8 @@ from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.build import build_tables
-from basis_pipeline.runs.live_record import TickRecord, joined_log, tick_records
-from basis_pipeline.runs.live_recovery import FOUND
+from basis_pipeline.runs.live.record import TickRecord, joined_log, tick_records
+from basis_pipeline.runs.live.recovery import FOUND
 from basis_pipeline.storage.digests import table_digest
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.live.faults import KilledError, dying, dying_at

@@ -15,9 +15,9 @@ from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.store import broken_months
 from basis_pipeline.runs.backtest import plan_backtest
-from basis_pipeline.runs.live_publishing import PublishingProcess
-from basis_pipeline.runs.live_record import journal_path
-from basis_pipeline.runs.live_results import publish_live, publish_results
+from basis_pipeline.runs.live.publishing import PublishingProcess
+from basis_pipeline.runs.live.record import journal_path
+from basis_pipeline.runs.live.results import publish_live, publish_results
 from basis_pipeline.runs.records import query
 from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace

@@ -11,7 +11,7 @@ from basis_pipeline.domain.errors import ConfigError, OrderError, StateError, Sy
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_operator import transfer_ended
+from basis_pipeline.runs.live.operator import transfer_ended
 from basis_pipeline_tests.fakes.server import Fault, Reply
 from basis_pipeline_tests.live.faults import KilledError, dying
 from basis_pipeline_tests.live.fleet import (

@@ -20,13 +20,13 @@ from basis_pipeline.domain.secret import Secret
 from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.live_journal.pulse import OrderDelays, Spread, spreads
-from basis_pipeline.runs.live_alerts import alerting, tell_failure
-from basis_pipeline.runs.live_hearing import Hearing
-from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_operator import emergency_stop
-from basis_pipeline.runs.live_page import status_page, status_server
-from basis_pipeline.runs.live_parts import Alert
-from basis_pipeline.runs.live_status import heartbeat, live_status
+from basis_pipeline.runs.live.alerts import alerting, tell_failure
+from basis_pipeline.runs.live.hearing import Hearing
+from basis_pipeline.runs.live.log import LiveLog
+from basis_pipeline.runs.live.operator import emergency_stop
+from basis_pipeline.runs.live.page import status_page, status_server
+from basis_pipeline.runs.live.parts import Alert
+from basis_pipeline.runs.live.status import heartbeat, live_status
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.server import Fault, Reply

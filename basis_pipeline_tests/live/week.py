@@ -19,8 +19,8 @@ from basis_pipeline.market_data.sample import generate
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.live_differences import Life, LiveDifferences, differences
 from basis_pipeline.runs.ingest import ingest
-from basis_pipeline.runs.live_compare import live_life
-from basis_pipeline.runs.live_record import session_abouts
+from basis_pipeline.runs.live.compare import live_life
+from basis_pipeline.runs.live.record import session_abouts
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.fakes.candles import Candles

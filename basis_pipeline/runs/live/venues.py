@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_chain import Wallet, open_wallet, wallet_venues
-from basis_pipeline.runs.live_exchanges import exchange_venues
-from basis_pipeline.runs.live_hearing import Hearing
-from basis_pipeline.runs.live_parts import LiveClock, LiveVenue
+from basis_pipeline.runs.live.chain import Wallet, open_wallet, wallet_venues
+from basis_pipeline.runs.live.exchanges import exchange_venues
+from basis_pipeline.runs.live.hearing import Hearing
+from basis_pipeline.runs.live.parts import LiveClock, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.clients import live_exchange
 from basis_pipeline.venues.live.patience import delays_in
 from basis_pipeline.venues.live.transit import Transit
 
 if TYPE_CHECKING:
-    from basis_pipeline.runs.live import LivePlan
+    from basis_pipeline.runs.live.plan import LivePlan
 
 
 class LiveVenues(NamedTuple):

@@ -17,7 +17,7 @@ from basis_pipeline.gates.live_evidence import LiveEvidence, SettledOrder
 from basis_pipeline.live_journal.database import Entry, Kind, Mark
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.tables import WALL_TIME
-from basis_pipeline.runs.live_record import SessionAbout, TickRecord, joined_log, tick_records
+from basis_pipeline.runs.live.record import SessionAbout, TickRecord, joined_log, tick_records
 from basis_pipeline.runs.simulation import tracked_tables
 
 BATCH = 2_000

@@ -7,7 +7,7 @@ from basis_pipeline.domain.state import PnLState
 from basis_pipeline.domain.timeline import DAY, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.live_journal.halts import Halt
-from basis_pipeline.runs.live_parts import Alert, SessionParts
+from basis_pipeline.runs.live.parts import Alert, SessionParts
 
 COMPONENT = "pnl_monitor"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from basis_pipeline.engine.health import HealthManager
-from basis_pipeline.runs.live_parts import Alert, SessionParts
+from basis_pipeline.runs.live.parts import Alert, SessionParts
 
 NOT_TRADING = "not trading"
 CREDENTIALS = "credentials refused"

@@ -11,8 +11,8 @@ from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrate
 from basis_pipeline.engine.health import HealthManager
 from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.live_journal.pulse import ComponentPulse, OrderDelays, Pulse
-from basis_pipeline.runs.live_delays import order_delays
-from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live.delays import order_delays
+from basis_pipeline.runs.live.parts import SessionParts
 
 _MONITORS = ("exposure_monitor", "risk_monitor", "pnl_monitor", "event_logger")
 """In the order of `Moments.chains`."""

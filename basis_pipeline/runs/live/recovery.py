@@ -20,10 +20,10 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
-from basis_pipeline.runs.live_comparison import COMPONENT as COMPARISON
-from basis_pipeline.runs.live_comparison import BookComparison
-from basis_pipeline.runs.live_parts import SessionParts
-from basis_pipeline.runs.live_record import record_tick
+from basis_pipeline.runs.live.comparison import COMPONENT as COMPARISON
+from basis_pipeline.runs.live.comparison import BookComparison
+from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.record import record_tick
 
 FOUND = "found at a start"
 """Reason of an order that an earlier session decided on and did not live to book."""

@@ -14,16 +14,16 @@ from basis_pipeline.domain.timeline import HOUR, SECOND
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.journal import Action
-from basis_pipeline.runs.live_alarms import Alarms
-from basis_pipeline.runs.live_comparison import BookComparison
-from basis_pipeline.runs.live_emergency import COMPONENT as EMERGENCY
-from basis_pipeline.runs.live_emergency import EmergencyStop
-from basis_pipeline.runs.live_parts import Alert, SessionParts
-from basis_pipeline.runs.live_record import record_tick
-from basis_pipeline.runs.live_recovery import FailingSafely, LiveRecovery
-from basis_pipeline.runs.live_report import TickReport
-from basis_pipeline.runs.live_surroundings import CLOCK, DISK, Surroundings
-from basis_pipeline.runs.live_unexplained import Unexplained
+from basis_pipeline.runs.live.alarms import Alarms
+from basis_pipeline.runs.live.comparison import BookComparison
+from basis_pipeline.runs.live.emergency import COMPONENT as EMERGENCY
+from basis_pipeline.runs.live.emergency import EmergencyStop
+from basis_pipeline.runs.live.parts import Alert, SessionParts
+from basis_pipeline.runs.live.record import record_tick
+from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live.report import TickReport
+from basis_pipeline.runs.live.surroundings import CLOCK, DISK, Surroundings
+from basis_pipeline.runs.live.unexplained import Unexplained
 
 TRANSIT = "transit"
 """Funds between venues, as a component of health."""

@@ -26,8 +26,8 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.record_paths import live_record
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.live_record import about_record, journal_path, tick_records
-from basis_pipeline.runs.live_tables import LiveTables, live_evidence, live_tables, overdue_intents, settled_orders
+from basis_pipeline.runs.live.record import about_record, journal_path, tick_records
+from basis_pipeline.runs.live.tables import LiveTables, live_evidence, live_tables, overdue_intents, settled_orders
 from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest

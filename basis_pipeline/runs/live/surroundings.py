@@ -8,7 +8,7 @@ from basis_pipeline.domain.errors import DataGapError
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
-from basis_pipeline.runs.live_parts import SessionParts
+from basis_pipeline.runs.live.parts import SessionParts
 
 CLOCK, DISK = "clock", "disk"
 

@@ -28,7 +28,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.live_differences import Life, LiveDifferences, differences
 from basis_pipeline.results.live_differences_page import write_live_differences
 from basis_pipeline.results.live_differences_store import LiveDifferencesStore
-from basis_pipeline.runs.live_record import (
+from basis_pipeline.runs.live.record import (
     SessionAbout,
     TickRecord,
     about_record,
@@ -36,8 +36,8 @@ from basis_pipeline.runs.live_record import (
     journal_path,
     tick_records,
 )
-from basis_pipeline.runs.live_results import record_of
-from basis_pipeline.runs.live_tables import batches, settled_orders
+from basis_pipeline.runs.live.results import record_of
+from basis_pipeline.runs.live.tables import batches, settled_orders
 from basis_pipeline.runs.reports import refresh_catalogue
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from basis_pipeline.domain.errors import BasisError, ConfigError, NotificationError, SystemFailure
 from basis_pipeline.live_journal.journal import Action
-from basis_pipeline.runs.live_parts import Alert
+from basis_pipeline.runs.live.parts import Alert
 from basis_pipeline.runs.notifications import Notice, notify
 from basis_pipeline.runs.workspace import Workspace
 

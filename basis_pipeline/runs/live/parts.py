@@ -15,7 +15,7 @@ from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.live_journal.journal import Action, LiveJournal
-from basis_pipeline.runs.live_hearing import Hearing
+from basis_pipeline.runs.live.hearing import Hearing
 
 
 class LiveClock(Clock, Protocol):

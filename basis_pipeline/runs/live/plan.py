@@ -26,9 +26,9 @@ from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure,
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_alerts import alerting
-from basis_pipeline.runs.live_clock import WallClock
-from basis_pipeline.runs.live_exchanges import (
+from basis_pipeline.runs.live.alerts import alerting
+from basis_pipeline.runs.live.clock import WallClock
+from basis_pipeline.runs.live.exchanges import (
     NO_TRANSFERS,
     TransferPlan,
     exchanges_of,
@@ -38,14 +38,14 @@ from basis_pipeline.runs.live_exchanges import (
     wire_live,
     with_receivables,
 )
-from basis_pipeline.runs.live_hearing import Hearing
-from basis_pipeline.runs.live_lock import session_lock
-from basis_pipeline.runs.live_log import LiveLog
-from basis_pipeline.runs.live_parts import Alert, SessionParts
-from basis_pipeline.runs.live_publishing import publishing_process
-from basis_pipeline.runs.live_record import SessionAbout, begin_record, journal_path
-from basis_pipeline.runs.live_session import LiveSession
-from basis_pipeline.runs.live_venues import live_venues
+from basis_pipeline.runs.live.hearing import Hearing
+from basis_pipeline.runs.live.lock import session_lock
+from basis_pipeline.runs.live.log import LiveLog
+from basis_pipeline.runs.live.parts import Alert, SessionParts
+from basis_pipeline.runs.live.publishing import publishing_process
+from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
+from basis_pipeline.runs.live.session import LiveSession
+from basis_pipeline.runs.live.venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
 
 

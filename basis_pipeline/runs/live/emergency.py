@@ -12,7 +12,7 @@ from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrate
 from basis_pipeline.engine.halting import has_left, leaving, resumed
 from basis_pipeline.engine.health import HealthManager, HealthState
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
-from basis_pipeline.runs.live_parts import Alert, SessionParts
+from basis_pipeline.runs.live.parts import Alert, SessionParts
 
 COMPONENT = "emergency_stop"
 REASON = "emergency stop"

@@ -18,8 +18,8 @@ from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.halts import Halt, HaltEntry
-from basis_pipeline.runs.live_parts import Alert, SessionParts
-from basis_pipeline.runs.live_unexplained import Unexplained
+from basis_pipeline.runs.live.parts import Alert, SessionParts
+from basis_pipeline.runs.live.unexplained import Unexplained
 
 COMPONENT = "comparison"
 DELAYS = (1.0, 2.0, 4.0)

@@ -15,7 +15,7 @@ from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.live_journal.pulse import OrderDelays
-from basis_pipeline.runs.live_parts import LiveClock
+from basis_pipeline.runs.live.parts import LiveClock
 
 _DECIDED, _RECONCILED = 2, 3
 """Places in `Moments.steps` and `Moments.orders`."""

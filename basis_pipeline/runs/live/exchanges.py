@@ -20,7 +20,7 @@ from basis_pipeline.domain.settings import EngineSettings, ErrorPolicyName, Exec
 from basis_pipeline.domain.timeline import MINUTE
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live_parts import LiveClock, LiveVenue
+from basis_pipeline.runs.live.parts import LiveClock, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.clients import PRODUCTION

@@ -15,7 +15,7 @@ from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import Action, LiveJournal
 from basis_pipeline.live_journal.pulse import ComponentPulse, Spread, spreads
-from basis_pipeline.runs.live_publishing import RESULTS
+from basis_pipeline.runs.live.publishing import RESULTS
 
 _RECENT, _ACTIONS, _PULSES = 20, 500, 1_000
 PATIENCE_SECONDS = 300.0

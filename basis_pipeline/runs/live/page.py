@@ -14,7 +14,7 @@ import msgspec
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.health import TRADING
-from basis_pipeline.runs.live_status import LiveStatus, RecentAction, heartbeat, live_status, status_json
+from basis_pipeline.runs.live.status import LiveStatus, RecentAction, heartbeat, live_status, status_json
 from basis_pipeline.runs.loopback import LOOPBACK
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
