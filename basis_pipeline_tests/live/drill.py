@@ -26,7 +26,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.market_data.frame import build_frame
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
-from basis_pipeline.runs.live_lock import is_running
+from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.loopback import free_port, handled_by
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS
@@ -237,9 +237,7 @@ def compare(there: Drill) -> int:
 
 def introduce(url: str, seconds: float) -> None:
     end = f"after {seconds:g} s" if seconds else "with the last candle"
-    say(
-        f"A fake Binance with 100,000 USDT at {url} shows candles from {iso(START)[:10]}, an hour every {HOUR_TAKES:g} s."
-    )
+    say(f"A fake Binance with 100,000 USDT at {url} shows candles from {iso(START)[:10]}: {HOUR_TAKES:g} s an hour.")
     say(f"Ctrl-C stops between orders; without it the drill ends {end}.\n")
 
 
