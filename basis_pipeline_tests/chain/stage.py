@@ -105,8 +105,9 @@ def stage(market: Market, folder: Path) -> Iterator[Stage]:
     path = folder / "journal.sqlite"
     with FakeServer(provider) as server:
         market.node.chain.ask("anvil_setBlockTimestampInterval", 1)
-        market.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-        market.node.mine()
+        for _ in range(CONFIRMATIONS):  # what the wallet was given is final when the session begins
+            market.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+            market.node.mine()
         try:
             truth = bench(market, path, clock=clock, deployment=deployment)
             first = market.node.chain.block("latest").number + 1
