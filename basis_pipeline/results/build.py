@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from basis_pipeline.domain.brackets import Bracket
 from basis_pipeline.domain.position_keys import PositionType, Universe
-from basis_pipeline.domain.records import LIVE_CATEGORIES, ChainSnapshot, Positions
+from basis_pipeline.domain.records import CATEGORIES, LIVE_CATEGORIES, ChainSnapshot, Positions
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.results import tables
 from basis_pipeline.results.build_journal import deltas_table, events_table, orders_table
@@ -128,7 +128,7 @@ def _exposures(commits: Sequence[ChainSnapshot], universe: Universe) -> pa.Table
 
 
 def _attribution(closings: Sequence[ChainSnapshot]) -> pa.Table:
-    height, width = len(closings), len(closings[0].pnl.attribution)
+    height, width = len(closings), len(closings[0].pnl.attribution if closings else CATEGORIES)
     columns = {
         "timestamp": stamps(closings, width),
         "category": cycle(LIVE_CATEGORIES[:width], height),

@@ -9,7 +9,7 @@ from basis_pipeline.results.live_differences import BP, LiveDifferences, Pair
 from basis_pipeline.results.page import Figure, Page, Section, cards, render
 from basis_pipeline.results.report import card, drawn
 from basis_pipeline.results.report_chart import Panel, palette, view_of
-from basis_pipeline.results.report_text import DASH, Html, joined, money, plain, quantity, table, tag, toned
+from basis_pipeline.results.report_text import DASH, Html, joined, money, plain, quantity, signed, table, tag, toned
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location, relative_link
@@ -58,7 +58,9 @@ def _figures(found: LiveDifferences) -> Iterator[Figure]:
     orders, again = found.counts()
     yield Figure("Equity, live", money(float(found.live[-1]), found.currency), found.currency)
     yield Figure("Equity, replay", money(float(found.backtest[-1]), found.currency), found.currency)
-    yield Figure("Difference at the end", f"{found.gaps_bp[-1]:+.2f} bp", money(found.difference, found.currency))
+    yield Figure(
+        "Difference at the end", signed(f"{found.gaps_bp[-1]:+.2f} bp"), money(found.difference, found.currency)
+    )
     yield Figure("Widest gap", f"{found.widest_bp:.2f} bp", "of the replay's equity")
     yield Figure("Orders", f"{orders:,}", f"{again:,} in the replay")
     yield Figure("Not named", money(found.unnamed, found.currency), "float noise")
@@ -85,7 +87,7 @@ def _items(found: LiveDifferences) -> Html:
             money(item.live, currency),
             money(item.backtest, currency),
             toned(item.difference, money(item.difference, currency)),
-            f"{item.difference * scale:+.3f}",
+            signed(f"{item.difference * scale:+.3f}"),
         ]
         for item in found.items
         if item.live or item.backtest
@@ -95,7 +97,7 @@ def _items(found: LiveDifferences) -> Html:
         money(float(found.live[-1]), currency),
         money(float(found.backtest[-1]), currency),
         money(found.difference, currency),
-        f"{found.difference * scale:+.3f}",
+        signed(f"{found.difference * scale:+.3f}"),
     ]
     return table([f"Source, {currency}", "Live", "Replay", "Difference", "bp"], rows, "knnnn", foot=foot)
 
@@ -106,7 +108,7 @@ def _days(found: LiveDifferences) -> Html:
             iso(day.start)[:10],
             money(day.live, found.currency),
             money(day.backtest, found.currency),
-            f"{day.difference_bp:+.2f}",
+            signed(f"{day.difference_bp:+.2f}"),
             f"{day.widest_bp:.2f}",
         ]
         for day in found.days()

@@ -33,6 +33,8 @@ from basis_pipeline.results.money_weighted import money_weighted_return
 from basis_pipeline.results.tables import METRICS
 
 DAYS_A_YEAR = YEAR / DAY
+SHORTEST = 7 * DAY
+"""Less than this, as of a live session of some hours, is not made into a figure per year."""
 EPOCH = "seconds since 1970-01-01 UTC"
 _IDLE_TYPES = frozenset({PositionType.BASE_TOKEN, PositionType.RECEIVABLE})
 
@@ -97,8 +99,8 @@ def index_of(returns: FloatArray) -> FloatArray:
 
 
 def annualised(growth: float, elapsed: float) -> float | None:
-    """CAGR: `growth` ** (year / `elapsed`) - 1, `elapsed` in microseconds; None for no time or a lost book."""
-    return growth ** (YEAR / elapsed) - 1.0 if elapsed > 0.0 and growth > 0.0 else None
+    """CAGR: `growth` ** (year / `elapsed`) - 1, `elapsed` in microseconds; None below a week, or for a lost book."""
+    return growth ** (YEAR / elapsed) - 1.0 if elapsed >= SHORTEST and growth > 0.0 else None
 
 
 def volatility(returns: FloatArray) -> float | None:

@@ -94,7 +94,10 @@ def _figures(record: Record) -> Iterator[Figure]:
         money_weighted = found["money_weighted_return"]
         beside = f"{percent(found['money_weighted_return_usd'])} in USD"
         yield Figure("Money-weighted return", percent(money_weighted), "", beside, tone(money_weighted))
-    short = f"extrapolated from {len(record.months)} months; " if len(record.months) < _MONTHS_A_YEAR else ""
+    months = len(record.months)
+    short = f"extrapolated from {months} month{'s' * (months > 1)}; " if months < _MONTHS_A_YEAR else ""
+    if found["cagr"] is None:
+        short = "less than a week; "
     yield Figure("CAGR", percent(found["cagr"]), "", f"{short}{percent(found['cagr_usd'])} in USD", tone(found["cagr"]))
     yield Figure("Max drawdown", percent(found["max_drawdown"]), "", fell)
     yield Figure("Sharpe", plain(found["sharpe"]), "", f"Sortino {plain(found['sortino'])}")

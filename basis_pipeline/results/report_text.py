@@ -85,7 +85,9 @@ def tone(value: float | None) -> str:
 
 
 def toned(value: float | None, text: str) -> Html:
-    return tag("span", text, class_=tone(value)) if tone(value) else Html(html(text))
+    """Coloured by its sign, unless it is written as zero."""
+    shown = tone(value) if any(digit in text for digit in "123456789") else ""
+    return tag("span", text, class_=shown) if shown else Html(html(text))
 
 
 def table(

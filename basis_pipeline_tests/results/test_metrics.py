@@ -101,7 +101,8 @@ def test_drawdown_counts_the_start_as_a_peak_and_is_zero_for_a_rising_path() -> 
 
 def test_growth_of_a_tenth_in_half_a_year_is_21_per_cent_a_year() -> None:
     assert annualised(1.1, 182.5 * DAY) == pytest.approx(0.21)
-    assert annualised(0.0, DAY) is None
+    assert annualised(0.0, 365 * DAY) is None
+    assert annualised(1.0001, 7 * DAY - 1) is None
 
 
 def test_flows_are_not_profit_and_break_the_chain() -> None:

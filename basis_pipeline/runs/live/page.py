@@ -22,7 +22,8 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv
 :root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}}
 table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884;
 vertical-align:top}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
-vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}</style>
+vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
+.well{{color:#3c9a5f;font-weight:600}}</style>
 <h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{line}
 <h2>Alerts</h2>{alerts}<h2>Health</h2>{components}<h2>Positions</h2>{positions}
 <h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Seconds</h2>{seconds}
@@ -52,10 +53,10 @@ def status_page(status: LiveStatus) -> str:
     return _PAGE.format(
         record=escape(status.record),
         health=escape(status.health),
-        tone="" if well else "ill",
+        tone="well" if well else "ill",
         halts=escape("".join(f"; {halt}: {reason}" for halt, reason in status.halts.items())),
         summary=f"last tick {escape(status.state_at)} ({age}), equity {status.equity:,.2f}, drawdown "
-        f"{status.drawdown:.2%}, {status.orders} orders so far, {status.skipped_ticks} ticks skipped",
+        f"{status.drawdown:.2%}, orders so far: {status.orders}, ticks skipped: {status.skipped_ticks}",
         line=_line([equity for _, equity in status.equity_line]),
         alerts=_actions(status.alerts),
         components=_table(
