@@ -96,6 +96,24 @@ def test_a_payment_between_the_question_for_it_and_for_balances_is_no_difference
     assert unexplained(there) == 0.0
 
 
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_at_a_start_too_a_payment_that_the_history_shows_late_is_no_difference(there: Stage, looks: int) -> None:
+    """The history is asked again before every look: at a start without it the payment would be booked twice."""
+    running(there)
+    before = there.last_state.pnl.attribution[LIVE_CATEGORIES.index(Category.FUNDING)]
+    paid = there.books.pay_funding("BTCUSDT", 0.001)
+    there.server.faults += [Fault("/income", "reply", "before", method="GET", reply=Reply(200, []))] * looks
+    there.clock.waited.clear()
+    session = there.session()
+    session.start()
+    assert there.clock.waited == [1.0, 2.0, 4.0][:looks]
+    ticks(there, session, 2)
+    holds_what_the_venue_holds(there)
+    assert unexplained(there) == 0.0
+    after = there.last_state.pnl.attribution[LIVE_CATEGORIES.index(Category.FUNDING)]
+    assert after - before == pytest.approx(paid, abs=1e-9)
+
+
 def test_a_large_difference_at_a_tick_stops_trading_and_is_told_once(there: Stage, told: list[Alert]) -> None:
     session = running(there)
     there.books.spot["USDT"] -= 5_000.0

@@ -61,6 +61,9 @@ class ResultsPublisher(Protocol):
     def finished(self) -> Iterable[Action]:
         """Publish what a session leaves at its end."""
 
+    def left(self) -> Iterable[Action]:
+        """Begin to publish what a session leaves that fails, and wait for nothing."""
+
 
 class SessionParts(msgspec.Struct, frozen=True):
     """What a session is made of.
@@ -119,7 +122,12 @@ class SessionParts(msgspec.Struct, frozen=True):
         if self.results is None:
             return
         for done in self.results.finished() if finished else self.results.due(self.clock.wall()):
-            self.note(done.component, done.what, done.detail)
+            self.record(done)
+
+    def leave_results(self) -> None:
+        """At the end of a session that fails or is refused."""
+        for done in self.results.left() if self.results is not None else ():
+            self.record(done)
 
     def note(
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"
