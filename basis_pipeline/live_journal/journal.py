@@ -154,6 +154,11 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def saved_at(self) -> int | None:
+        """Microseconds UTC, the tick of the last saved state; None before the first."""
+        entry = self._database.last(Kind.STATE)
+        return int(entry.key) if entry else None
+
     def state_before(self, timestamp: int) -> EngineState | None:
         """The last state of a tick before `timestamp`, microseconds UTC."""
         entry = self._database.last_below(Kind.STATE, timestamp)

@@ -33,6 +33,7 @@ _ERRORS = {
     "signature": (-1022, "Signature for this request is not valid."),
     "permission": (-1002, "You are not authorized to execute this request."),
     "address": (-4001, "Invalid operation: withdrawal to this address is not permitted."),
+    "stretch": (-1127, "More than the longest time between startTime and endTime."),
     "window": (-1021, "Timestamp for this request is outside of the recvWindow."),
 }
 

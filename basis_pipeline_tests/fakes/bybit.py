@@ -33,6 +33,7 @@ _ERRORS = {
     "signature": (10004, "error sign! please check your signature generation algorithm."),
     "permission": (10005, "Permission denied, please check your API key permissions."),
     "address": (131093, "The withdrawal address is not in the whitelist."),
+    "stretch": (10001, "The time range between startTime and endTime is too long."),
     "window": (10002, "invalid request, please check your server timestamp or recv_window param."),
 }
 _FUNDING_WEEK = 7 * 86_400_000

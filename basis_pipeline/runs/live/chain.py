@@ -84,7 +84,6 @@ def wallet_venues(
         max_gas_price=live.max_gas_price_gwei,
         read_only=switches.read_only,
     )
-    state = journal.last_state()
     account = OnChainAccount(
         wallet.chain,
         wallet.signer,
@@ -93,7 +92,6 @@ def wallet_venues(
         journal=journal,
         clock=clock,
         limits=limits,
-        since=state.timestamp if state else None,
         deadline=live.order_deadline_seconds,
         transit=transit,
     )

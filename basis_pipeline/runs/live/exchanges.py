@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
 STABLE = "USDT"
+_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 ON_CHAIN = frozenset({"lending", "staking", "dex", "executor"})
 """Kinds of venues that only a wallet on a chain reaches."""
 
@@ -162,6 +164,30 @@ def exchange_venues(
     return venues, feed, transit
 
 
+def addresses_in_use(settings: EngineSettings, transfers: TransferPlan) -> dict[tuple[str, str], Destination]:
+    """Those of the list that this session may send funds to, by venue and token."""
+    targets = [settings.universe.instruments[slot] for slot in settings.receivables]
+    used = {(target.key.venue, target.token) for target in targets if target.key.venue in transfers.linked}
+    return {place: there for place, there in transfers.destinations.items() if place in used}
+
+
+def check_addresses(settings: EngineSettings, transfers: TransferPlan, network: str) -> None:
+    """What a wallet sends to has to be on its own `network`; raises ConfigError TRANSFER-008 naming key by key."""
+    wrong: list[str] = []
+    for (venue, token), there in addresses_in_use(settings, transfers).items():
+        key = f"transfers.addresses.{venue}.{token}"
+        if there.network != network:
+            wrong.append(f"{key}.network is {there.network}, the wallet is on {network}")
+        if not _ADDRESS.fullmatch(there.address):
+            wrong.append(f"{key}.address is {there.address!r}, no 0x and 40 hexadecimal digits")
+    if wrong:
+        raise ConfigError(
+            f"configs/live.yaml: {'; '.join(wrong)}.",
+            code="TRANSFER-008",
+            remedy="list deposit addresses on the wallet's own network.",
+        )
+
+
 def with_receivables(market: MarketSnapshot, settings: EngineSettings) -> MarketSnapshot:
     """A snapshot of the same mode without slots for funds in transit, with them: they are worth what will arrive."""
     missing = sorted(settings.receivables.items(), key=lambda pair: pair[1])
@@ -192,8 +218,8 @@ def _transit(
         return None
     overdue = live.transfers.overdue_minutes * 60.0
     transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
-    for end in ends:
-        transit.confirmed(end, STABLE)
+    for venue, token in addresses_in_use(settings, transfers):
+        transit.confirmed(venue, token)
     for name, account in funds.items():
         if not switches.read_only and not account.may_withdraw():
             raise ConfigError(
