@@ -10,7 +10,7 @@ import pytest
 
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline_tests.fakes.exchange import PlacedOrder
+from basis_pipeline_tests.fakes.records import PlacedOrder
 from basis_pipeline_tests.live.stage import Stage, stage
 from basis_pipeline_tests.live.test_halts import is_flat, running, ticks
 
