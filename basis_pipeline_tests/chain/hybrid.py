@@ -21,6 +21,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.chain import open_wallet
 from basis_pipeline.runs.live.parts import SessionParts
 from basis_pipeline.runs.live.plan import LivePlan, plan_live
+from basis_pipeline.runs.live.record import begin_record
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import hybrid_venues
 from basis_pipeline.runs.workspace import Workspace
@@ -150,6 +151,7 @@ class Hybrid:
         plan = self.plan
         assert plan.chain is not None
         journal = LiveJournal(database.open(self.path, belongs_to=f"{self.mode}@staging"), self.clock.wall)
+        begin_record(journal, plan.about(60.0))
         clients = {name: made.exchange() for name, made in self.accounts.items()}
         wallet = open_wallet(plan.chain, plan.environment, self.clock, plan.live)
         venues, feed, transit = hybrid_venues(plan, clients, wallet, journal, self.clock)
