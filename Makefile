@@ -7,7 +7,7 @@ ifdef RAW
 export BASIS_RAW_DIR := $(abspath $(RAW))
 endif
 
-.PHONY: run test dev lint types check test-slow test-chain test-cluster bench stress live-faults chain-faults live-week cookbook clean help
+.PHONY: run test dev lint types check test-slow test-chain test-cluster bench stress live-faults chain-faults live-week drill cookbook clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,9 @@ chain-faults: .venv/.ready-dev .chain/.ready ## the same around a session on a l
 
 live-week: .venv/.ready-dev ## live through a week twice, in a backtest and on a fake exchange, and write what differs
 	$(BIN)/python -m basis_pipeline_tests.live.week docs/live-versus-backtest.md
+
+drill: .venv/.ready-dev ## try a live session without keys: the exchange is made up; DRILL_SECONDS=600 for longer, 0 until Ctrl-C
+	@$(BIN)/python -m basis_pipeline_tests.live.drill data/drill $(if $(DRILL_SECONDS),--seconds $(DRILL_SECONDS))
 
 cookbook: .venv/.ready-dev ## write the answers in docs/cookbook.md anew
 	$(BIN)/python -m basis_pipeline_tests.docs.cookbook

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import binance_funds
+from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import bybit_funds
+from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, RejectedError
+from basis_pipeline_tests.fakes.exchange import FakeExchange
+from basis_pipeline_tests.fakes.records import RejectedError
 
 Routes = dict[tuple[str, str], Callable[[dict[str, str]], Any]]
 

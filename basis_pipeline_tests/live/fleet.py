@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from basis_pipeline.config.live import AddressFile, LiveFile, TransfersFile, read_switches
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
@@ -214,3 +216,14 @@ def nothing_twice(there: Fleet) -> None:
     made += [w.client_id for w in there.network.withdrawals]
     assert len(made) == len(set(made)), "an intent was executed twice"
     assert set(made) <= intended
+
+
+def is_entered(there: Fleet) -> None:
+    """Three shorts in their parts of what was bought, whatever happened on the way."""
+    shorts = [there.short(name) for name in there.accounts]
+    assert shorts == pytest.approx([0.665, 0.399, 0.266], abs=0.003)
+    assert there.books("binance").spot["BTC"] == pytest.approx(sum(shorts), rel=2e-3)
+
+
+def said(there: Fleet) -> str:
+    return "\n".join(entry.payload.decode() for entry in there.entries(Kind.ACTION))

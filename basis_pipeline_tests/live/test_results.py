@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure
 from basis_pipeline.domain.evidence import GateStatus, Source
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -23,6 +23,8 @@ from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import table_digest
 from basis_pipeline_tests.builders import CONFIGS, START
+from basis_pipeline_tests.fakes.exchange import FakeExchange
+from basis_pipeline_tests.fakes.server import Fault
 from basis_pipeline_tests.live.faults import KilledError, dying
 from basis_pipeline_tests.live.stage import MINUTE, Stage, stage
 from basis_pipeline_tests.live.test_record import tables
@@ -188,3 +190,53 @@ def test_results_are_published_once_in_every_period_and_at_the_end(tmp_path: Pat
 def test_a_machine_that_starts_no_process_is_an_action_and_no_error(tmp_path: Path) -> None:
     process = PublishingProcess((str(tmp_path / "nothing"),), {}, every=0.0)
     assert [action.what for action in process.finished()] == ["results not published"]
+
+
+def test_a_session_that_fails_leaves_its_results_without_waiting_for_them(there: Stage, tmp_path: Path) -> None:
+    """The process ends only when the test lets it: a session that waited for it would never end."""
+    go, mark = tmp_path / "go", tmp_path / "mark"
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nopen({str(mark)!r}, 'w')"
+    process = PublishingProcess((sys.executable, "-c", waits), {}, every=3_600.0)
+    there.options = {"results": process, "heartbeat": 120.0}
+
+    def falls_silent(books: FakeExchange) -> None:
+        if books.now > START + 2 * MINUTE and not there.server.faults:
+            there.server.faults.append(Fault("/ticker/24hr", "reset", "before", method="GET"))
+
+    there.clock.script = falls_silent
+    with pytest.raises(SystemFailure, match="no tick was completed"):
+        there.session().run(until=START + 30 * MINUTE)
+    assert not mark.exists()
+    assert "results left to a process of their own" in actions(there)[-1]
+    go.touch()
+    ended(process)
+    assert mark.exists()
+
+
+def test_a_session_that_is_refused_leaves_its_results_too(there: Stage, tmp_path: Path) -> None:
+    there.session().run(until=START + 2 * MINUTE)
+    there.books.spot["USDT"] -= 5_000.0
+    mark = tmp_path / "mark"
+    process = PublishingProcess((sys.executable, "-c", f"open({str(mark)!r}, 'w')"), {}, every=3_600.0)
+    there.options = {"results": process}
+    with pytest.raises(StateError, match="LIVE-001"):
+        there.session().run(until=START + 4 * MINUTE)
+    ended(process)
+    assert mark.exists()
+
+
+def test_a_failure_is_told_also_where_no_process_can_be_started(there: Stage, tmp_path: Path) -> None:
+    there.session().run(until=START + 2 * MINUTE)
+    there.books.spot["USDT"] -= 5_000.0
+    there.options = {"results": PublishingProcess((str(tmp_path / "nothing"),), {}, every=0.0)}
+    with pytest.raises(StateError, match="LIVE-001"):
+        there.session().run(until=START + 4 * MINUTE)
+    assert "no process can be started" in actions(there)[-1]
+
+
+def ended(process: PublishingProcess) -> None:
+    """Until what was begun has ended."""
+    deadline = time.monotonic() + 30.0
+    while not list(process.due(START)):
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.02)

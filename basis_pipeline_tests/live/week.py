@@ -11,7 +11,6 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -24,7 +23,7 @@ from basis_pipeline.runs.live.compare import live_life
 from basis_pipeline.runs.live.record import session_abouts
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline_tests.builders import CONFIGS
-from basis_pipeline_tests.fakes.exchange import FakeExchange
+from basis_pipeline_tests.fakes.candles import Candles
 from basis_pipeline_tests.live.stage import Stage, holds_what_the_venue_holds, mode_at, stage
 
 START = month_start("2024-03")
@@ -56,29 +55,9 @@ def compare(
 
 def feed_by(there: Stage, frame: Frame) -> None:
     """Let the exchange's prices be those of the frame, and let it pay funding when the frame does."""
-    settings = there.mode.settings
-    spot, perp = (settings.universe.slot(f"{there.name}:{key}") for key in ("BaseToken:BTC", "Perp:BTCUSDT"))
-
-    def shows(books: FakeExchange, market: MarketSnapshot) -> None:
-        for listed in books.markets:
-            if listed.base == "BTC":
-                listed.price = market.last[perp] if listed.perp else market.last[spot]
-                listed.mark = market.mark[perp] if listed.perp else market.last[spot]
-
-    paid: set[int] = set()
-
-    def script(books: FakeExchange) -> None:
-        hour = books.now - books.now % HOUR
-        if hour > frame.timestamps[-1]:
-            return
-        market = frame.at(hour)
-        shows(books, market)
-        if market.funding is not None and hour not in paid:
-            paid.add(hour)
-            books.pay_funding("BTCUSDT", market.funding[perp])
-
-    shows(there.books, frame.at(there.books.now))
-    there.clock.script = script
+    candles = Candles.of(there.books, frame, there.mode.settings.universe, there.name)
+    candles.show(there.books.now)
+    there.clock.script = lambda books: candles.reach(books.now - books.now % HOUR)
 
 
 def sample(folder: Path) -> Path:

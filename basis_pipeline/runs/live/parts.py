@@ -61,6 +61,9 @@ class ResultsPublisher(Protocol):
     def finished(self) -> Iterable[Action]:
         """Publish what a session leaves at its end."""
 
+    def left(self) -> Iterable[Action]:
+        """Begin to publish what a session leaves that fails, and wait for nothing."""
+
 
 class SessionParts(msgspec.Struct, frozen=True):
     """What a session is made of.
@@ -74,6 +77,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         emergency: what an emergency stop does where nobody says otherwise.
         unexplained_alert: fraction of equity; more than this without explanation in a day is told.
         heartbeat: seconds without a completed tick after which the session fails.
+        many_orders: in one tick, from which on they are pointed out: fewer are typical (R100).
         minimum_room: bytes that have to be free on the journal's volume for orders to be sent.
         room: says how many are; None: the volume itself.
         log: told everything that goes into the journal as an action.
@@ -95,6 +99,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     unexplained_alert: float = 1e-4
     heartbeat: float = 300.0
+    many_orders: int = 10
     minimum_room: float = 100e6
     room: Callable[[], float] | None = None
     log: Callable[[Action], None] | None = None
@@ -119,7 +124,12 @@ class SessionParts(msgspec.Struct, frozen=True):
         if self.results is None:
             return
         for done in self.results.finished() if finished else self.results.due(self.clock.wall()):
-            self.note(done.component, done.what, done.detail)
+            self.record(done)
+
+    def leave_results(self) -> None:
+        """At the end of a session that fails or is refused."""
+        for done in self.results.left() if self.results is not None else ():
+            self.record(done)
 
     def note(
         self, component: str, what: str, detail: str = "", seconds: float | None = None, level: str = "info"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import IO
 
 from basis_pipeline.domain.timeline import SECOND
@@ -54,14 +55,27 @@ class PublishingProcess:
         yield from self._start()
         yield from self._ended(_PATIENCE)
 
+    def left(self) -> Iterator[Action]:
+        """Let what a session leaves that fails be published after it, and wait for nothing: its end is urgent.
+
+        The process gets none of the streams of this one: whoever reads them to their end would wait for it.
+        """
+        yield from self._ended()
+        yield from self._start()
+        if self._running is not None:
+            yield Action(RESULTS, "results left to a process of their own", "--publish says what became of them")
+
     def _start(self) -> Iterator[Action]:
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        try:
-            process = subprocess.Popen(self._command, env=self._environment, stdout=said, stderr=said)  # noqa: S603
-        except OSError as error:
-            said.close()
-            yield Action(RESULTS, "results not published", f"no process can be started: {error.strerror}")
-            return
+        with ExitStack() as opened:
+            try:
+                said = opened.enter_context(tempfile.TemporaryFile())
+                process = subprocess.Popen(  # noqa: S603
+                    self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+                )
+            except OSError as error:
+                yield Action(RESULTS, "results not published", f"no process can be started: {error.strerror}")
+                return
+            opened.pop_all()  # closed when the process has ended
         self._running = process, said
 
     def _ended(self, patience: float = 0.0) -> Iterator[Action]:

@@ -52,7 +52,7 @@ def publish_live(workspace: Workspace, mode: str, environment: str, *, now: int 
     with closing(LiveJournal.read(journal_path(workspace, mode, environment), lambda: wall)) as journal:
         record = record_of(workspace.results, mode, environment, journal.identity)
         lock = workspace.root.path / "locks" / f"{record}.{mode}.lock"
-        with exclusive_lock(lock, purpose=f"publishing {record} of {mode}"):
+        with exclusive_lock(lock, purpose=f"publishing {record} of {mode}", wait=True):
             return _Publishing(workspace.results, record, journal, wall).run()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from basis_pipeline.domain.errors import DataGapError, StateError, StorageError, SystemFailure, VenueError
+from basis_pipeline.domain.errors import BasisError, DataGapError, StateError, StorageError, SystemFailure, VenueError
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import HOUR, SECOND
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -76,6 +76,10 @@ class LiveSession:
             self._live(until)
         except SystemFailure as failure:
             self._fail(failure)
+            self._leave_results()
+            raise
+        except BasisError:
+            self._leave_results()
             raise
 
     def _live(self, until: int | None) -> None:
@@ -106,6 +110,11 @@ class LiveSession:
         with suppress(StorageError):
             self._parts.journal.action(action)
         self._parts.trace(action)
+
+    def _leave_results(self) -> None:
+        """Nothing that goes wrong here hides why the session ended."""
+        with suppress(StorageError):
+            self._parts.leave_results()
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""

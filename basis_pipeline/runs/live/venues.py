@@ -40,7 +40,7 @@ def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock, hearing:
             journal=journal, clock=clock, switches=plan.switches, live=plan.live,
             patience=delays_in(plan.environment),
         ))  # fmt: skip
-    wallet = open_wallet(plan.chain, plan.environment, clock, plan.live)
+    wallet = open_wallet(plan.chain, plan.environment, clock, plan.live, hearing)
     if plan.keys:
         return hybrid_venues(plan, _clients(plan, hearing), wallet, journal, clock)
     return _chain_alone(plan, wallet, journal, clock)
