@@ -22,6 +22,7 @@ from basis_pipeline.runs.live.chain import open_wallet
 from basis_pipeline.runs.live.hearing import Hearing
 from basis_pipeline.runs.live.parts import SessionParts
 from basis_pipeline.runs.live.plan import LivePlan, plan_live
+from basis_pipeline.runs.live.record import begin_record
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import hybrid_venues
 from basis_pipeline.runs.workspace import Workspace
@@ -151,6 +152,7 @@ class Hybrid:
         plan = self.plan
         assert plan.chain is not None
         journal = LiveJournal(database.open(self.path, belongs_to=f"{self.mode}@staging"), self.clock.wall)
+        begin_record(journal, plan.about(60.0))
         clients = {name: made.exchange() for name, made in self.accounts.items()}
         hearing = self.options.get("hearing") or Hearing(lambda action: None)
         wallet = open_wallet(plan.chain, plan.environment, self.clock, plan.live, hearing)

@@ -100,7 +100,7 @@ def test_a_withdrawal_that_nobody_can_tell_of_ends_the_session_and_the_next_one_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("entry", range(1, 24))
+@pytest.mark.parametrize("entry", range(1, 25))
 def test_dying_at_any_entry_of_the_journal_moves_nothing_twice(there: Fleet, entry: int, after: bool) -> None:
     with pytest.raises(KilledError):
         there.live_for(8, database=dying(entry, after=after))
@@ -111,7 +111,7 @@ def test_dying_at_any_entry_of_the_journal_moves_nothing_twice(there: Fleet, ent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", range(1, 16))
+@pytest.mark.parametrize("entry", range(1, 17))
 def test_dying_again_and_again_while_funds_are_on_their_way_loses_none(there: Fleet, entry: int) -> None:
     there.live_for(1)
     for _ in range(3):

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.config.gas import wire_on_chain
-from basis_pipeline.config.live import LiveFile, LiveSwitches, load_live
+from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.universe import GAS_TOKEN, WALLET
@@ -55,13 +55,16 @@ class TransferPlan(msgspec.Struct, frozen=True):
 NO_TRANSFERS = TransferPlan(frozenset(), {})
 
 
-def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
-    """A mode as live sessions have it: gas on chain is paid in ETH, and what moves between venues takes time."""
+def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None, *, tank: float) -> WiredMode:
+    """A mode as live sessions have it: gas on chain is paid in ETH, and what moves between venues takes time.
+
+    `tank` is the ETH that a hedged stack keeps for gas.
+    """
     wired = wire_mode(folder, mode, overrides)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     late = bool(exchanges) and len(exchanges) + on_chain > 1
     if on_chain:
-        return wire_on_chain(folder, mode, overrides, tank=load_live(folder.path).gas_tank_eth, late=late)
+        return wire_on_chain(folder, mode, overrides, tank=tank, late=late)
     return wire_mode(folder, mode, overrides, late=True) if late else wired
 
 
@@ -103,19 +106,24 @@ def exchanges_of(wired: WiredMode) -> tuple[str, ...]:
 
 def live_settings(wired: WiredMode, live: LiveFile, linked: frozenset[str] | None) -> EngineSettings:
     """The settings of the mode for real venues: they round, they fail, and transfers between them take time."""
-    latency = round(live.transfers.expected_minutes * MINUTE)
-    venues = {
-        name: replace(rules, transfer_latency=latency) if name in (linked or ()) else rules
-        for name, rules in wired.settings.venues.items()
-    }
     return replace(
-        wired.settings,
+        linked_settings(wired.settings, linked, round(live.transfers.expected_minutes * MINUTE)),
         execution_mode=ExecutionMode.LIVE,
         error_policy=ErrorPolicyName.RETRY,
         tolerance=Tolerance(live.tolerance.relative, live.tolerance.usdt),
-        venues=venues,
-        linked=linked,
     )
+
+
+def linked_settings(settings: EngineSettings, linked: frozenset[str] | None, latency: int) -> EngineSettings:
+    """`settings` where transfers between the `linked` venues take `latency` microseconds, and no others are made.
+
+    None: every venue reaches every other one, as its file says.
+    """
+    venues = {
+        name: replace(rules, transfer_latency=latency) if name in (linked or ()) else rules
+        for name, rules in settings.venues.items()
+    }
+    return replace(settings, venues=venues, linked=linked)
 
 
 def exchange_venues(
