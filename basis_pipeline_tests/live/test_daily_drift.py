@@ -14,7 +14,7 @@ from basis_pipeline.runs.live.parts import Alert
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.live.faults import KilledError, dying_at
 from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
-from basis_pipeline_tests.live.test_halts import running, ticks
+from basis_pipeline_tests.live.ticking import running, ticks
 
 PERP = "binance:Perp:BTCUSDT"
 GAP = 0.0008

@@ -12,7 +12,8 @@ from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.fakes.records import PlacedOrder
 from basis_pipeline_tests.live.stage import Stage, stage
-from basis_pipeline_tests.live.test_halts import is_flat, running, ticks
+from basis_pipeline_tests.live.test_halts import is_flat
+from basis_pipeline_tests.live.ticking import running, ticks
 
 FREEZE, EXIT, LIFT = EmergencyPolicy.FREEZE, EmergencyPolicy.EXIT_FULL, None
 WORDS = (FREEZE, EXIT, LIFT)
