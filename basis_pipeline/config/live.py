@@ -41,6 +41,7 @@ _KEY_FIELDS = {
 }
 """By venue: what its client needs, and the end of the variable that has it."""
 _BREAKER = "CIRCUIT_BREAKER_ENABLED"
+GAS_TANK_ETH = 0.1
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -82,7 +83,7 @@ class LiveFile(Model):
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     tolerance: ToleranceFile = ToleranceFile()
     transfers: TransfersFile = TransfersFile()
-    gas_tank_eth: Annotated[float, Field(ge=0.0, le=10.0)] = 0.1
+    gas_tank_eth: Annotated[float, Field(ge=0.0, le=10.0)] = GAS_TANK_ETH
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
     max_gas_price_gwei: Positive = 100.0
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0

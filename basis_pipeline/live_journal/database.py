@@ -46,6 +46,7 @@ class Kind(StrEnum):
     STATE = "state"
     ACTION = "action"
     HALT = "halt"
+    ADJUSTMENT = "adjustment"
     PULSE = "pulse"
     DELAYS = "delays"
 

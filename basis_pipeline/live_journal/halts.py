@@ -40,3 +40,17 @@ class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     gaps: dict[str, float] = {}
     at: int = 0
     unexplained: float = 0.0
+
+
+class Adjustment(msgspec.Struct, frozen=True):
+    """A small difference was taken over from the venues; it counts if the state of its tick was saved.
+
+    Attributes:
+        at: the tick, microseconds UTC.
+        worth: USDT, of all gaps whatever their signs.
+        gaps: what the venues held beyond the book by position key, in stored units.
+    """
+
+    at: int
+    worth: float
+    gaps: dict[str, float]

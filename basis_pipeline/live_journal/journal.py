@@ -18,7 +18,7 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.intents import BookedIncome, Facts, Intent, OpenIntent, SettledIntent
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind, Mark
-from basis_pipeline.live_journal.halts import Halt, HaltEntry
+from basis_pipeline.live_journal.halts import Adjustment, Halt, HaltEntry
 from basis_pipeline.live_journal.pulse import OrderDelays, Pulse
 
 
@@ -154,6 +154,11 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
+    def saved_at(self) -> int | None:
+        """Microseconds UTC, the tick of the last saved state; None before the first."""
+        entry = self._database.last(Kind.STATE)
+        return int(entry.key) if entry else None
+
     def state_before(self, timestamp: int) -> EngineState | None:
         """The last state of a tick before `timestamp`, microseconds UTC."""
         entry = self._database.last_below(Kind.STATE, timestamp)
@@ -214,6 +219,19 @@ class LiveJournal:
         """The last word about `halt`: whether it is active is in it; None if there never was any."""
         entry = self._database.last_about(Kind.HALT, halt)
         return msgspec.json.decode(entry.payload, type=HaltEntry) if entry else None
+
+    def adjusted(self, adjustment: Adjustment) -> None:
+        """Write down a difference before it is taken over from the venues."""
+        self._append(Kind.ADJUSTMENT, str(adjustment.at), msgspec.json.encode(adjustment))
+
+    def adjusted_since(self, timestamp: int) -> tuple[Adjustment, ...]:
+        """Of the ticks from `timestamp` on (microseconds UTC) whose state was saved: those that are in the book."""
+        entries = [entry for entry in self._database.entries(Kind.ADJUSTMENT) if int(entry.key) >= timestamp]
+        return tuple(msgspec.json.decode(e.payload, type=Adjustment) for e in entries if self._is_saved(int(e.key)))
+
+    def _is_saved(self, tick: int) -> bool:
+        state = self._database.last_below(Kind.STATE, tick + 1)
+        return state is not None and int(state.key) == tick
 
     @property
     def size(self) -> int:

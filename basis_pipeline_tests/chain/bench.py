@@ -153,11 +153,10 @@ def bench(
     settings = settings or live(mode)
     clock = clock or ChainClock(market.node)
     journal = LiveJournal(database.open(path, belongs_to=f"{mode.name}@dev"), clock.wall)
-    state = journal.last_state()
     chain = Chain(url or market.node.url, timeout=5.0)
     account = OnChainAccount(
         chain, Signer(KEY, CHAIN_ID), deployment, settings,
-        journal=journal, clock=clock, limits=limits, since=state.timestamp if state else None,
+        journal=journal, clock=clock, limits=limits,
     )  # fmt: skip
     venues = {
         name: LiveOnChain(name, rules.kind, account, settings)

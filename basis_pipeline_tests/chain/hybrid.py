@@ -19,8 +19,10 @@ from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.chain import open_wallet
+from basis_pipeline.runs.live.hearing import Hearing
 from basis_pipeline.runs.live.parts import SessionParts
 from basis_pipeline.runs.live.plan import LivePlan, plan_live
+from basis_pipeline.runs.live.record import begin_record
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import hybrid_venues
 from basis_pipeline.runs.workspace import Workspace
@@ -150,8 +152,10 @@ class Hybrid:
         plan = self.plan
         assert plan.chain is not None
         journal = LiveJournal(database.open(self.path, belongs_to=f"{self.mode}@staging"), self.clock.wall)
+        begin_record(journal, plan.about(60.0))
         clients = {name: made.exchange() for name, made in self.accounts.items()}
-        wallet = open_wallet(plan.chain, plan.environment, self.clock, plan.live)
+        hearing = self.options.get("hearing") or Hearing(lambda action: None)
+        wallet = open_wallet(plan.chain, plan.environment, self.clock, plan.live, hearing)
         venues, feed, transit = hybrid_venues(plan, clients, wallet, journal, self.clock)
         parts = SessionParts(
             plan.settings, plan.wired.strategy, venues, feed, journal, self.clock, transit=transit, **self.options

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.orders import Operation
+from basis_pipeline.domain.protocols import SettlementKind
 from basis_pipeline.domain.records import Category
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
-from basis_pipeline.venues.live.arrivals import block_at
+from basis_pipeline.venues.live.arrivals import Arrivals, block_at
 from basis_pipeline_tests.chain.bench import MINUTE, Bench, bench
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.test_modes import a_token, assert_book_is_chain, earned, equity, mode, operations, run
@@ -67,6 +69,22 @@ def test_a_reward_is_booked_once_however_often_the_session_starts(staking: Bench
         session = run(staking)
         assert earned(session, Category.STAKING_REWARDS) == pytest.approx(0.05, rel=1e-3)
     assert (staking.quantity(EIGEN), income(staking)) == (100.0, 1)
+
+
+def test_a_reward_outlives_refreshes_that_are_rolled_back(staking: Bench) -> None:
+    """Whatever was looked at by a tick that saved no state is looked at again, however often that happens."""
+    run(staking)
+    market = staking.feed.at(staking.clock.wall())
+    arrivals = Arrivals(staking.chain, staking.deployment, staking.settings, staking.journal)
+    send(staking, "EIGEN", 100.0)
+    for moment in range(4):
+        staking.node.mine(seconds=60)
+        later = replace(market, timestamp=staking.clock.wall())
+        (found,) = arrivals.due(SettlementKind.REWARD, later)
+        assert found.amount == 100.0, f"refresh {moment}"
+    run(staking)
+    assert (staking.quantity(EIGEN), income(staking)) == (100.0, 1)
+    assert arrivals.due(SettlementKind.REWARD, replace(market, timestamp=staking.clock.wall())) == ()
 
 
 def test_wrapped_ether_that_is_sent_is_a_deposit_and_is_staked(staking: Bench) -> None:

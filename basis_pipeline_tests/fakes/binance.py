@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import binance_funds
+from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {
@@ -33,6 +34,7 @@ _ERRORS = {
     "signature": (-1022, "Signature for this request is not valid."),
     "permission": (-1002, "You are not authorized to execute this request."),
     "address": (-4001, "Invalid operation: withdrawal to this address is not permitted."),
+    "stretch": (-1127, "More than the longest time between startTime and endTime."),
     "window": (-1021, "Timestamp for this request is outside of the recvWindow."),
 }
 

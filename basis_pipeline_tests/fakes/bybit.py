@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import bybit_funds
+from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 _ERRORS = {
@@ -33,6 +34,7 @@ _ERRORS = {
     "signature": (10004, "error sign! please check your signature generation algorithm."),
     "permission": (10005, "Permission denied, please check your API key permissions."),
     "address": (131093, "The withdrawal address is not in the whitelist."),
+    "stretch": (10001, "The time range between startTime and endTime is too long."),
     "window": (10002, "invalid request, please check your server timestamp or recv_window param."),
 }
 _FUNDING_WEEK = 7 * 86_400_000

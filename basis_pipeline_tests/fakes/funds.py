@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, RejectedError
+from basis_pipeline_tests.fakes.exchange import FakeExchange
+from basis_pipeline_tests.fakes.records import RejectedError
 
 Routes = dict[tuple[str, str], Callable[[dict[str, str]], Any]]
 
@@ -66,6 +67,20 @@ class _Funds:
         source[token], target[token] = round(source[token] - amount, 8), round(target[token] + amount, 8)
 
 
+_DAY = 86_400_000
+
+
+def _stretch(exchange: FakeExchange, parameters: dict[str, str], longest: int) -> tuple[int, int]:
+    """Milliseconds from and to which a history is asked for; the last `longest` ones if neither is said."""
+    now = exchange.now // 1_000
+    if "startTime" not in parameters and "endTime" not in parameters:
+        return now - longest, now
+    begin, end = int(parameters["startTime"]), int(parameters.get("endTime", now))
+    if end - begin >= longest:
+        raise RejectedError("stretch")
+    return begin, end
+
+
 class _BinanceFunds(_Funds):
     def withdraw(self, parameters: dict[str, str]) -> Any:
         """The amount asked for contains the fee."""
@@ -75,23 +90,24 @@ class _BinanceFunds(_Funds):
 
     def withdrawals(self, parameters: dict[str, str]) -> Any:
         wanted = parameters.get("withdrawOrderId")
+        begin, end = _stretch(self.exchange, parameters, (7 if wanted else 90) * _DAY)
         return [
             {"id": w.reference, "amount": f"{w.amount:.8f}", "transactionFee": f"{w.fee:.8f}", "coin": w.token,
              "status": {"pending": 4, "sent": 6, "failed": 5}[w.state], "address": w.address, "txId": w.transaction,
              "applyTime": datetime.fromtimestamp(w.at // 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S"),
              "network": "ETH", "withdrawOrderId": w.client_id, "transferType": 0}
             for w in self.exchange.withdrawals
-            if wanted in (None, w.client_id)
+            if wanted in (None, w.client_id) and begin <= w.at // 1_000 <= end
         ]  # fmt: skip
 
     def deposits(self, parameters: dict[str, str]) -> Any:
-        since = int(parameters.get("startTime", "0"))
+        begin, end = _stretch(self.exchange, parameters, 90 * _DAY)
         return [
             {"id": d.reference, "amount": f"{d.amount:.8f}", "coin": d.token, "network": "ETH", "address": d.address,
              "status": int(d.credited), "addressTag": "", "txId": d.transaction, "insertTime": d.at // 1_000,
              "transferType": 0, "confirmTimes": "12/12"}
             for d in self.exchange.deposits
-            if d.at // 1_000 >= since
+            if begin <= d.at // 1_000 <= end
         ]  # fmt: skip
 
     def address(self, parameters: dict[str, str]) -> Any:
@@ -133,25 +149,26 @@ class _BybitFunds(_Funds):
 
     def withdrawals(self, parameters: dict[str, str]) -> Any:
         """The client's own id is not told."""
-        wanted, since = parameters.get("withdrawID"), int(parameters.get("startTime", "0"))
+        wanted = parameters.get("withdrawID")
+        begin, end = _stretch(self.exchange, parameters, 30 * _DAY)
         rows = [
             {"coin": w.token, "chain": "ETH", "amount": f"{w.amount:.8f}", "txID": w.transaction,
              "status": {"pending": "Pending", "sent": "success", "failed": "Fail"}[w.state], "toAddress": w.address,
              "tag": "", "withdrawFee": f"{w.fee:.8f}", "createTime": str(w.at // 1_000),
              "updateTime": str(w.at // 1_000), "withdrawId": w.reference, "withdrawType": 0}
             for w in reversed(self.exchange.withdrawals)
-            if wanted in (None, w.reference) and w.at // 1_000 >= since
+            if wanted in (None, w.reference) and begin <= w.at // 1_000 <= end
         ]  # fmt: skip
         return {"rows": rows, "nextPageCursor": ""}
 
     def deposits(self, parameters: dict[str, str]) -> Any:
-        since = int(parameters.get("startTime", "0"))
+        begin, end = _stretch(self.exchange, parameters, 30 * _DAY)
         rows = [
             {"coin": d.token, "chain": "ETH", "amount": f"{d.amount:.8f}", "txID": d.transaction,
              "status": 3 if d.credited else 2, "toAddress": d.address, "tag": "", "depositFee": "",
              "successAt": str(d.at // 1_000), "confirmations": "12", "txIndex": d.reference, "blockHash": ""}
             for d in reversed(self.exchange.deposits)
-            if d.at // 1_000 >= since
+            if begin <= d.at // 1_000 <= end
         ]  # fmt: skip
         return {"rows": rows, "nextPageCursor": ""}
 

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from basis_pipeline_tests.fakes.exchange import FakeExchange, Market, PlacedOrder, RejectedError, Trade
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import okx_funds
+from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 PASSPHRASE = "the-passphrase-of-a-test"

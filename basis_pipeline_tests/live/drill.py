@@ -31,7 +31,7 @@ from basis_pipeline.runs.loopback import free_port, handled_by
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.fakes.candles import Candles
-from basis_pipeline_tests.fakes.exchange import PlacedOrder
+from basis_pipeline_tests.fakes.records import PlacedOrder
 from basis_pipeline_tests.fakes.server import Reply, Request, Skin
 from basis_pipeline_tests.live.process import ON_ONE_VENUE, Drill, drill
 from basis_pipeline_tests.live.stage import mode_at

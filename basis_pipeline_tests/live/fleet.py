@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from basis_pipeline.config.live import AddressFile, LiveFile, TransfersFile, read_switches
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
@@ -16,6 +18,7 @@ from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.exchanges import TransferPlan, exchange_venues, live_settings, transfer_plan
 from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.record import SessionAbout, begin_record
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.builders import CONFIGS, START
 from basis_pipeline_tests.fakes.accounts import Account, account
@@ -73,6 +76,7 @@ class Fleet:
     environment: str = "prod"
     variables: dict[str, str] = field(default_factory=lambda: dict(SWITCHES))
     options: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
     def asset(self) -> str:
@@ -89,6 +93,10 @@ class Fleet:
         """As in a process of its own."""
         journal = LiveJournal(database.open(self.path, belongs_to=f"{self.mode.name}@dev"), self.clock.wall)
         settings = live_settings(self.mode, self.live, self.transfers.linked)
+        seed = options.get("seed")
+        begin_record(
+            journal, SessionAbout.of(self.mode, settings, "dev", interval=60.0, overrides=self.overrides, seed=seed)
+        )
         venues, feed, transit = exchange_venues(
             {name: made.exchange() for name, made in self.accounts.items()},
             self.mode,
@@ -146,8 +154,12 @@ class Fleet:
 
 
 def mode_over(allocation: Mapping[str, float], name: str = "btc_basis", **overrides: Any) -> WiredMode:
-    given = {"strategy.hedge_allocation": dict(allocation), "reserve_fraction": 0.0, **overrides}
-    return wire_mode(ConfigFolder(CONFIGS), name, given, late=len(allocation) > 1)
+    return wire_mode(ConfigFolder(CONFIGS), name, spread_over(allocation) | overrides, late=len(allocation) > 1)
+
+
+def spread_over(allocation: Mapping[str, float]) -> dict[str, Any]:
+    """Overrides that put everything at these exchanges."""
+    return {"strategy.hedge_allocation": dict(allocation), "reserve_fraction": 0.0}
 
 
 @contextmanager
@@ -170,7 +182,8 @@ def fleet(
         listed = {name: {"USDT": AddressFile(network="ERC20", address=ADDRESSES[name])} for name in allocation}
         live = LiveFile(transfers=TransfersFile(addresses=listed))
         clock = FleetClock(tuple(made.books for made in accounts.values()))
-        yield Fleet(accounts, network, folder / "journal.sqlite", clock, mode_over(allocation, mode), live)
+        overrides, path = spread_over(allocation), folder / "journal.sqlite"
+        yield Fleet(accounts, network, path, clock, mode_over(allocation, mode), live, overrides=overrides)
 
 
 def without_addresses(there: Fleet) -> None:
@@ -203,3 +216,14 @@ def nothing_twice(there: Fleet) -> None:
     made += [w.client_id for w in there.network.withdrawals]
     assert len(made) == len(set(made)), "an intent was executed twice"
     assert set(made) <= intended
+
+
+def is_entered(there: Fleet) -> None:
+    """Three shorts in their parts of what was bought, whatever happened on the way."""
+    shorts = [there.short(name) for name in there.accounts]
+    assert shorts == pytest.approx([0.665, 0.399, 0.266], abs=0.003)
+    assert there.books("binance").spot["BTC"] == pytest.approx(sum(shorts), rel=2e-3)
+
+
+def said(there: Fleet) -> str:
+    return "\n".join(entry.payload.decode() for entry in there.entries(Kind.ACTION))

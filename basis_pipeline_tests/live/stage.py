@@ -101,15 +101,15 @@ class Stage:
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, **options: Any) -> LiveSession:
         opened = database.open(self.path, belongs_to="btc_basis@dev")
         journal = LiveJournal(opened, self.clock.wall)
-        tolerance, interval = live_settings(self.mode).tolerance, self.options.get("interval", 60.0)
-        seed = options.get("seed")
-        made_of = {
-            "interval": interval,
-            "tolerance": tolerance,
-            "overrides": self.overrides or at(self.name),
-            "seed": seed,
-        }
-        begin_record(journal, SessionAbout.of(self.mode, "dev", **made_of))
+        about = SessionAbout.of(
+            self.mode,
+            live_settings(self.mode),
+            "dev",
+            interval=self.options.get("interval", 60.0),
+            overrides=self.overrides or at(self.name),
+            seed=options.get("seed"),
+        )
+        begin_record(journal, about)
         client, hearing = self.account.exchange(), self.options.get("hearing")
         client = hearing.of(self.name, client) if hearing else client
         exchange, settings = PatientExchange(client, self.clock), live_settings(self.mode)

@@ -142,6 +142,17 @@ def test_every_component_says_what_it_did_in_every_tick(there: Stage) -> None:
     assert set(ticks[0]["phases"]) == {"observe", "compare", "decide", "execute", "persist"}  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize(("most", "told"), [(2, ["many orders"]), (3, [])])
+def test_a_tick_with_many_orders_is_pointed_out(there: Stage, most: int, told: list[str]) -> None:
+    """Entering takes two orders."""
+    lines: list[Action] = []
+    there.options = {"many_orders": most, "log": lines.append}
+    there.session().run(until=START + 2 * MINUTE)
+    found = [line for line in lines if line.what == "many orders"]
+    assert [line.what for line in found] == told
+    assert all((line.level, line.detail) == ("warning", "2 in one tick") for line in found)
+
+
 def test_the_status_has_health_halts_delays_and_the_equity_line(there: Stage) -> None:
     hearing = Hearing(lambda action: None)
     there.options = {"hearing": hearing}

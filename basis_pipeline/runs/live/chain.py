@@ -17,6 +17,7 @@ from basis_pipeline.domain.errors import VenueSilence
 from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live.hearing import Hearing
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.extra import need
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from basis_pipeline.venues.live.transit import Transit
 
 DEPLOYMENT_SECONDS = 180.0
+NODE = "chain"
+"""What is heard of the node, among the venues."""
 
 
 class Wallet(NamedTuple):
@@ -39,8 +42,8 @@ class Wallet(NamedTuple):
     deployment: Deployment
 
 
-def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveFile) -> Wallet:
-    """Reach the node and make sure that it is the right one.
+def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveFile, hearing: Hearing) -> Wallet:
+    """Reach the node, which is listened to as exchanges are, and make sure that it is the right one.
 
     Raises:
         ConfigError: CHAIN-001 the node serves a network that is not for this environment, CHAIN-002 a key that is none.
@@ -51,7 +54,7 @@ def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveF
     from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
 
     deployment = access.deployment
-    chain = Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds)
+    chain = hearing.of(NODE, Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds))
     Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
     return Wallet(chain, Signer(access.private_key.reveal(), deployment.chain_id), deployment)
 
@@ -81,7 +84,6 @@ def wallet_venues(
         max_gas_price=live.max_gas_price_gwei,
         read_only=switches.read_only,
     )
-    state = journal.last_state()
     account = OnChainAccount(
         wallet.chain,
         wallet.signer,
@@ -90,7 +92,6 @@ def wallet_venues(
         journal=journal,
         clock=clock,
         limits=limits,
-        since=state.timestamp if state else None,
         deadline=live.order_deadline_seconds,
         transit=transit,
     )

@@ -4,7 +4,7 @@ A venue may be late with a balance, and a payment may fall between the question 
 A difference is therefore looked at again 1, 2 and 4 s later, each time after a refresh of its own. What is left of it
 is adjusted on the record if it is small, and with it all that was adjusted in a day; otherwise trading stays closed
 until an operator has acknowledged exactly this difference. Trading on through a doubt may be expensive, waiting rarely
-is.
+is. A perp that differs is told even if it is adjusted: venues round balances, never the size of a position.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from basis_pipeline.domain.orders import ReconciliationResult
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
-from basis_pipeline.live_journal.halts import Halt, HaltEntry
+from basis_pipeline.live_journal.halts import Adjustment, Halt, HaltEntry
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.unexplained import Unexplained
 
@@ -85,7 +85,9 @@ class BookComparison:
             reason = last.reason if known else self._close(gaps, detail, engine)
             engine.health.report(COMPONENT, HealthState.UNHEALTHY, timestamp, reason)
         elif self._small(gaps, engine, timestamp):
+            self._journal.adjusted(Adjustment(timestamp, self._worth(gaps, engine), gaps))
             self._adjust(engine, timestamp, gaps, detail)
+            self._tell_perps(gaps, detail)
             self._open(engine, timestamp, last)
         else:
             reason = self._close(gaps, detail, engine)
@@ -94,13 +96,20 @@ class BookComparison:
     def _small(self, gaps: Mapping[str, float], engine: EventDrivenStrategyEngine, timestamp: int) -> bool:
         """Together with all that was adjusted since midnight: many small ones are a large one."""
         equity = engine.position_update_handler.latest.exposure.equity
-        before = abs(self._unexplained.unseen(engine, timestamp))
-        return self._worth(gaps, engine) <= (self._parts.drift - before) * equity
+        return self._worth(gaps, engine) + self._unexplained.unseen(engine, timestamp) <= self._parts.drift * equity
 
     def _worth(self, gaps: Mapping[str, float], engine: EventDrivenStrategyEngine) -> float:
         """USDT, whatever the sign."""
         value, slot = engine.position_update_handler.latest.market.value, self._parts.settings.universe.slot
         return sum(abs(gap * value[slot(key)]) for key, gap in gaps.items())
+
+    def _tell_perps(self, gaps: Mapping[str, float], detail: str) -> None:
+        """Somebody else may be trading on the account, or an order was executed that the book does not know."""
+        universe = self._parts.settings.universe
+        if not any(universe.instruments[universe.slot(key)].position_type is PositionType.PERP for key in gaps):
+            return
+        remedy = "look for orders at the venue that are not this session's; --emergency-stop ends trading."
+        self._parts.alert(COMPONENT, Alert("perp adjusted", f"{detail}: the venue's word was taken.", remedy))
 
     def _same(self, gaps: Mapping[str, float], told: Mapping[str, float], engine: EventDrivenStrategyEngine) -> bool:
         """Nothing differs beyond what venues round from what somebody was told."""

@@ -23,7 +23,7 @@ class EmergencyStop:
 
     def __init__(self, parts: SessionParts) -> None:
         self._parts, self._journal = parts, parts.journal
-        self._told = ""
+        self._told: HaltEntry | None = None
 
     def look(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
         """Once per tick, before anything is decided: has the limit been reached, has somebody said something?"""
@@ -31,13 +31,13 @@ class EmergencyStop:
         entry, manager = self._journal.halted(Halt.EMERGENCY), engine.strategy_manager
         if entry is None or not entry.active:
             manager.state = resumed(manager.state, REASON)
-            self._told = ""
+            self._told = None
             engine.health.report(COMPONENT, HealthState.HEALTHY, timestamp)
             return
         policy = EmergencyPolicy(entry.policy) if entry.policy else self._parts.emergency
-        new = self._told != entry.reason
+        new = self._told != entry
         if new:
-            self._told = entry.reason
+            self._told = entry
             remedy = "--lift-emergency-stop lets the session trade again."
             message = f"[LIVE-004] {entry.reason}: {_WORDS[policy]}."
             self._parts.alert("session", Alert(REASON, message, remedy))
@@ -45,7 +45,7 @@ class EmergencyStop:
             manager.state = resumed(manager.state, REASON)
             engine.health.report(COMPONENT, HealthState.CRITICAL, timestamp, f"frozen: {entry.reason}")
             return
-        if new and not (manager.state.halted and has_left(manager.state)):
+        if not has_left(manager.state) and (new or not manager.state.halted):
             equity = engine.position_update_handler.latest.exposure.equity
             manager.state = leaving(manager.state, REASON, equity)
         if has_left(manager.state):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from basis_pipeline.config.gas import wire_on_chain
-from basis_pipeline.config.live import LiveFile, LiveSwitches, load_live
+from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.models import BasisStrategy
 from basis_pipeline.config.universe import GAS_TOKEN, WALLET
@@ -32,6 +33,7 @@ from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
 STABLE = "USDT"
+_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 ON_CHAIN = frozenset({"lending", "staking", "dex", "executor"})
 """Kinds of venues that only a wallet on a chain reaches."""
 
@@ -53,13 +55,16 @@ class TransferPlan(msgspec.Struct, frozen=True):
 NO_TRANSFERS = TransferPlan(frozenset(), {})
 
 
-def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None) -> WiredMode:
-    """A mode as live sessions have it: gas on chain is paid in ETH, and what moves between venues takes time."""
+def wire_live(folder: ConfigFolder, mode: str, overrides: Mapping[str, Any] | None = None, *, tank: float) -> WiredMode:
+    """A mode as live sessions have it: gas on chain is paid in ETH, and what moves between venues takes time.
+
+    `tank` is the ETH that a hedged stack keeps for gas.
+    """
     wired = wire_mode(folder, mode, overrides)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     late = bool(exchanges) and len(exchanges) + on_chain > 1
     if on_chain:
-        return wire_on_chain(folder, mode, overrides, tank=load_live(folder.path).gas_tank_eth, late=late)
+        return wire_on_chain(folder, mode, overrides, tank=tank, late=late)
     return wire_mode(folder, mode, overrides, late=True) if late else wired
 
 
@@ -101,19 +106,24 @@ def exchanges_of(wired: WiredMode) -> tuple[str, ...]:
 
 def live_settings(wired: WiredMode, live: LiveFile, linked: frozenset[str] | None) -> EngineSettings:
     """The settings of the mode for real venues: they round, they fail, and transfers between them take time."""
-    latency = round(live.transfers.expected_minutes * MINUTE)
-    venues = {
-        name: replace(rules, transfer_latency=latency) if name in (linked or ()) else rules
-        for name, rules in wired.settings.venues.items()
-    }
     return replace(
-        wired.settings,
+        linked_settings(wired.settings, linked, round(live.transfers.expected_minutes * MINUTE)),
         execution_mode=ExecutionMode.LIVE,
         error_policy=ErrorPolicyName.RETRY,
         tolerance=Tolerance(live.tolerance.relative, live.tolerance.usdt),
-        venues=venues,
-        linked=linked,
     )
+
+
+def linked_settings(settings: EngineSettings, linked: frozenset[str] | None, latency: int) -> EngineSettings:
+    """`settings` where transfers between the `linked` venues take `latency` microseconds, and no others are made.
+
+    None: every venue reaches every other one, as its file says.
+    """
+    venues = {
+        name: replace(rules, transfer_latency=latency) if name in (linked or ()) else rules
+        for name, rules in settings.venues.items()
+    }
+    return replace(settings, venues=venues, linked=linked)
 
 
 def exchange_venues(
@@ -162,6 +172,30 @@ def exchange_venues(
     return venues, feed, transit
 
 
+def addresses_in_use(settings: EngineSettings, transfers: TransferPlan) -> dict[tuple[str, str], Destination]:
+    """Those of the list that this session may send funds to, by venue and token."""
+    targets = [settings.universe.instruments[slot] for slot in settings.receivables]
+    used = {(target.key.venue, target.token) for target in targets if target.key.venue in transfers.linked}
+    return {place: there for place, there in transfers.destinations.items() if place in used}
+
+
+def check_addresses(settings: EngineSettings, transfers: TransferPlan, network: str) -> None:
+    """What a wallet sends to has to be on its own `network`; raises ConfigError TRANSFER-008 naming key by key."""
+    wrong: list[str] = []
+    for (venue, token), there in addresses_in_use(settings, transfers).items():
+        key = f"transfers.addresses.{venue}.{token}"
+        if there.network != network:
+            wrong.append(f"{key}.network is {there.network}, the wallet is on {network}")
+        if not _ADDRESS.fullmatch(there.address):
+            wrong.append(f"{key}.address is {there.address!r}, no 0x and 40 hexadecimal digits")
+    if wrong:
+        raise ConfigError(
+            f"configs/live.yaml: {'; '.join(wrong)}.",
+            code="TRANSFER-008",
+            remedy="list deposit addresses on the wallet's own network.",
+        )
+
+
 def with_receivables(market: MarketSnapshot, settings: EngineSettings) -> MarketSnapshot:
     """A snapshot of the same mode without slots for funds in transit, with them: they are worth what will arrive."""
     missing = sorted(settings.receivables.items(), key=lambda pair: pair[1])
@@ -192,8 +226,8 @@ def _transit(
         return None
     overdue = live.transfers.overdue_minutes * 60.0
     transit = Transit(settings, journal, transfers.destinations, ends, overdue=overdue)
-    for end in ends:
-        transit.confirmed(end, STABLE)
+    for venue, token in addresses_in_use(settings, transfers):
+        transit.confirmed(venue, token)
     for name, account in funds.items():
         if not switches.read_only and not account.may_withdraw():
             raise ConfigError(

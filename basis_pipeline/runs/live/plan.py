@@ -90,9 +90,9 @@ class LivePlan:
     def about(self, interval: float | None = None) -> SessionAbout:
         return SessionAbout.of(
             self.wired,
+            self.settings,
             self.environment,
             interval=interval or self.live.interval_seconds,
-            tolerance=self.settings.tolerance,
             overrides=self.overrides,
             seed=self.seed,
         )
@@ -189,8 +189,8 @@ def plan_live(
             code="CONFIG-004",
             remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
         )
-    wired = wire_live(workspace.config, mode, overrides)
     live = load_live(workspace.config.path)
+    wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)

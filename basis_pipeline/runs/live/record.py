@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
+from basis_pipeline.config.live import GAS_TANK_ETH
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import StateError
@@ -21,6 +22,7 @@ from basis_pipeline.domain.events import AnyEvent, SequencedDelta, SequencedResu
 from basis_pipeline.domain.position_keys import Instrument, Universe
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.run_log import RunLog
+from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -46,6 +48,9 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
         tolerance: what a difference to the venues may be without being one.
         signals: the book follows a model, whose forecasts are dimensions of its risk.
         seed: state of a backtest that the record goes on from.
+        linked: between which venues funds are moved; None: of a book that is on chain alone, or nobody wrote it down.
+        transfer_latency: microseconds that a transfer between them is expected to take.
+        gas_tank: ETH that a hedged stack keeps for gas; journals that do not say it are of sessions with the default.
     """
 
     mode: str
@@ -62,19 +67,23 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Tolerance
     signals: bool = False
     seed: EngineState | None = None
+    linked: frozenset[str] | None = None
+    transfer_latency: int = 0
+    gas_tank: float = GAS_TANK_ETH
 
     @classmethod
     def of(
         cls,
         wired: WiredMode,
+        settings: EngineSettings,
         environment: str,
         *,
         interval: float,
-        tolerance: Tolerance,
         overrides: Mapping[str, Any] | None = None,
         seed: EngineState | None = None,
     ) -> SessionAbout:
-        settings = wired.settings
+        """`settings` are those of `wired` as the session has them."""
+        linked = settings.linked or frozenset()
         return cls(
             mode=wired.name,
             environment=environment,
@@ -86,9 +95,12 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
             tracked_assets=wired.tracked_assets,
             profile=wired.profile,
             interval=interval,
-            tolerance=tolerance,
+            tolerance=settings.tolerance,
             signals=wired.frame_spec.signals is not None,
             seed=seed,
+            linked=settings.linked,
+            transfer_latency=max((settings.venues[venue].transfer_latency for venue in linked), default=0),
+            gas_tank=settings.gas_tank,
         )
 
     @property
@@ -158,9 +170,17 @@ def begin_record(journal: LiveJournal, about: SessionAbout) -> None:
     journal.began(zlib.compress(msgspec.json.encode(about)))
 
 
-def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
-    """What the sessions of a journal were made of, in order; StateError if nobody wrote it down."""
-    found = [_decoded(entry, SessionAbout, journal) for entry in journal.entries(Kind.SESSION)]
+class BegunSession(NamedTuple):
+    """What a session was made of, and the number of the entry that says so: its ticks have higher ones."""
+
+    number: int
+    about: SessionAbout
+
+
+def begun_sessions(journal: LiveJournal) -> list[BegunSession]:
+    """The sessions of a journal, in order; StateError if nobody wrote down what they were made of."""
+    entries = journal.entries(Kind.SESSION)
+    found = [BegunSession(entry.number, _decoded(entry, SessionAbout, journal)) for entry in entries]
     if not found:
         raise StateError(
             f"the journal {journal.path} does not say what its sessions were made of.",
@@ -168,6 +188,11 @@ def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
             remedy="start a session of this version once; ticks of older versions left no record.",
         )
     return found
+
+
+def session_abouts(journal: LiveJournal) -> list[SessionAbout]:
+    """What the sessions of a journal were made of, as `begun_sessions`."""
+    return [about for _, about in begun_sessions(journal)]
 
 
 def about_record(journal: LiveJournal, state: EngineState) -> SessionAbout:

@@ -54,6 +54,8 @@ class TickReport:
         trace(Action("strategy_manager", "decided", f"{len(log.orders)} orders", self._phases["decide"]))
         self._delays = order_delays(log, self._parts.journal, self._parts.clock, after=self._entries)
         self._orders([one.result for one in log.orders])
+        if (count := len(log.orders)) >= self._parts.many_orders:
+            self._parts.note("execution_manager", "many orders", f"{count} in one tick", level="warning")
 
     def close(self, engine: EventDrivenStrategyEngine, timestamp: int, skipped: int) -> None:
         """The tick is in the journal."""

@@ -30,11 +30,17 @@ class Unexplained:
         return _fraction(engine, self._before)
 
     def unseen(self, engine: EventDrivenStrategyEngine, timestamp: int) -> float:
-        """As `today`, since an operator acknowledged a difference if that was later than midnight."""
-        today, seen = self.today(engine, timestamp), self._parts.journal.halted(Halt.DIFFERENCE)
-        if seen is None or seen.at // DAY != self._day:
-            return today
-        return _fraction(engine, seen.unexplained)
+        """USDT that differed since midnight, or since an operator acknowledged a difference if that was later.
+
+        Either what was adjusted, each gap whatever its sign: a position taken over at its mark is no profit or loss,
+        and gaps to both sides are not none. Or all that has no explanation, if that is more.
+        """
+        fraction, seen = self.today(engine, timestamp), self._parts.journal.halted(Halt.DIFFERENCE)
+        since = self._day * DAY
+        if seen is not None and seen.at // DAY == self._day:
+            fraction, since = _fraction(engine, seen.unexplained), seen.at + 1
+        adjusted = sum(adjustment.worth for adjustment in self._parts.journal.adjusted_since(since))
+        return max(adjusted, abs(fraction) * engine.position_update_handler.latest.exposure.equity)
 
     @staticmethod
     def total(engine: EventDrivenStrategyEngine) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.chain import Wallet, open_wallet, wallet_venues
-from basis_pipeline.runs.live.exchanges import exchange_venues
+from basis_pipeline.runs.live.exchanges import check_addresses, exchange_venues
 from basis_pipeline.runs.live.hearing import Hearing
 from basis_pipeline.runs.live.parts import LiveClock, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
@@ -40,7 +40,7 @@ def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock, hearing:
             journal=journal, clock=clock, switches=plan.switches, live=plan.live,
             patience=delays_in(plan.environment),
         ))  # fmt: skip
-    wallet = open_wallet(plan.chain, plan.environment, clock, plan.live)
+    wallet = open_wallet(plan.chain, plan.environment, clock, plan.live, hearing)
     if plan.keys:
         return hybrid_venues(plan, _clients(plan, hearing), wallet, journal, clock)
     return _chain_alone(plan, wallet, journal, clock)
@@ -49,11 +49,16 @@ def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock, hearing:
 def hybrid_venues(
     plan: LivePlan, clients: Mapping[str, CcxtExchange], wallet: Wallet, journal: LiveJournal, clock: LiveClock
 ) -> LiveVenues:
-    """Exchanges and wallet in one session: one market, and one list of what is on its way between them."""
+    """Exchanges and wallet in one session: one market, and one list of what is on its way between them.
+
+    Raises:
+        ConfigError, OrderError, VenueError: as `check_addresses`, `exchange_venues` and `wallet_venues`.
+    """
     from basis_pipeline.venues.live.hybrid_feed import LiveHybridFeed  # noqa: PLC0415
     from basis_pipeline.venues.live.wallet_end import WalletEnd  # noqa: PLC0415
 
     switches, live = plan.switches, plan.live
+    check_addresses(plan.settings, plan.transfers, wallet.deployment.network)
     venues, prices, transit = exchange_venues(
         clients, plan.wired, plan.settings, plan.transfers, journal=journal, clock=clock, switches=switches, live=live,
         patience=delays_in(plan.environment), wallet=WalletEnd(wallet.chain, wallet.deployment, wallet.signer.address),

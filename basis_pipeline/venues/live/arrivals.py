@@ -8,7 +8,7 @@ the executor, and is booked by those orders. Plain ETH leaves no event; it shows
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.market import MarketSnapshot
@@ -33,21 +33,25 @@ class Income(Protocol):
 
     def income(self, venue: str, reference: str, payload: bytes) -> bool: ...
 
+    def saved_at(self) -> int | None: ...
+
+
+class _Scan(NamedTuple):
+    """A refresh of tick `at` has looked at every block up to `block`."""
+
+    at: int
+    block: int
+
 
 class Arrivals:
     """What has arrived since the last saved state.
 
-    Args:
-        since: microseconds, time of that state; None before a record begins: what the executor holds then is opening
-            capital, and transfers so far are written down as known.
+    Before a record has a state, what the executor holds is opening capital: transfers so far are written down as known.
     """
 
-    def __init__(
-        self, chain: Chain, deployment: Deployment, settings: EngineSettings, journal: Income, *, since: int | None
-    ) -> None:
+    def __init__(self, chain: Chain, deployment: Deployment, settings: EngineSettings, journal: Income) -> None:
         self._chain, self._deployment, self._settings, self._journal = chain, deployment, settings, journal
-        self._since = since
-        self._seen: dict[SettlementKind, tuple[int, int]] = {}
+        self._scans: dict[SettlementKind, list[_Scan]] = {}
         self._slots = {SettlementKind.REWARD: _rewards(settings), SettlementKind.DEPOSIT: _deposits(settings)}
 
     @property
@@ -55,18 +59,20 @@ class Arrivals:
         return frozenset(kind for kind, slots in self._slots.items() if slots)
 
     def due(self, kind: SettlementKind, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Transfers that no saved state contains, one delta each.
-
-        The blocks of the scan before are looked at once more: the state after it may not have been saved.
-        """
-        head = self._chain.block(confirmed_block(self._chain, self._deployment))
-        opening = self._since is None and kind not in self._seen
-        since = head.timestamp if self._since is None else self._since
-        before, last = self._seen.get(kind) or (block_at(self._chain, since - MARGIN),) * 2
+        """Transfers that no saved state contains, one delta each, however many refreshes since were rolled back."""
+        head, saved = self._chain.block(confirmed_block(self._chain, self._deployment)), self._journal.saved_at()
+        before = self._saved_block(kind, head.timestamp if saved is None else saved)
         slots = {self._deployment.token(token).address.lower(): slot for token, slot in self._slots[kind].items()}
         found = tuple(self._transfers(slots, before + 1, head.number, market, SOURCES[kind]))
-        self._seen[kind] = (last, head.number)
-        return () if opening else found
+        self._scans[kind].append(_Scan(market.timestamp, head.number))
+        return () if saved is None else found
+
+    def _saved_block(self, kind: SettlementKind, saved: int) -> int:
+        """All that came up to this block is in the state of the tick `saved`, or in an earlier one."""
+        scans = self._scans.get(kind) or [_Scan(saved, block_at(self._chain, saved - MARGIN))]
+        newest = max((index for index, scan in enumerate(scans) if scan.at <= saved), default=0)
+        self._scans[kind] = scans[newest:]
+        return self._scans[kind][0].block
 
     def _transfers(
         self, slots: Mapping[str, int], first: int, last: int, market: MarketSnapshot, source: DeltaSource

@@ -77,6 +77,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """One chain.
 
     Attributes:
+        network: how exchanges spell this chain, in the client library's words; funds are moved on no other.
         confirmations: blocks, the transaction's own included, after which an outcome is final.
         executor: our contract; it holds every position but the ETH of its owner, which pays the gas.
         weth: wrapped ETH, the same thing as ETH in the book of a mode that does not declare it.
@@ -93,6 +94,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     lending: Lending | None = None
     staking: dict[str, Staking] = {}
     pools: dict[str, dict[str, Pool]] = {}
+    network: str = "ERC20"
     confirmations: int = 2
 
     def token(self, symbol: str) -> Token:

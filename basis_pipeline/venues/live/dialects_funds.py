@@ -3,6 +3,9 @@
 Formats from the exchanges' documentation. Binance counts the fee into the amount of a request and tells it apart in the
 history; Bybit and OKX take it on top. Bybit's history does not tell our id, so that a withdrawal whose reference was
 lost is recognised by token, amount and time. Deposits reach a wallet of their own at Bybit and OKX.
+
+Histories answer for a stretch of time: Binance for less than 7 days where an id is asked for, and the last ones if none
+is said; Bybit for 30 days, likewise; OKX shows the newest 100 lines, of whatever age. So the stretch is always said.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 STABLE = "USDT"
 EARLIER = 60_000
 """Milliseconds before a withdrawal was intended from which on it is looked for: clocks differ."""
+_DAY = 86_400_000
 
 
 class FundsDialect(Protocol):
@@ -55,6 +59,7 @@ class BinanceFunds:
     _RETURNED = frozenset({"1", "3", "5"})
     _SENT = "6"
     _CREDITED = frozenset({"1", "6"})
+    _LONGEST = 7 * _DAY - 1
 
     def may_withdraw(self, client: ccxt.Exchange) -> bool:
         return bool(client.sapiGetAccountApiRestrictions()["enableWithdrawals"])
@@ -86,7 +91,9 @@ class BinanceFunds:
         return client.withdraw(withdrawal.token, gross, to.address, to.tag or None, named)["id"]
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None:
-        asked = {"coin": query.token, "withdrawOrderId": query.client_id}
+        begin = query.since // MILLISECOND - EARLIER
+        stretch = {"startTime": begin, "endTime": begin + self._LONGEST}
+        asked = {"coin": query.token, "withdrawOrderId": query.client_id, **stretch}
         for line in client.sapiGetCapitalWithdrawHistory(asked):
             if line.get("withdrawOrderId") == query.client_id:
                 fate = WithdrawalFate.SENT if str(line["status"]) == self._SENT else WithdrawalFate.PENDING
@@ -115,6 +122,7 @@ class BybitFunds:
     _SENT = frozenset({"success", "BlockchainConfirmed"})
     _DONE = frozenset({3, "3"})
     _PAGE = 50
+    _LONGEST = 30 * _DAY - 1
 
     def may_withdraw(self, client: ccxt.Exchange) -> bool:
         return "Withdraw" in client.privateGetV5UserQueryApi()["result"]["permissions"]["Wallet"]
@@ -150,11 +158,9 @@ class BybitFunds:
         return client.withdraw(withdrawal.token, withdrawal.amount, to.address, to.tag or None, named)["id"]
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None:
-        asked: dict[str, Any] = {"coin": query.token, "limit": self._PAGE}
+        asked = {"coin": query.token, "limit": self._PAGE, **self._stretch(query.since // MILLISECOND)}
         if query.reference:
             asked["withdrawID"] = query.reference
-        else:
-            asked["startTime"] = query.since // MILLISECOND - EARLIER
         for line in client.privateGetV5AssetWithdrawQueryRecord(asked)["result"]["rows"]:
             if self._is_meant(line, query):
                 fate = WithdrawalFate.PENDING
@@ -174,7 +180,7 @@ class BybitFunds:
         return ours and str(line["withdrawId"]) not in query.taken
 
     def deposits(self, client: ccxt.Exchange, token: str, since: int) -> list[Deposit]:
-        asked = {"coin": token, "startTime": since - EARLIER, "limit": self._PAGE}
+        asked = {"coin": token, "limit": self._PAGE, **self._stretch(since)}
         return [
             Deposit(
                 f"{line['txID']}:{line['txIndex']}", float(line["amount"]), line["txID"], str(line["status"]) == "3"
@@ -184,6 +190,9 @@ class BybitFunds:
 
     def take_in(self, client: ccxt.Exchange, token: str) -> None:
         Bybit().collect(client, token)
+
+    def _stretch(self, since: int) -> dict[str, Any]:
+        return {"startTime": since - EARLIER, "endTime": since - EARLIER + self._LONGEST}
 
 
 class OkxFunds:

@@ -55,9 +55,6 @@ class IncomeJournal(IntentJournal, Income, Protocol):
 class OnChainAccount:
     """The executor contract, the key that owns it, and the node both are reached through.
 
-    Args:
-        since: microseconds, time of the last saved state; None where a record begins.
-
     Raises:
         ConfigError: CHAIN-003 there is no executor of this version that obeys the key; CHAIN-004 no ETH for gas;
             CHAIN-005 other contracts than the deployment says.
@@ -73,7 +70,6 @@ class OnChainAccount:
         journal: IncomeJournal,
         clock: Clock,
         limits: Limits,
-        since: int | None = None,
         deadline: float = 120.0,
         transit: Transit | None = None,
     ) -> None:
@@ -84,7 +80,7 @@ class OnChainAccount:
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._transit = transit
         self._ledger = booking_chain.ledger(settings, deployment)
-        self._arrivals = Arrivals(chain, deployment, settings, journal, since=since)
+        self._arrivals = Arrivals(chain, deployment, settings, journal)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
@@ -190,7 +186,15 @@ class OnChainAccount:
                 code="TRANSFER-006",
                 remedy="list deposit addresses in configs/live.yaml, or place the funds by hand.",
             )
-        return self._transit.destination(order).address
+        destination = self._transit.destination(order)
+        if destination.network != self._deployment.network:
+            raise OrderError(
+                f"{destination.address} is an address on {destination.network}, the wallet sends on "
+                f"{self._deployment.network}: nothing is sent.",
+                code="TRANSFER-008",
+                remedy="list an address on the wallet's own network in `transfers.addresses` of configs/live.yaml.",
+            )
+        return destination.address
 
     def _sendable(self, order: Order, positions: Positions) -> Order:
         """What is there of the quantity of a transfer, in units that the token's contract moves.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from basis_pipeline.domain.errors import VenueRefusal
 from basis_pipeline.venues.live.abi import unpack
 from basis_pipeline.venues.live.booking_chain import GAS_TOKEN, TRANSFER, WEI
 from basis_pipeline.venues.live.chain import Chain, Receipt
@@ -26,6 +27,13 @@ class WalletEnd:
         self._chain, self._deployment, self._owner = chain, deployment, owner
 
     def deposit_address(self, token: str, network: str) -> Destination:
+        """Raises VenueRefusal TRANSFER-008 for every network but its own: the same address may be nobody's there."""
+        if network != self._deployment.network:
+            raise VenueRefusal(
+                f"the wallet is on {self._deployment.network}; {token} sent on {network} would not reach it.",
+                code="TRANSFER-008",
+                remedy="correct `network` of the wallet in `transfers.addresses` of configs/live.yaml.",
+            )
         return Destination(network, self._owner if token == GAS_TOKEN else self._deployment.executor)
 
     def withdrawn(self, transfer: InTransit) -> WithdrawalStatus:

@@ -1,0 +1,83 @@
+"""What a fake exchange keeps records of: markets, orders with their trades, income, and its refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class RejectedError(Exception):
+    """The exchange says no; `reason` is one of the keys that every skin translates into its own codes."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass
+class Market:
+    """One instrument. `perp` markets are linear and margined in the quote token.
+
+    Attributes:
+        contract: base units of one contract, where the exchange counts in contracts.
+    """
+
+    base: str
+    perp: bool
+    lot: float
+    min_notional: float
+    taker_fee: float
+    price: float = 0.0
+    mark: float = 0.0
+    quote: str = "USDT"
+    contract: float = 0.01
+
+    @property
+    def symbol(self) -> str:
+        return f"{self.base}{self.quote}"
+
+
+@dataclass
+class Trade:
+    trade_id: int
+    order_id: int
+    market: Market
+    buy: bool
+    quantity: float
+    price: float
+    fee: float
+    fee_token: str
+    realised: float
+    at: int
+
+
+@dataclass
+class PlacedOrder:
+    """`waits_for` polls until it fills: an order the exchange accepted and is slow about."""
+
+    order_id: int
+    client_id: str
+    market: Market
+    buy: bool
+    quantity: float
+    reduce_only: bool
+    at: int
+    waits_for: int = 0
+    trades: list[Trade] = field(default_factory=list)
+    done: bool = False
+
+    @property
+    def filled(self) -> float:
+        return sum(trade.quantity for trade in self.trades)
+
+    @property
+    def average(self) -> float:
+        return sum(trade.quantity * trade.price for trade in self.trades) / self.filled if self.trades else 0.0
+
+
+@dataclass
+class Income:
+    reference: str
+    kind: str
+    symbol: str
+    amount: float
+    at: int
