@@ -28,6 +28,7 @@ class Pulse(msgspec.Struct, frozen=True, omit_defaults=True):
         phases: seconds by part of the tick.
         health: the worst state of a component.
         components: all of them, where one differs from the tick before; else empty.
+        ages: seconds that what the market is made of was old at the tick, by name.
     """
 
     timestamp: int
@@ -36,6 +37,7 @@ class Pulse(msgspec.Struct, frozen=True, omit_defaults=True):
     phases: dict[str, float]
     health: str
     components: tuple[ComponentPulse, ...] = ()
+    ages: dict[str, float] = {}
 
 
 class OrderDelays(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import VenueSilence
+from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.engine.health import HealthManager, HealthState
 from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.runs.live.hearing import Hearing
@@ -28,6 +29,20 @@ def test_every_question_of_a_session_to_its_node_is_a_line_with_its_time(market:
         assert all(line.seconds is not None and line.seconds >= 0.0 for line in heard)
         [node] = [part for part in live_status(there.path).components if part.component == NODE]
         assert (node.state, node.errors) == ("healthy", 0)
+
+
+def test_the_status_says_how_old_block_oracle_and_prices_were(market: Market, tmp_path: Path) -> None:
+    chain, lending = market.node.chain, market.deployment.lending
+    assert lending is not None
+    weth = market.deployment.token("WETH").address
+    source = chain.read(lending.oracle, "getSourceOfAsset(address)", ("address",), weth)
+    with hybrid(market, tmp_path, "usdt_eth_staking_hedged_simple") as there:
+        updated = chain.read(source, "latestTimestamp()", ("uint256",))
+        there.live_for(1)
+        ages = live_status(there.path).ages
+        assert ages.keys() >= {"chain block", "oracle WETH", "binance ETH/USDT", "bybit ETH/USDT:USDT"}
+        assert ages["chain block"] == 0.0, "the time of this session is the newest block's"
+        assert ages["oracle WETH"] == there.state.timestamp / SECOND - updated
 
 
 def test_a_node_that_is_silent_again_and_again_degrades_the_session_and_then_closes_trading(market: Market) -> None:

@@ -142,6 +142,20 @@ def test_every_component_says_what_it_did_in_every_tick(there: Stage) -> None:
     assert set(ticks[0]["phases"]) == {"observe", "compare", "decide", "execute", "persist"}  # type: ignore[call-overload]
 
 
+def test_the_status_says_how_old_each_price_was_at_the_last_tick(there: Stage) -> None:
+    """Spot says that it is 45 s old, which the age limit of 120 s lets pass."""
+    session = there.session()
+    session.start()
+    now = there.books.now // 1_000
+    old = {"symbol": "BTCUSDT", "lastPrice": "50000", "openPrice": "50000", "highPrice": "50000", "lowPrice": "50000",
+           "volume": "1", "quoteVolume": "1", "openTime": now - 86_400_000, "closeTime": now - 45_000}  # fmt: skip
+    there.server.faults += [Fault("/api/v3/ticker/24hr", "reply", "before", method="GET", reply=Reply(200, old))]
+    session.tick()
+    status = live_status(there.path)
+    assert status.ages == {"binance BTC/USDT": 45.0, "binance BTC/USDT:USDT": 0.0}
+    assert "<td>binance BTC/USDT<td>45.0 s" in status_page(status)
+
+
 @pytest.mark.parametrize(("most", "told"), [(2, ["many orders"]), (3, [])])
 def test_a_tick_with_many_orders_is_pointed_out(there: Stage, most: int, told: list[str]) -> None:
     """Entering takes two orders."""

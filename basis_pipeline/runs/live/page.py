@@ -26,7 +26,7 @@ vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
 <h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{line}
 <h2>Alerts</h2>{alerts}<h2>Health</h2>{components}<h2>Positions</h2>{positions}
-<h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Seconds</h2>{seconds}
+<h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Age of prices</h2>{ages}<h2>Seconds</h2>{seconds}
 <h2>Results</h2><p>{results}</p><h2>Latest</h2>{recent}
 <p><a href="/status.json">status.json</a> <a href="/health">health</a></p></html>"""
 
@@ -65,6 +65,7 @@ def status_page(status: LiveStatus) -> str:
         ),
         positions=_table((key, f"{quantity:,.8f}") for key, quantity in status.positions.items()),
         unknown=escape(", ".join(status.open_intents) or "none"),
+        ages=_table((name, f"{age:,.1f} s") for name, age in status.ages.items()),
         seconds=_table(
             (name, f"median {spread.p50:.3f}", f"95% {spread.p95:.3f}", f"of {spread.count}")
             for name, spread in [*status.phases.items(), *status.delays.items()]

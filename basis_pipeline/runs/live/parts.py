@@ -28,6 +28,14 @@ class LiveClock(Clock, Protocol):
         """Wait between ticks, no longer than until `stopped`."""
 
 
+class LiveFeed(MarketFeed, Protocol):
+    """Also knows how old is what it said."""
+
+    @property
+    def told(self) -> Mapping[str, int]:
+        """When what the last snapshot is made of was made, microseconds UTC, by name."""
+
+
 class LiveVenue(Venue, Protocol):
     """A venue whose orders can be found again."""
 
@@ -90,7 +98,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     settings: EngineSettings
     strategy: Strategy
     venues: Mapping[str, LiveVenue]
-    feed: MarketFeed
+    feed: LiveFeed
     journal: LiveJournal
     clock: LiveClock
     interval: float = 60.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from basis_pipeline.domain.orders import OrderResult
 from basis_pipeline.domain.run_log import RunLog
-from basis_pipeline.domain.timeline import iso
+from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthManager
 from basis_pipeline.live_journal.journal import Action
@@ -68,7 +68,8 @@ class TickReport:
         overall = str(health.check(timestamp).overall_status)
         for one in self._delays:
             self._parts.journal.delay(one)
-        self._parts.journal.pulse(Pulse(timestamp, equity, skipped, self._phases, overall, changed))
+        ages = {name: (timestamp - at) / SECOND for name, at in self._parts.feed.told.items()}
+        self._parts.journal.pulse(Pulse(timestamp, equity, skipped, self._phases, overall, changed, ages))
         took = sum(self._phases.values())
         self._parts.trace(Action("session", "tick", iso(timestamp), took, phases=self._phases))
 

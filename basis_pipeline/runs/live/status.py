@@ -46,6 +46,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
         skipped_ticks: of the session that ran last.
+        ages: seconds that what the market is made of was old at the last tick, by name.
         phases: seconds of the parts of the last ticks.
         delays: seconds between the parts of the last orders.
         equity_line: timestamp (ISO) and equity of the last ticks, oldest first.
@@ -68,6 +69,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     components: tuple[ComponentPulse, ...]
     halts: dict[str, str]
     skipped_ticks: int
+    ages: dict[str, float]
     phases: dict[str, Spread]
     delays: dict[str, Spread]
     equity_line: tuple[tuple[str, float], ...]
@@ -113,6 +115,7 @@ def live_status(path: Path) -> LiveStatus:
             components=next((pulse.components for pulse in reversed(pulses) if pulse.components), ()),
             halts={halt: entry.reason for halt, entry in halts.items() if entry is not None and entry.active},
             skipped_ticks=last.skipped if last else 0,
+            ages=last.ages if last else {},
             phases=spreads(pulse.phases for pulse in pulses),
             delays=spreads(delays.seconds() for delays in journal.delays(_PULSES)),
             equity_line=tuple((iso(pulse.timestamp), pulse.equity) for pulse in pulses),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from basis_pipeline.domain.protocols import MarketFeed
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.chain import Wallet, open_wallet, wallet_venues
 from basis_pipeline.runs.live.exchanges import check_addresses, exchange_venues
 from basis_pipeline.runs.live.hearing import Hearing
-from basis_pipeline.runs.live.parts import LiveClock, LiveVenue
+from basis_pipeline.runs.live.parts import LiveClock, LiveFeed, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.clients import live_exchange
 from basis_pipeline.venues.live.patience import delays_in
@@ -24,7 +23,7 @@ class LiveVenues(NamedTuple):
     """Venues by name, prices, and transfers between the venues where there are any."""
 
     venues: Mapping[str, LiveVenue]
-    feed: MarketFeed
+    feed: LiveFeed
     transit: Transit | None
 
 

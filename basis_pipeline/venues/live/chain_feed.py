@@ -32,6 +32,9 @@ class ChainReader:
 
     Args:
         maximum_age: seconds; a node whose newest block is older has nothing to say.
+
+    Attributes:
+        told: when the last block and the oracle's prices in it were made, microseconds UTC, by name.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class ChainReader:
     ) -> None:
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._maximum_age = maximum_age
+        self.told: dict[str, int] = {}
 
     def block(self, timestamp: int) -> Block:
         """The newest block; DataGapError where it is too old, or of another chain: a provider may serve several."""
@@ -56,6 +60,7 @@ class ChainReader:
                 f"{self._maximum_age:.0f} s.",
                 remedy="nothing is traded on it; check the node.",
             )
+        self.told = {"chain block": head.timestamp}
         self._check_oracle(head)
         return head
 
@@ -83,6 +88,7 @@ class ChainReader:
                 lending.oracle, "getSourceOfAsset(address)", ("address",), address, block=block.number
             )
             updated = self._chain.read(source, "latestTimestamp()", ("uint256",), block=block.number)
+            self.told[f"oracle {token}"] = updated * SECOND
             age = block.timestamp / SECOND - updated
             if age > heartbeat:
                 raise DataGapError(
@@ -153,6 +159,11 @@ class LiveChainFeed:
 
     def __init__(self, settings: EngineSettings, reader: ChainReader) -> None:
         self._settings, self._reader = settings, reader
+
+    @property
+    def told(self) -> dict[str, int]:
+        """As `LiveExchangeFeed.told`."""
+        return self._reader.told
 
     def at(self, timestamp: int) -> MarketSnapshot:
         """The snapshot at `timestamp`, which must be now; everything in it is of one block."""

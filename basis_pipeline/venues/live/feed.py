@@ -46,6 +46,11 @@ class ExchangePrices:
             return None
         return self._ask(instrument.key.venue, symbol_of(instrument))
 
+    @property
+    def told(self) -> dict[str, int]:
+        """When each price that was asked for was made, microseconds UTC, by venue and symbol."""
+        return {f"{venue} {symbol}": line.at for (venue, symbol), line in self._told.items()}
+
     def _ask(self, venue: str, symbol: str) -> PriceLine:
         if (known := self._told.get((venue, symbol))) is not None:
             return known
@@ -74,6 +79,9 @@ class LiveExchangeFeed:
         reference: by asset, the venue whose spot price values it.
         maximum_age: seconds; an older price is a gap, never a price.
 
+    Attributes:
+        told: when what the last snapshot is made of was made, microseconds UTC, by name.
+
     Raises:
         DataGapError: a price is missing or too old, or its venue does not answer: the tick is skipped (C24).
     """
@@ -88,6 +96,7 @@ class LiveExchangeFeed:
     ) -> None:
         self._settings, self._exchanges, self._reference = settings, exchanges, reference
         self._maximum_age = maximum_age
+        self.told: dict[str, int] = {}
         self._perps = frozenset(settings.universe.slots_of(PositionType.PERP))
 
     def prices(self, timestamp: int) -> ExchangePrices:
@@ -103,6 +112,8 @@ class LiveExchangeFeed:
         mark = tuple(line.mark if line and line.mark is not None else price[slot] for slot, line in enumerate(lines))
         ones = (1.0,) * len(universe)
         value = tuple(mark[slot] if slot in self._perps else price[slot] for slot in range(len(universe)))
+        share_price = told.price(self._settings.share_asset)
+        self.told = told.told
         return MarketSnapshot(
             timestamp=timestamp,
             price=price,
@@ -116,5 +127,5 @@ class LiveExchangeFeed:
             high=mark,
             funding=(0.0,) * len(universe),
             usd=1.0,
-            share_price=told.price(self._settings.share_asset),
+            share_price=share_price,
         )

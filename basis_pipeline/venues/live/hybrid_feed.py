@@ -33,6 +33,9 @@ class LiveHybridFeed:
         exchanges: their prices; it has a reference exchange for ETH, whose gas is paid in.
         reader: the chain.
 
+    Attributes:
+        told: as `LiveExchangeFeed`.
+
     Raises:
         DataGapError: an exchange or the node is silent, or what it says is too old: the tick is skipped (C24). The
             message names the source; the newest word of each has its own age.
@@ -40,6 +43,7 @@ class LiveHybridFeed:
 
     def __init__(self, settings: EngineSettings, exchanges: LiveExchangeFeed, reader: ChainReader) -> None:
         self._settings, self._exchanges, self._reader = settings, exchanges, reader
+        self.told: dict[str, int] = {}
 
     def at(self, timestamp: int) -> MarketSnapshot:
         """The snapshot at `timestamp`, which must be now; perps pay funding by the venues' income, not by rate."""
@@ -58,6 +62,8 @@ class LiveHybridFeed:
         underlying = tuple(i.sign * line.index * line.ratio for i, line in zip(universe, chain, strict=True))
         last = tuple(map(_last, price, chain, traded, (eth,) * len(universe)))
         mark = tuple(map(_mark, price, traded))
+        share_price = told.price(self._settings.share_asset)
+        self.told = told.told | reader.told
         return MarketSnapshot(
             timestamp=timestamp,
             price=price,
@@ -71,7 +77,7 @@ class LiveHybridFeed:
             high=mark,
             funding=(0.0,) * len(universe),
             usd=reader.usd("USDT", block.number),
-            share_price=told.price(self._settings.share_asset),
+            share_price=share_price,
             gas_price=reader.gas_price(block),
             gas_token_price=eth,
         )
