@@ -19,7 +19,7 @@ from basis_pipeline.runs.live.clock import WallClock
 from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.live.page import status_server
 from basis_pipeline.runs.live.plan import LivePlan, plan_live
-from basis_pipeline.runs.live.record import journal_path
+from basis_pipeline.runs.live.record import existing_journal
 from basis_pipeline.runs.live.results import LiveResults, publish_results
 from basis_pipeline.runs.live.status import status_json
 from basis_pipeline.runs.live.stop import stopping_between_orders
@@ -81,15 +81,17 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
     Exit code 0: stopped as asked. 1: refused, an operator has to look. 2: configuration. 3: failed, start it again.
     """
     environment = read_environment().environment
-    journal = journal_path(workspace, mode, environment)
+    running = is_running(workspace, mode, environment)
     if status:
-        screens.result(status_json(journal).decode())
+        screens.result(status_json(existing_journal(workspace, mode, environment)).decode())
         return
-    if emergency or lift or (acknowledge and is_running(workspace, mode, environment)):
-        _tell(journal, emergency, lift=lift)
+    if emergency or lift or (acknowledge and running):
+        said = _told(existing_journal(workspace, mode, environment), emergency, lift=lift)
+        heard = "the running session obeys before its next order" if running else "no session runs, the next obeys"
+        screens.say(f"{mode}@{environment}: {said}; {heard}.")
         return
     if transfer_ended:
-        screens.say(operator.transfer_ended(journal, transfer_ended))
+        screens.say(operator.transfer_ended(existing_journal(workspace, mode, environment), transfer_ended))
         return
     if publish:
         _say_published(publish_results(workspace, mode, environment))
@@ -130,15 +132,14 @@ def _tell_people(plan: LivePlan, failure: SystemFailure | BasisError, remedy: st
         screens.complain(untold)
 
 
-def _tell(journal: Path, emergency: str | None, *, lift: bool) -> None:
-    """Say something to a session that runs, or will."""
+def _told(journal: Path, emergency: str | None, *, lift: bool) -> str:
+    """What was said to a session that runs, or will."""
     if emergency:
         operator.emergency_stop(journal, None if emergency == "configured" else EmergencyPolicy(emergency))
-        screens.say("emergency stop: no order is begun from now on; --lift-emergency-stop ends it.")
-    elif lift:
-        screens.say(f"lifted: {operator.lift_emergency_stop(journal)}")
-    else:
-        screens.say(f"acknowledged: {operator.acknowledge(journal)}")
+        return "emergency stop, until --lift-emergency-stop"
+    if lift:
+        return f"lifted: {operator.lift_emergency_stop(journal)}"
+    return f"acknowledged: {operator.acknowledge(journal)}"
 
 
 def _say_published(results: LiveResults) -> None:

@@ -31,7 +31,8 @@ the stack is watched for four minutes, the fault comes in the second. A transact
 transactions of the wallet on the chain, cancellations and failures included. Lost: USDT by which book and chain differ
 in the end; where somebody else used the key, it is the gas he paid. Doubled: orders that the chain has executed twice.
 Recovered: market time until the stack is complete, the book equal to the chain, and it may be traded; about 60 s
-(or 240 s) where nothing goes wrong.
+(or 240 s) where nothing goes wrong. As a Dagster job a session is started again three times in a row at most, and then
+waits for a person.
 
 | fault | restarts | operator | ticks skipped | sent | lost | doubled | recovered |
 |---|---:|---|---:|---:|---:|---:|---:|

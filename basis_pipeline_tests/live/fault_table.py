@@ -30,7 +30,8 @@ happen while `btc_basis` takes its positions (100,000 USDT), while a session hol
 session that fails is started again, as by a supervisor; one that holds positions is watched for three minutes, the
 fault comes in the second. Lost: USDT by which book and venue differ in the end. Doubled: intents that were executed
 twice. Recovered: market time until the book is complete, equal to the venue, and may be traded; 60 s (or 180 s)
-where nothing goes wrong.
+where nothing goes wrong. What an interrupted plan has left over is planned anew, so that a row may have more than two
+orders. As a Dagster job a session is started again three times in a row at most, and then waits for a person.
 
 | fault | restarts | operator | ticks skipped | orders | lost | doubled | recovered |
 |---|---:|---|---:|---:|---:|---:|---:|

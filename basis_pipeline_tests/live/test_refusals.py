@@ -64,10 +64,7 @@ def hidden(module: str) -> Callable[[Drill], None]:
     """An interpreter without that package."""
 
     def hide(there: Drill) -> None:
-        finder = "class F:\n  def find_spec(self, name, *_):\n    if name == '%s':\n      raise ModuleNotFoundError"
-        body = (
-            "import sys\n" + finder % module + "(f'No module named {name}', name=name)\nsys.meta_path.insert(0, F())\n"
-        )
+        body = f"import sys\nsys.modules[{module!r}] = None\n"
         (there.root / "shadow").mkdir()
         (there.root / "shadow" / "sitecustomize.py").write_text(body)
         there.variables["PYTHONPATH"] = f"{there.root / 'shadow'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
@@ -139,7 +136,12 @@ CASES = {
     "status of a newer schema": Case(1, "journal schema '99'", before=newer, options=("--status",)),
     "a journal that is none": Case(1, "file is not a database", before=garbage),
     "status of what is no journal": Case(1, "file is not a database", before=garbage, options=("--status",)),
-    "status of nothing": Case(1, "there is no journal", options=("--status",)),
+    "status of nothing": Case(1, "was begun in BASIS_ENVIRONMENT staging.", options=("--status",)),
+    "stop in the wrong environment": Case(
+        1, "in BASIS_ENVIRONMENT dev, but in staging. Remedy: BASIS_ENVIRONMENT=staging", {"BASIS_ENVIRONMENT": "dev"},
+        before=journal(), options=("--emergency-stop",)),
+    "status of an unknown mode": Case(2, "did you mean btc_basis?", mode="btc_bassis", options=("--status",)),
+    "an unknown mode, not enabled": Case(2, "did you mean btc_basis?", {f"{LIVE}ENABLED": None}, mode="btc_bassis"),
     "seed that is not there": Case(1, "basis backtest btc_basis --experiment none", options=(SEED, "none")),
     "no moment": Case(2, "'soon' is not a moment", options=("--until", "soon")),
     "a moment that has passed": Case(2, "has passed", options=("--until", "2024-01-01T00:00:00Z")),

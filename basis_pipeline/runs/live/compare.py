@@ -37,8 +37,8 @@ from basis_pipeline.runs.live.record import (
     TickRecord,
     about_record,
     begun_sessions,
+    existing_journal,
     joined_log,
-    journal_path,
     tick_records,
 )
 from basis_pipeline.runs.live.results import record_of
@@ -61,7 +61,7 @@ def compare_live(workspace: Workspace, mode: str, environment: str) -> LiveCompa
     Raises:
         StateError: there is no journal, it has no completed tick, or its configuration is not today's.
     """
-    with closing(LiveJournal.read(journal_path(workspace, mode, environment), _now)) as journal:
+    with closing(LiveJournal.read(existing_journal(workspace, mode, environment), _now)) as journal:
         record = record_of(workspace.results, mode, environment, journal.identity)
         found = replayed(journal, workspace.config, record)
     LiveDifferencesStore(workspace.results.base).put(found)

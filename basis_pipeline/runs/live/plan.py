@@ -47,6 +47,8 @@ from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline.venues.live.clients import PRODUCTION
+from basis_pipeline.venues.live.extra import check_installed
 
 
 @dataclass(frozen=True)
@@ -183,18 +185,19 @@ def plan_live(
     given = dict(os.environ if variables is None else variables)
     environment = read_environment(given).environment
     switches = read_switches(given, environment)
+    live = load_live(workspace.config.path)
+    wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
+    _check_shape(wired)
     if not switches.enabled:
         raise ConfigError(
             "live trading is not enabled.",
             code="CONFIG-004",
             remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
         )
-    live = load_live(workspace.config.path)
-    wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
-    _check_linked(wired, transfers)
+    _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
     return LivePlan(
         workspace,
@@ -211,14 +214,20 @@ def plan_live(
     )
 
 
-def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> None:
-    """ConfigError for a mode that live sessions cannot carry."""
-    exchanges = exchanges_of(wired)
+def _check_shape(wired: WiredMode) -> None:
+    """ConfigError for a mode that live sessions never carry."""
     if isinstance(wired.file.strategy, DirectionalStrategy):
         raise ConfigError(
             f"{wired.name}: live sessions carry modes that hold positions, not shape {wired.file.strategy.shape}.",
             remedy="run it as a backtest.",
         )
+
+
+def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> None:
+    """ConfigError for a mode that needs a wallet where none is named, or a client library that is not installed."""
+    exchanges = exchanges_of(wired)
+    for library in (["ccxt"] if exchanges else []) + (["web3"] if needs_chain(wired) else []):
+        check_installed(library)
     wallet = any(name.startswith(access_prefix(environment)) for name in variables)
     if isinstance(wired.file.strategy, BasisStrategy) and needs_chain(wired) and not wallet:
         raise ConfigError(
@@ -229,17 +238,17 @@ def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: 
         )
 
 
-def _check_linked(wired: WiredMode, transfers: TransferPlan) -> None:
+def _check_linked(wired: WiredMode, transfers: TransferPlan, *, demo: bool) -> None:
     """ETH that is bought at an exchange and staked on chain has to get from one to the other."""
     strategy = wired.file.strategy
     if not isinstance(strategy, HedgedStakingStrategy):
         return
     if apart := sorted({WALLET, strategy.spot_venue} - transfers.linked):
+        listing = f"list addresses of {', '.join(apart)} under `transfers.addresses` of configs/live.yaml (USDT, ETH)."
         raise ConfigError(
             f"{wired.name} moves ETH between {strategy.spot_venue} and the wallet; {transfers.notice}",
             code="TRANSFER-007",
-            remedy=f"list addresses of {', '.join(apart)} under `transfers.addresses` of configs/live.yaml, for USDT "
-            "and for ETH; demo networks cannot carry this mode.",
+            remedy="demo networks cannot carry this mode: run it as a backtest, or in prod." if demo else listing,
         )
 
 

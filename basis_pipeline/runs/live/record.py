@@ -240,6 +240,26 @@ def journal_path(workspace: Workspace, mode: str, environment: str) -> Path:
     return workspace.root.live / environment / f"{mode}.sqlite"
 
 
+def existing_journal(workspace: Workspace, mode: str, environment: str) -> Path:
+    """Where the journal of a session is that was begun.
+
+    Raises:
+        ConfigError: there is no such mode.
+        StateError: JOURNAL-001 it has no journal in this environment; the message names those where it has one.
+    """
+    path = journal_path(workspace, mode, environment)
+    if path.is_file():
+        return path
+    workspace.config.mode(mode)
+    elsewhere = sorted(found.parent.name for found in workspace.root.live.glob(f"*/{mode}.sqlite"))
+    raise StateError(
+        f"there is no journal {path}: no session of {mode} was begun in BASIS_ENVIRONMENT {environment}"
+        + (f", but in {', '.join(elsewhere)}." if elsewhere else "."),
+        code="JOURNAL-001",
+        remedy=f"BASIS_ENVIRONMENT={elsewhere[0]}, if that one is meant." if elsewhere else "check BASIS_DATA_DIR.",
+    )
+
+
 def _decoded(entry: Entry, kind: type[Any], journal: LiveJournal) -> Any:
     try:
         content = zlib.decompress(entry.payload)

@@ -26,7 +26,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.record_paths import live_record
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
-from basis_pipeline.runs.live.record import about_record, journal_path, tick_records
+from basis_pipeline.runs.live.record import about_record, existing_journal, tick_records
 from basis_pipeline.runs.live.tables import LiveTables, live_evidence, live_tables, overdue_intents, settled_orders
 from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
@@ -49,7 +49,7 @@ def publish_live(workspace: Workspace, mode: str, environment: str, *, now: int 
         StorageError: results cannot be written; the journal is not touched by it.
     """
     wall = now if now is not None else time.time_ns() // 1_000
-    with closing(LiveJournal.read(journal_path(workspace, mode, environment), lambda: wall)) as journal:
+    with closing(LiveJournal.read(existing_journal(workspace, mode, environment), lambda: wall)) as journal:
         record = record_of(workspace.results, mode, environment, journal.identity)
         lock = workspace.root.path / "locks" / f"{record}.{mode}.lock"
         with exclusive_lock(lock, purpose=f"publishing {record} of {mode}", wait=True):
@@ -77,7 +77,7 @@ class LiveResults(NamedTuple):
 def publish_results(workspace: Workspace, mode: str, environment: str) -> LiveResults:
     """Publish what is new in a journal (see `publish_live`), its page, the overview and the catalogue file."""
     months = publish_live(workspace, mode, environment)
-    with closing(LiveJournal.read(journal_path(workspace, mode, environment), lambda: 0)) as journal:
+    with closing(LiveJournal.read(existing_journal(workspace, mode, environment), lambda: 0)) as journal:
         record = record_of(workspace.results, mode, environment, journal.identity)
     return LiveResults(record, months, write_reports(workspace, mode, record))
 
