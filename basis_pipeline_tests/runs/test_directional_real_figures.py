@@ -28,7 +28,7 @@ CAPITAL = {LINEAR: 100_000.0, INVERSE: 2.0}
 CASH = {LINEAR: "binance:BaseToken:USDT", INVERSE: "binance:BaseToken:BTC"}
 BUSY = {"strategy.signal_threshold": 0.52, "strategy.minimum_edge": 0.0, "strategy.max_hold_bars": 36}
 BARS = "ml/binance_BTCUSDT_perp_5m.part1.feather"
-STOPS = "source in ('stop_loss', 'take_profit')"
+STOPS = "deltas.source in ('stop_loss', 'take_profit')"
 
 
 @pytest.fixture(scope="module")
@@ -194,14 +194,15 @@ def test_a_position_is_closed_where_the_raw_bar_reached_its_level_and_nowhere_el
         reached as (
             select timestamp + interval 5 minute as timestamp,
                 case when if(quantity > 0, low <= stop_loss, high >= stop_loss) then 'stop_loss'
-                    when if(quantity > 0, high >= take_profit, low <= take_profit) then 'take_profit' end as source,
-                if(source = 'stop_loss', stop_loss, take_profit) as level
+                    when if(quantity > 0, high >= take_profit, low <= take_profit) then 'take_profit' end as cause,
+                if(cause = 'stop_loss', stop_loss, take_profit) as level
             from positions join bars using (timestamp)
             where mode = '{mode}' and position_key like '%:Perp:%' and quantity <> 0
         ),
         closed as (select * from deltas where mode = '{mode}' and {STOPS} and price is not null)
-        select (select count(*) from reached where source is not null), (select count(*) from closed
-            join reached using (timestamp, source) where abs(reference_price - level) < 1e-9 * level),
+        select (select count(*) from reached where cause is not null), (select count(*) from closed
+            join reached on closed.timestamp = reached.timestamp and closed.source = cause
+            where abs(reference_price - level) < 1e-9 * level),
             (select count(*) from closed)
         """,
     )

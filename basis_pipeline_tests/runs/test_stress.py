@@ -106,8 +106,8 @@ def test_a_directional_book_in_the_way_of_every_move_is_stopped(
     assert crash.profit > -0.06, "40% were lost within two days, twice the book's drawdown stop"
     assert all(table[mode, episode].drawdown < 0.10 for episode in stress_table.EPISODES)
     (worst,) = experiments.execute(
-        "select min(delta_amount / equity_share_class) from experiments.deltas join experiments.timesteps "
-        f"using (mode, timestamp) where mode = '{mode}' and source = 'stop_loss' and position_key not like '%:Perp:%'"
+        "select min(delta_amount / equity_share_class) from experiments.deltas as d join experiments.timesteps "
+        f"using (mode, timestamp) where mode = '{mode}' and d.source = 'stop_loss' and position_key not like '%:Perp:%'"
     ).fetchall()[0]
     assert -0.006 < worst < -0.002
 
