@@ -2,7 +2,7 @@
 
 ::
 
-    <root>/validated/<dataset>/venue=<venue>/symbol=<symbol>/month=<YYYY-MM>/<generation>.parquet
+    <root>/validated/<dataset>/venue=<venue>/symbol=<symbol>/month=<YYYY-MM>/<file>.parquet
     <root>/validated/_manifests/<dataset>/venue=<venue>/symbol=<symbol>/month=<YYYY-MM>.json
 """
 

@@ -2,7 +2,7 @@
 
 ::
 
-    live_differences/<table>/record=<record>/mode=<mode>/<generation>.parquet
+    live_differences/<table>/record=<record>/mode=<mode>/<file>.parquet
     live_differences/_manifests/record=<record>/mode=<mode>.json
 
 The last comparison of a record stands. The tables are small and are copied into the catalogue, as those of sweeps are.

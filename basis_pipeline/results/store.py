@@ -2,7 +2,7 @@
 
 ::
 
-    results/<table>/mode=<mode>/month=<YYYY-MM>/<generation>.parquet            the standing record
+    results/<table>/mode=<mode>/month=<YYYY-MM>/<file>.parquet            the standing record
     results/<table>/experiment=<name>/mode=<mode>/month=<YYYY-MM>/...           experiments
     results/checkpoint/...json                                                   EngineState after the month
     results/_manifests/...json                                                   `MonthManifest` in its body

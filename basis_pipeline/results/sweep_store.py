@@ -2,8 +2,8 @@
 
 ::
 
-    equity/sweep=<name>/point=<identity>/mode=<mode>/<generation>.parquet   daily equity of a finished point
-    points|parameters|metrics/sweep=<name>/<generation>.parquet             the sweep as a whole, see sweep_tables
+    equity/sweep=<name>/point=<identity>/mode=<mode>/<file>.parquet   daily equity of a finished point
+    points|parameters|metrics/sweep=<name>/<file>.parquet             the sweep as a whole, see sweep_tables
     _manifests/sweep=<name>/point=<identity>/mode=<mode>.json               makes a point count, `PointResult` inside
     _manifests/sweep=<name>.json                                            makes the tables of a sweep visible
 

@@ -2,13 +2,14 @@
 
 Layout below `base` (market data and results alike)::
 
-    <table>/<partition>/<generation>.parquet      partition = hive path, e.g. mode=btc_basis/month=2024-01
-    <document>/<partition>/<generation>.json      what goes with it and is no table, e.g. a checkpoint
-    _manifests/<partition>.json                   the only thing that makes those files visible
+    <table>/<partition>/<generation>-<bytes>.parquet   partition = hive path, e.g. mode=btc_basis/month=2024-01
+    <document>/<partition>/<generation>-<bytes>.json   what goes with it and is no table, e.g. a checkpoint
+    _manifests/<partition>.json                        the only thing that makes those files visible
 
-A generation is named by its content, so publishing the same content twice leaves the same files. Readers take file
-lists from manifests, never from globs; a killed writer leaves the earlier generation whole. Nothing here needs a
-rename of a folder, so the scheme also holds on object storage.
+A generation is named by its content, so publishing the same content twice leaves the same files. A file is also named
+by its bytes: Parquet of equal content is not always the same bytes, and a file that a reader may know is never written
+over. Readers take file lists from manifests, never from globs; a killed writer leaves the earlier generation whole.
+Nothing here needs a rename of a folder, so the scheme also holds on object storage.
 
 A manifest is sealed by a digest of itself and states the checksum of every file it names. Whoever reads is refused
 what was changed since it was published; against somebody who also writes the right digests there is no protection.
@@ -111,15 +112,13 @@ class PublicationStore:
         digests = {name: table_digest(table) for name, table in tables.items()}
         digests |= {name: hashlib.sha256(content).hexdigest() for name, content in documents.items()}
         generation = text_digest(*(f"{name}={digest}" for name, digest in sorted(digests.items())))[:16]
-        contents = {name: ("parquet", table.num_rows, _parquet(table)) for name, table in tables.items()}
-        contents |= {name: ("json", 0, content) for name, content in documents.items()}
-        files = []
-        for name, (kind, rows, content) in contents.items():
-            path = f"{name}/{partition}/{generation}.{kind}"
-            put_bytes(self.base / path, content)
-            files.append(PublishedFile(name, path, rows, digests[name], hashlib.sha256(content).hexdigest()))
-        publication = Publication(partition, generation, tuple(files), dict(body)).sealed()
         previous = self.find(partition)
+        there = self._intact_files(previous) if previous and previous.generation == generation else {}
+        files = tuple(
+            there.get(name) or self._put(name, f"{partition}/{generation}", digests[name], content)
+            for name, content in {**tables, **documents}.items()
+        )
+        publication = Publication(partition, generation, files, dict(body)).sealed()
         put_bytes(self._manifest_path(partition), msgspec.json.format(msgspec.json.encode(publication), indent=1))
         if previous:
             self._delete_superseded(previous, keep={entry.path for entry in files})
@@ -209,6 +208,24 @@ class PublicationStore:
         if found := self.find(partition):
             self._manifest_path(partition).unlink()
             self._delete_superseded(found, keep=set())
+
+    def _put(self, name: str, stem: str, digest: str, content: pa.Table | bytes) -> PublishedFile:
+        if isinstance(content, bytes):
+            kind, rows, written = "json", 0, content
+        else:
+            kind, rows, written = "parquet", content.num_rows, _parquet(content)
+        checksum = hashlib.sha256(written).hexdigest()
+        path = f"{name}/{stem}-{checksum[:8]}.{kind}"
+        put_bytes(self.base / path, written)
+        return PublishedFile(name, path, rows, digest, checksum)
+
+    def _intact_files(self, publication: Publication) -> dict[str, PublishedFile]:
+        """Files that are as they were published, by table: nobody who reads them is disturbed."""
+        return {entry.table: entry for entry in publication.files if self._is_intact(entry)}
+
+    def _is_intact(self, entry: PublishedFile) -> bool:
+        path = self.base / entry.path
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == entry.checksum
 
     def _manifest_path(self, partition: str) -> Location:
         return self._manifests / f"{partition}.json"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from basis_pipeline.domain.errors import StorageError
+from basis_pipeline.storage import publications
 from basis_pipeline.storage.digests import table_digest
 from basis_pipeline.storage.publications import PublicationStore
 
@@ -46,6 +49,35 @@ def test_equal_content_is_one_generation_and_leaves_the_same_files(store: Public
     chunked = pa.concat_tables([table(1.0), table(1.0).slice(0, 0)])
     assert store.publish(PARTITION, {"risk": chunked}, {}).generation == first.generation
     assert files(store) == before
+
+
+def test_equal_content_in_other_bytes_never_writes_over_a_file_that_a_reader_may_know(
+    store: PublicationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parquet of equal tables differs from one writing to the next; with one row group per row it surely does."""
+
+    def in_other_bytes(content: pa.Table) -> bytes:
+        buffer = BytesIO()
+        pq.write_table(content, buffer, row_group_size=1)
+        return buffer.getvalue()
+
+    known = store.publish(PARTITION, {"risk": table(1.0, 2.0)}, {})
+    monkeypatch.setattr(publications, "_parquet", in_other_bytes)
+    again = store.publish(PARTITION, {"risk": table(1.0, 2.0)}, {})
+    assert again.files == known.files, "what is there is left alone"
+
+    damaged = store.base / known.files[0].path
+    damaged.write_bytes(b"bit rot")
+    mended = store.publish(PARTITION, {"risk": table(1.0, 2.0)}, {})
+    assert mended.generation == known.generation and mended.files[0].path != known.files[0].path
+    assert store.read(mended, "risk").equals(table(1.0, 2.0))
+    assert not damaged.exists()
+
+    monkeypatch.undo()
+    store.publish(PARTITION, {"risk": table(9.0)}, {})
+    store.publish(PARTITION, {"risk": table(1.0, 2.0)}, {})
+    with pytest.raises(StorageError, match="is gone"):  # which a query starts over for; it is not "has changed"
+        store.verify(mended)
 
 
 def test_a_new_generation_replaces_the_old_and_nothing_else(store: PublicationStore) -> None:
