@@ -79,15 +79,15 @@ def watched(watch: Watch) -> Iterator[None]:
 
 
 def observation(status: LiveStatus, skipped: int, page: str) -> Metadata:
-    """Numbers are plotted over time by the UI."""
+    """Numbers are plotted over time by the UI; none of equity before the first state."""
     columns = ("position", "quantity")
     held = [
         dg.TableRecord(dict(zip(columns, (key, f"{quantity:,.8f}"), strict=True)))
         for key, quantity in status.positions.items()
     ]
-    return {
-        "equity": dg.MetadataValue.float(status.equity),
-        "drawdown (%)": dg.MetadataValue.float(round(100.0 * status.drawdown, 6)),
+    worth = {"equity": status.equity, "drawdown (%)": status.drawdown and round(100.0 * status.drawdown, 6)}
+    known = {name: dg.MetadataValue.float(value) for name, value in worth.items() if value is not None}
+    return known | {
         "last tick": dg.MetadataValue.text(status.state_at or "none yet"),
         "skipped ticks": dg.MetadataValue.int(skipped),
         "orders so far": dg.MetadataValue.int(status.orders),

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import yaml
 
+from basis_pipeline.defs.live_watch import observation
 from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.domain.secret import Secret
 from basis_pipeline.live_journal.database import Kind
@@ -187,6 +188,14 @@ def test_the_status_has_health_halts_delays_and_the_equity_line(there: Stage) ->
     page = status_page(status)
     assert "critical; emergency: asked for by an operator" in page and "<polyline" in page
     assert "http" not in page.replace("http-equiv", ""), "it needs nothing from elsewhere"
+
+
+def test_a_session_that_has_not_reached_its_venues_says_nothing_about_equity(there: Stage) -> None:
+    there.session()
+    status = live_status(there.path)
+    assert status.equity is None and status.drawdown is None
+    assert "equity" not in status_page(status).partition("<h2>")[0]
+    assert not {"equity", "drawdown (%)"} & set(observation(status, 0, "http://127.0.0.1/"))
 
 
 def test_health_is_an_answer_for_machines(there: Stage) -> None:

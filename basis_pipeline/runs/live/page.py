@@ -55,8 +55,8 @@ def status_page(status: LiveStatus) -> str:
         health=escape(status.health),
         tone="well" if well else "ill",
         halts=escape("".join(f"; {halt}: {reason}" for halt, reason in status.halts.items())),
-        summary=f"last tick {escape(status.state_at)} ({age}), equity {status.equity:,.2f}, drawdown "
-        f"{status.drawdown:.2%}, orders so far: {status.orders}, ticks skipped: {status.skipped_ticks}",
+        summary=f"last tick {escape(status.state_at)} ({age}){_worth(status)}, orders so far: {status.orders}, "
+        f"ticks skipped: {status.skipped_ticks}",
         line=_line([equity for _, equity in status.equity_line]),
         alerts=_actions(status.alerts),
         components=_table(
@@ -73,6 +73,12 @@ def status_page(status: LiveStatus) -> str:
         results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         recent=_actions(status.recent),
     )
+
+
+def _worth(status: LiveStatus) -> str:
+    if status.equity is None or status.drawdown is None:
+        return ""
+    return f", equity {status.equity:,.2f}, drawdown {status.drawdown:.2%}"
 
 
 def _actions(actions: Iterable[RecentAction]) -> str:

@@ -1,6 +1,6 @@
 """A live session: the engine in real time, with a journal between every decision and its effect (domain I3, I5).
 
-Starts as `live_recovery` says, then ticks until somebody says stop. Nothing is kept in memory that a restart would
+Starts as `recovery` says, then ticks until somebody says stop. Nothing is kept in memory that a restart would
 need.
 """
 

@@ -41,7 +41,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
         health: the worst component at the last tick; `unknown` before the first.
         components: all of them, as of when one last changed.
         halts: why nothing is traded until somebody says a word, by kind.
-        equity, drawdown: share class, and fraction below the highest value so far.
+        equity, drawdown: share class, and fraction below the highest value so far; None before the first state.
         positions: quantities by position key, without zeros.
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
@@ -58,8 +58,8 @@ class LiveStatus(msgspec.Struct, frozen=True):
     record: str
     state_at: str
     state_age_seconds: float | None
-    equity: float
-    drawdown: float
+    equity: float | None
+    drawdown: float | None
     positions: dict[str, float]
     open_intents: tuple[str, ...]
     orders: int
@@ -104,8 +104,8 @@ def live_status(path: Path) -> LiveStatus:
             record=journal.belongs_to,
             state_at=iso(state.timestamp) if state else "",
             state_age_seconds=round((_now() - state.timestamp) / SECOND, 3) if state else None,
-            equity=state.pnl.equity if state else 0.0,
-            drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else 0.0,
+            equity=state.pnl.equity if state else None,
+            drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else None,
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),
             orders=journal.intents,
