@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,20 +71,20 @@ class Desk:
     def statuses(self) -> list[str]:
         return [run.status.value for run in self.runs]
 
-    def actions(self, what: str) -> list[Action]:
+    def entries(self, kind: Kind) -> list[bytes]:
         if not self.drill.journal.is_file():
             return []
-        database = JournalDatabase.read(self.drill.journal)
-        try:
-            read = [msgspec.json.decode(entry.payload, type=Action) for entry in database.entries(Kind.ACTION)]
-        finally:
-            database.close()
+        with closing(JournalDatabase.read(self.drill.journal)) as database:
+            return [entry.payload for entry in database.entries(kind)]
+
+    def actions(self, what: str) -> list[Action]:
+        read = (msgspec.json.decode(payload, type=Action) for payload in self.entries(Kind.ACTION))
         return [action for action in read if action.what == what]
 
     def ticks_on(self, what: str, count: int = 3) -> None:
         """Wait until the session has made `count` more ticks."""
-        before = len(self.actions("tick"))
-        eventually(what, lambda: len(self.actions("tick")) >= before + count)
+        before = len(self.entries(Kind.PULSE))
+        eventually(what, lambda: len(self.entries(Kind.PULSE)) >= before + count)
 
     def events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
         with dg.DagsterInstance.from_config(str(self.server.root / "dagster")) as instance:
