@@ -269,6 +269,17 @@ def test_an_order_above_the_largest_allowed_is_refused(market: Market, tmp_path:
     assert "26000.00 USDT" in answer.error_message
 
 
+def test_a_staked_token_is_as_large_as_what_it_redeems_for(market: Market, tmp_path: Path) -> None:
+    """10 weETH at 1.04 ETH are 26,000 USDT, alone and as a step of a group."""
+    there = bench(market, tmp_path / "j.sqlite", limits=Limits(25_500.0))
+    sale = order(Operation.SWAP, "curve", (LST, ETH), 10.0)
+    group = replace(order(Operation.ATOMIC_DELEVER, "instadapp", (ETH, COLLATERAL), 10.0), steps=(sale,))
+    for what in (sale, group):
+        answer = execute(there, what)
+        assert answer.error_code == "EXEC-014"
+        assert "26000.00 USDT" in answer.error_message
+
+
 @pytest.mark.parametrize("action", [Action.ENTRY_FULL, Action.EXIT_PARTIAL])
 def test_dear_gas_stops_what_makes_the_book_larger(market: Market, tmp_path: Path, action: Action) -> None:
     there = bench(market, tmp_path / "j.sqlite", limits=Limits(1e9, max_gas_price=50.0))
