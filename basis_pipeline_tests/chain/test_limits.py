@@ -1,4 +1,4 @@
-"""What gas may cost: never more than was allowed, and never so little that a book that has to shrink cannot."""
+"""What no order may exceed: its size, and what gas may cost; and a book that has to shrink is not kept from it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from basis_pipeline.domain.orders import Action, ExecutionHandshake, HandshakeStatus, Operation, Order
+from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.venues.live.onchain_limits import Limits
 from basis_pipeline_tests.chain.bench import Bench, bench, order, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.proxy import proxied
 
 GWEI = 10**9
-ETH, LST = "wallet:BaseToken:ETH", "etherfi:LST:weETH"
+ETH, LST, COLLATERAL = "wallet:BaseToken:ETH", "etherfi:LST:weETH", "aave_v3:aToken:aweETH"
 STAKE = order(Operation.STAKE, "etherfi", (ETH, LST), 10.4)
 SALE = replace(order(Operation.SWAP, "curve", (LST, ETH), 10.0, number=2), action=Action.EXIT_PARTIAL)
 
@@ -40,6 +41,38 @@ def sent(there: Bench) -> dict[str, int]:
 def base_fee(there: Bench, gwei: int) -> None:
     there.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
     there.node.mine()
+
+
+def test_an_order_above_the_largest_allowed_is_refused(market: Market, tmp_path: Path) -> None:
+    there = bench(market, tmp_path / "j.sqlite", limits=Limits(25_000.0))
+    answer = execute(there, STAKE)
+    assert answer.error_code == "EXEC-014"
+    assert "26000.00 USDT" in answer.error_message
+
+
+def test_a_staked_token_is_as_large_as_what_it_redeems_for(market: Market, tmp_path: Path) -> None:
+    """10 weETH at 1.04 ETH are 26,000 USDT, alone and as a step of a group."""
+    there = bench(market, tmp_path / "j.sqlite", limits=Limits(25_500.0))
+    sale = order(Operation.SWAP, "curve", (LST, ETH), 10.0)
+    group = replace(order(Operation.ATOMIC_DELEVER, "instadapp", (ETH, COLLATERAL), 10.0), steps=(sale,))
+    for what in (sale, group):
+        answer = execute(there, what)
+        assert answer.error_code == "EXEC-014"
+        assert "26000.00 USDT" in answer.error_message
+
+
+@pytest.mark.parametrize("action", [Action.ENTRY_FULL, Action.EXIT_PARTIAL])
+def test_dear_gas_stops_what_makes_the_book_larger(market: Market, tmp_path: Path, action: Action) -> None:
+    there = bench(market, tmp_path / "j.sqlite", limits=Limits(1e9, max_gas_price=50.0))
+    there.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(60 * 10**9))
+    there.node.mine()
+    answer = execute(there, replace(STAKE, action=action))
+    if action is Action.EXIT_PARTIAL:
+        assert answer.status is HandshakeStatus.CONFIRMED, answer.error_message
+    else:
+        assert answer.error_code == "CHAIN-006"
+        assert "gas costs 61.0 gwei, above the 50" in answer.error_message
+        assert (there.transactions(), there.entries(Kind.INTENT)) == (0, [])
 
 
 def test_an_order_never_offers_more_than_gas_may_cost(market: Market, tmp_path: Path) -> None:
