@@ -134,11 +134,8 @@ class Sender:
     def prepare(self, to: str, data: bytes, value: int, *, most: int = MAX_UINT) -> Payload:
         """Play the call through on the node and see that its gas can be paid; nothing is sent.
 
-        Gas is offered what the wallet has for it, if that is enough for the next block: base fees rise by an eighth
-        at most (EIP-1559).
-
-        Args:
-            most: wei per unit of gas that is never exceeded.
+        A unit of gas may cost `most` wei, and what the wallet has for it, if that is enough for the next block: base
+        fees rise by an eighth at most (EIP-1559).
 
         Raises:
             VenueRefusal: it would revert, with the reason.
