@@ -53,7 +53,9 @@ class RiskMonitor:
         equity = exposure.equity
         drift = abs(exposure.excess_delta) / equity if equity > 0.0 else 0.0
         drawdown = 1.0 - state.unit_value / state.peak
-        health = health_of(self._lending, exposure.values) if self._lending is not None else _NO_DEBT
+        health = _NO_DEBT
+        if self._lending is not None:
+            health = health_of(self._lending, exposure.values, market.liquidation_threshold)
         found = self._findings(ratios, drift, drawdown, funding_apr)
         discount = None
         if self._stack is not None:
