@@ -48,6 +48,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Attributes:
         to: whom it was sent to, lower case; empty for one that creates a contract.
+        data: of its call.
         value: wei sent with it.
         gas: wei paid for gas, whether it succeeded or not.
     """
@@ -59,6 +60,7 @@ class Receipt(msgspec.Struct, frozen=True):
     gas: int
     logs: tuple[Log, ...]
     to: str = ""
+    data: bytes = b""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -186,6 +188,7 @@ class Chain:
             gas=_number(found["gasUsed"]) * _number(found["effectiveGasPrice"]),
             logs=tuple(map(_log, found["logs"])),
             to=(sent["to"] or "").lower(),
+            data=_bytes(sent["input"]),
         )
 
     def logs(self, contracts: Sequence[str], event: str, *, receiver: str, first: int, last: int) -> tuple[Log, ...]:
