@@ -77,7 +77,7 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
         rewards: distributions that became known since the step before.
         opened: first mark of the bar that ended at `timestamp`, as `low`; None where no position has a stop.
         signal: what the mode's model said for this timestamp, or None.
-        as_of: microseconds UTC, when all of this was told, where nobody tells anything newer (a lending book live, R97):
+        as_of: microseconds UTC, when all of this was told, where nobody says anything newer (lending live, R97):
             nothing is settled or decided on it. None: it is of `timestamp`.
     """
 

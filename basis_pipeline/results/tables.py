@@ -226,7 +226,7 @@ AS_OF = _field(
     nullable=True,
 )
 LIVE_COLUMNS = (AS_OF, WALL_TIME)
-"""Last columns of every live table but `metrics`. Files of backtests have neither: nothing in them is from elsewhere."""
+"""Last columns of every live table but `metrics`. Files of backtests have neither: their values are of the step."""
 
 SOURCE = "source"
 """Column of the catalogue's views that says what a row is a record of; of `deltas` it is what caused the change."""
