@@ -244,10 +244,6 @@ def oracle_stops(there: Stage) -> None:
     there.clock.passing.append(passes)
 
 
-def down(_there: Stage) -> RpcFault:
-    return RpcFault("", "before", DOWN, FOREVER)
-
-
 def _half(estimate: str) -> str:
     return hex(int(estimate, 16) // 2)
 
@@ -265,8 +261,8 @@ CASES: dict[str, Case] = {
     "rate limit storm, twenty-five requests": on("", "before", BUSY, 25),
     "receipts unanswered for a while": on("eth_getTransactionReceipt", "before", DOWN, 6),
     "balances unanswered": on("eth_getBalance", "before", DOWN, 2),
-    "node down for a minute": lasting(down, 60.0, when="holding"),
-    "node down for ten minutes": lasting(down, 600.0, when="holding"),
+    "node down for a minute": lasting(lambda _: RpcFault("", "before", DOWN, FOREVER), 60.0, when="holding"),
+    "node down for ten minutes": lasting(lambda _: RpcFault("", "before", DOWN, FOREVER), 600.0, when="holding"),
     "node answers stale blocks for four minutes": lasting(stale, 240.0, when="holding"),
     "two nodes that disagree, heights going backwards": lasting(_backwards, 240.0, when="holding"),
     "node serves another chain after a reconnect": _distorted("eth_chainId", lambda _: "0x1", 2, when="holding"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from basis_pipeline_tests.chain.faults import (
+    DOWN,
     FOREVER,
     READ,
     REFUSED,
     Case,
-    down,
     lasting,
     oracle_stops,
     stale,
@@ -17,6 +17,10 @@ from basis_pipeline_tests.chain.faults import (
 from basis_pipeline_tests.chain.proxy import RpcFault
 from basis_pipeline_tests.chain.stage import Stage
 from basis_pipeline_tests.live.faults import dying
+
+
+def _down(_there: Stage) -> RpcFault:
+    return RpcFault("", "before", DOWN, FOREVER)
 
 
 def _no_index(there: Stage) -> RpcFault:
@@ -28,10 +32,10 @@ def _holding(minutes: int, fault: Case) -> Case:
 
 
 LENDING_CASES: dict[str, Case] = {
-    "lending: node down for ten minutes": _holding(14, lasting(down, 600.0)),
+    "lending: node down for ten minutes": _holding(14, lasting(_down, 600.0)),
     "lending: node answers stale blocks for ten minutes": _holding(14, lasting(stale, 600.0)),
     "lending: the pool gives no index for five minutes": _holding(8, lasting(_no_index, 300.0)),
     "lending: oracle not updated for longer than its heartbeat": _holding(4, Case(oracle_stops)),
-    "lending: node down for longer than values are held": _holding(90, lasting(down, 4_000.0)),
-    "lending: killed while values are held": _holding(8, lasting(down, 300.0, database=dying(25, after=True))),
+    "lending: node down for longer than values are held": _holding(90, lasting(_down, 4_000.0)),
+    "lending: killed while values are held": _holding(8, lasting(_down, 300.0, database=dying(25, after=True))),
 }
