@@ -42,9 +42,12 @@ def alerting(workspace: Workspace, subject: str, log: Callable[[Action], None]) 
 
 
 def tell_failure(workspace: Workspace, subject: str, failure: SystemFailure | BasisError, *, remedy: str) -> str:
-    """Say that a session of `subject` has ended by itself; what went wrong with saying so, in words, or nothing."""
+    """Say to those who are not at its terminal that a session of `subject` has ended by itself.
+
+    Returns what went wrong with saying so, in words, or nothing.
+    """
     try:
-        notify(workspace, Notice("alert", subject, "", "session ended", str(failure), remedy))
+        notify(workspace, Notice("alert", subject, "", "session ended", str(failure), remedy), logged=True)
     except (NotificationError, ConfigError) as error:
         return str(error)
     return ""

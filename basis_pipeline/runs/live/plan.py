@@ -32,6 +32,7 @@ from basis_pipeline.runs.live.clock import WallClock
 from basis_pipeline.runs.live.exchanges import (
     NO_TRANSFERS,
     TransferPlan,
+    check_addresses,
     exchanges_of,
     live_settings,
     needs_chain,
@@ -180,7 +181,8 @@ def plan_live(
         variables: the environment; default that of the process.
 
     Raises:
-        ConfigError: not enabled, wrong environment, missing credentials, a mode that live sessions do not carry.
+        ConfigError: not enabled, wrong environment, credentials that are missing, keys and addresses that are none, a
+            mode that live sessions do not carry.
         StateError: there is no such checkpoint.
     """
     given = dict(os.environ if variables is None else variables)
@@ -200,6 +202,10 @@ def plan_live(
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
+    keys = {venue: credentials(given, environment, venue) for venue in exchanges}
+    chain = chain_access(given, environment, workspace.config.path) if on_chain else None
+    if chain is not None:
+        check_addresses(settings, transfers, chain.deployment.network)
     return LivePlan(
         workspace,
         wired,
@@ -207,9 +213,9 @@ def plan_live(
         environment,
         live,
         switches,
-        {venue: credentials(given, environment, venue) for venue in exchanges},
+        keys,
         _seed(workspace, settings, seed_from) if seed_from else None,
-        chain_access(given, environment, workspace.config.path) if on_chain else None,
+        chain,
         overrides,
         transfers,
     )
