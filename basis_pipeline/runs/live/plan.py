@@ -191,12 +191,7 @@ def plan_live(
     live = load_live(workspace.config.path)
     wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
     _check_shape(wired)
-    if not switches.enabled:
-        raise ConfigError(
-            "live trading is not enabled.",
-            code="CONFIG-004",
-            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
-        )
+    _check_enabled(switches)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
@@ -227,6 +222,15 @@ def _check_shape(wired: WiredMode) -> None:
         raise ConfigError(
             f"{wired.name}: live sessions carry modes that hold positions, not shape {wired.file.strategy.shape}.",
             remedy="run it as a backtest.",
+        )
+
+
+def _check_enabled(switches: LiveSwitches) -> None:
+    if not switches.enabled:
+        raise ConfigError(
+            "live trading is not enabled.",
+            code="CONFIG-004",
+            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
         )
 
 
