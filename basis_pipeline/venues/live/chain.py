@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from eth_abi.exceptions import DecodingError
 from web3.exceptions import Web3Exception
 from web3.providers import HTTPProvider
 
@@ -22,6 +23,8 @@ from basis_pipeline.venues.live.transport import host_of
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAINNET = 1
 GWEI = 10**9
+LARGEST_TIP = 10 * GWEI
+"""Wei per unit of gas that a block's builder is given where the base fee is less; a node may name anything."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -64,6 +67,10 @@ class Fees(msgspec.Struct, frozen=True):
 
     most: int
     tip: int
+
+    def up_to(self, most: int) -> Fees:
+        """No more than `most`."""
+        return Fees(min(self.most, most), min(self.tip, most))
 
 
 class Chain:
@@ -126,7 +133,10 @@ class Chain:
     def read(self, to: str, function: str, returns: tuple[str, ...], *arguments: Any, block: int | None = None) -> Any:
         """Answer of a view function; the value itself where it returns one."""
         answer = self.call(to, call_data(function, *arguments), block=block)
-        values = unpack(returns, answer)
+        try:
+            values = unpack(returns, answer)
+        except DecodingError:
+            raise VenueSilence(f"the node gave no usable answer to {function}: {len(answer)} bytes.") from None
         return values[0] if len(returns) == 1 else values
 
     def call(
@@ -140,8 +150,11 @@ class Chain:
         return _number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
 
     def fees(self, block: Block) -> Fees:
-        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it."""
-        tip = _number(self.ask("eth_maxPriorityFeePerGas"))
+        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it.
+
+        The tip is the node's, but no more than `LARGEST_TIP` or the base fee.
+        """
+        tip = min(_number(self.ask("eth_maxPriorityFeePerGas")), max(LARGEST_TIP, block.base_fee))
         return Fees(2 * block.base_fee + tip, tip)
 
     def gas_price(self) -> float:
@@ -194,10 +207,18 @@ class Chain:
             raise VenueSilence(f"the node does not know transaction {transaction}.")
         return str(found["to"] or "")
 
-    def created(self, transaction: str) -> str | None:
-        """Address of the contract that a transaction has created; None while it is in no block."""
+    def created(self, transaction: str, confirmations: int) -> str | None:
+        """Address of the contract that a transaction has created; None while it is not `confirmations` blocks deep.
+
+        Raises:
+            VenueRefusal: it has created none. Its receipt names an address all the same, where nothing will ever be.
+        """
         found = self.ask("eth_getTransactionReceipt", transaction)
-        return None if found is None else str(found["contractAddress"])
+        if found is None or self.head().number - _number(found["blockNumber"]) + 1 < confirmations:
+            return None
+        if _number(found["status"]) != 1:
+            raise VenueRefusal(f"transaction {transaction} failed and created no contract; its gas was paid.")
+        return str(found["contractAddress"])
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
@@ -260,8 +281,19 @@ def _state(block: int | None) -> str:
 
 
 def _number(text: Any) -> int:
-    return int(str(text), 16)
+    try:
+        return int(str(text), 16)
+    except ValueError:
+        raise _unreadable(text) from None
 
 
 def _bytes(text: Any) -> bytes:
-    return bytes.fromhex(str(text).removeprefix("0x"))
+    try:
+        return bytes.fromhex(str(text).removeprefix("0x"))
+    except ValueError:
+        raise _unreadable(text) from None
+
+
+def _unreadable(answer: Any) -> VenueSilence:
+    """A node that has not caught up with itself answers null."""
+    return VenueSilence(f"the node gave no usable answer: {type(answer).__name__} instead of hexadecimal.")
