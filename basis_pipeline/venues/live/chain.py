@@ -18,6 +18,7 @@ from web3.providers import HTTPProvider
 from basis_pipeline.domain.errors import ConfigError, VenueRefusal, VenueSilence
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live.abi import call_data, reason, unpack
+from basis_pipeline.venues.live.transport import host_of
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAINNET = 1
@@ -78,7 +79,7 @@ class Chain:
     """One node, by JSON-RPC.
 
     Args:
-        url: of the node; it may contain a key and appears in no message.
+        url: of the node; it may contain a key, and messages have nothing but its host.
 
     Raises:
         VenueRefusal: VEN-003 the node answered and said no; of a call that reverts, with the decoded reason.
@@ -87,6 +88,7 @@ class Chain:
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
         self.local = (urlsplit(url).hostname or "") in LOOPBACK
+        self._name = f"the node at {host_of(url)}"
         self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
         self._highest = 0
 
@@ -226,9 +228,9 @@ class Chain:
         try:
             answer = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
-            raise VenueSilence(f"the node gave no usable answer to {method}: {type(error).__name__}.") from None
+            raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(error).__name__}.") from None
         if not isinstance(answer, dict):
-            raise VenueSilence(f"the node gave no usable answer to {method}: {type(answer).__name__}.")
+            raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(answer).__name__}.")
         if failure := answer.get("error"):
             raise VenueRefusal(f"the node refused {method}: {_told(failure)}.") from None
         return answer.get("result")
