@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from basis_pipeline.config.variables import wallet_prefix
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.secret import Secret
 from basis_pipeline.venues.live.deployment import Deployment
 
-_REQUIRED = ("RPC_URL", "PRIVATE_KEY", "EXECUTOR_ADDRESS")
 NETWORK = "ethereum"
 """The deployment file where no variable names another."""
 
@@ -43,8 +43,8 @@ def chain_access(
     Raises:
         ConfigError: CONFIG-003 naming every variable that is missing; or a deployment file that cannot be read.
     """
-    prefix = access_prefix(environment)
-    required = _REQUIRED if deployed else _REQUIRED[:2]
+    prefix = wallet_prefix(environment)
+    required = ("RPC_URL", "PRIVATE_KEY", *(("EXECUTOR_ADDRESS",) if deployed else ()))
     if missing := [prefix + name for name in required if not variables.get(prefix + name)]:
         raise ConfigError(
             f"access to the chain is missing: {', '.join(missing)}.",
@@ -57,11 +57,6 @@ def chain_access(
     executor = variables.get(prefix + "EXECUTOR_ADDRESS", "")
     deployment = load_deployment(config_dir / "chains" / f"{variables.get(prefix + 'NETWORK', NETWORK)}.yaml", executor)
     return ChainAccess(deployment, Secret(variables[prefix + "RPC_URL"]), Secret(variables[prefix + "PRIVATE_KEY"]))
-
-
-def access_prefix(environment: str) -> str:
-    """How the variables begin that name the wallet of an environment."""
-    return f"BASIS_{environment.upper()}__ALCHEMY__"
 
 
 def load_deployment(file: Path, executor: str) -> Deployment:

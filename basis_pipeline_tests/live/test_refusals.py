@@ -119,6 +119,8 @@ CASES = {
     "endpoint of another venue": Case(2, f"{LIVE}ENDPOINT_BINANC is not known", {f"{LIVE}ENDPOINT_BINANC": "x"}),
     "unknown environment": Case(2, "BASIS_ENVIRONMENT='production'", {"BASIS_ENVIRONMENT": "production"}),
     "unknown switch": Case(2, f"{LIVE}READONLY is not known", {f"{LIVE}READONLY": "false"}),
+    "misspelt switch": Case(2, f"did you mean {LIVE}ENABLED?", {f"{LIVE}ENABLE": "true"}),
+    "misspelt credential": Case(2, f"did you mean {CREDENTIALS}SPOT_API_KEY?", {f"{CREDENTIALS}SPOT_API_KY": WRONG}),
     "unknown variable": Case(2, "BASIS_LIVE_TRADE is not known", {"BASIS_LIVE_TRADE": "1"}),
     "switch that is no number": Case(2, "MAX_TRADE_SIZE_USD is 'lots'", {f"{LIVE}MAX_TRADE_SIZE_USD": "lots"}),
     "switch that is neither": Case(2, "READ_ONLY is 'no'", {f"{LIVE}READ_ONLY": "no"}),

@@ -16,11 +16,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from basis_pipeline.config.chain import ChainAccess, access_prefix, chain_access
+from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
+from basis_pipeline.config.live import LiveFile, LiveSwitches, credentials, load_live, read_switches
 from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
 from basis_pipeline.config.universe import WALLET
+from basis_pipeline.config.variables import SWITCHES_PREFIX, wallet_prefix
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.settings import EngineSettings
@@ -192,7 +193,7 @@ def plan_live(
         raise ConfigError(
             "live trading is not enabled.",
             code="CONFIG-004",
-            remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
+            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
         )
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
@@ -228,11 +229,11 @@ def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: 
     exchanges = exchanges_of(wired)
     for library in (["ccxt"] if exchanges else []) + (["web3"] if needs_chain(wired) else []):
         check_installed(library)
-    wallet = any(name.startswith(access_prefix(environment)) for name in variables)
+    wallet = any(name.startswith(wallet_prefix(environment)) for name in variables)
     if isinstance(wired.file.strategy, BasisStrategy) and needs_chain(wired) and not wallet:
         raise ConfigError(
             f"{wired.name} keeps {wired.settings.reserve_fraction:.2%} of its equity in a wallet, and "
-            f"{access_prefix(environment)}* names none.",
+            f"{wallet_prefix(environment)}* names none.",
             remedy=f"--set reserve_fraction=0, and place all cash at {' and '.join(exchanges)}; or set up a wallet "
             "(docs/guides/live-on-chain.md).",
         )

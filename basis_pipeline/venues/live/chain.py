@@ -21,6 +21,8 @@ from basis_pipeline.venues.live.abi import call_data, reason, unpack
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAINNET = 1
 GWEI = 10**9
+LARGEST_TIP = 10 * GWEI
+"""Wei per unit of gas that a block's builder is given where the base fee is less; a node may name anything."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -63,6 +65,10 @@ class Fees(msgspec.Struct, frozen=True):
 
     most: int
     tip: int
+
+    def up_to(self, most: int) -> Fees:
+        """No more than `most`."""
+        return Fees(min(self.most, most), min(self.tip, most))
 
 
 class Chain:
@@ -138,8 +144,11 @@ class Chain:
         return _number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
 
     def fees(self, block: Block) -> Fees:
-        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it."""
-        tip = _number(self.ask("eth_maxPriorityFeePerGas"))
+        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it.
+
+        The tip is the node's, but no more than `LARGEST_TIP` or the base fee.
+        """
+        tip = min(_number(self.ask("eth_maxPriorityFeePerGas")), max(LARGEST_TIP, block.base_fee))
         return Fees(2 * block.base_fee + tip, tip)
 
     def gas_price(self) -> float:

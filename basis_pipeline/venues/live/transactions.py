@@ -21,6 +21,7 @@ from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError, Ve
 from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.venues.live.abi import MAX_UINT
 from basis_pipeline.venues.live.chain import Chain, Fees, Receipt
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -44,12 +45,13 @@ Reading = Callable[[Order, Receipt, int], Facts]
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """A call about to be sent: `gas` units at most."""
+    """A call about to be sent: `gas` units at most, for `most` wei each at most."""
 
     to: str
     data: bytes
     value: int
     gas: int
+    most: int = MAX_UINT
 
 
 class Attempts(msgspec.Struct, frozen=True):
@@ -129,8 +131,11 @@ class Sender:
     def address(self) -> str:
         return self._signer.address
 
-    def prepare(self, to: str, data: bytes, value: int) -> Payload:
+    def prepare(self, to: str, data: bytes, value: int, *, most: int = MAX_UINT) -> Payload:
         """Play the call through on the node and see that its gas can be paid; nothing is sent.
+
+        A unit of gas may cost `most` wei, and what the wallet has for it, if that is enough for the next block: base
+        fees rise by an eighth at most (EIP-1559).
 
         Raises:
             VenueRefusal: it would revert, with the reason.
@@ -138,7 +143,8 @@ class Sender:
         """
         self._chain.call(to, data, sender=self.address, value=value)
         gas = round(self._chain.gas_needed(to, data, sender=self.address, value=value) * GAS_MARGIN)
-        needed = value + gas * self._chain.fees(self._chain.head()).most
+        head = self._chain.head()
+        needed = value + gas * (head.base_fee * 9 // 8 + self._chain.fees(head).tip)
         balance = self._chain.balance(self.address)
         if balance < needed:
             raise OrderError(
@@ -146,7 +152,7 @@ class Sender:
                 code="EXEC-008",
                 remedy="send ETH to this address: it pays the gas.",
             )
-        return Payload(to, data, value, gas)
+        return Payload(to, data, value, gas, min(most, (balance - value) // gas))
 
     def send(self, intent: Intent, payload: Payload) -> Facts | None:
         """Journal, sign, journal the hash, send, find out; None if that is not possible until the deadline.
@@ -154,7 +160,7 @@ class Sender:
         Raises:
             VenueRefusal: before anything was journalled: something else of this account is on its way.
         """
-        nonce, fees = self._chain.nonce(self.address), self._chain.fees(self._chain.head())
+        nonce, fees = self._chain.nonce(self.address), self._chain.fees(self._chain.head()).up_to(payload.most)
         if self._chain.nonce(self.address, "pending") != nonce:
             raise VenueRefusal(f"another transaction of {self.address} is on its way.")
         self._journal.intend(intent)
