@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -136,7 +137,7 @@ class Durations:
 def timing(took: Sequence[float], budget: float | None) -> Timing:
     """The distribution of `took`, seconds, at least one of them."""
     ordered = sorted(took)
-    over = None if budget is None else sum(seconds > budget for seconds in ordered)
+    over = None if budget is None else len(ordered) - bisect_right(ordered, budget)
     median, p95 = nearest_rank(ordered, 0.5), nearest_rank(ordered, 0.95)
     return Timing(len(ordered), math.fsum(ordered), ordered[-1], median, p95, budget, over)
 
