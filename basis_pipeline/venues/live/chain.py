@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from eth_abi.exceptions import DecodingError
 from web3.exceptions import Web3Exception
 from web3.providers import HTTPProvider
 
 from basis_pipeline.domain.errors import ConfigError, VenueRefusal, VenueSilence
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live.abi import call_data, reason, unpack
+from basis_pipeline.venues.live.transport import host_of
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAINNET = 1
@@ -75,7 +77,7 @@ class Chain:
     """One node, by JSON-RPC.
 
     Args:
-        url: of the node; it may contain a key and appears in no message.
+        url: of the node; it may contain a key, and messages have nothing but its host.
 
     Raises:
         VenueRefusal: VEN-003 the node answered and said no; of a call that reverts, with the decoded reason.
@@ -84,6 +86,7 @@ class Chain:
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
         self.local = (urlsplit(url).hostname or "") in LOOPBACK
+        self._name = f"the node at {host_of(url)}"
         self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
         self._highest = 0
 
@@ -130,7 +133,10 @@ class Chain:
     def read(self, to: str, function: str, returns: tuple[str, ...], *arguments: Any, block: int | None = None) -> Any:
         """Answer of a view function; the value itself where it returns one."""
         answer = self.call(to, call_data(function, *arguments), block=block)
-        values = unpack(returns, answer)
+        try:
+            values = unpack(returns, answer)
+        except DecodingError:
+            raise VenueSilence(f"the node gave no usable answer to {function}: {len(answer)} bytes.") from None
         return values[0] if len(returns) == 1 else values
 
     def call(
@@ -201,19 +207,27 @@ class Chain:
             raise VenueSilence(f"the node does not know transaction {transaction}.")
         return str(found["to"] or "")
 
-    def created(self, transaction: str) -> str | None:
-        """Address of the contract that a transaction has created; None while it is in no block."""
+    def created(self, transaction: str, confirmations: int) -> str | None:
+        """Address of the contract that a transaction has created; None while it is not `confirmations` blocks deep.
+
+        Raises:
+            VenueRefusal: it has created none. Its receipt names an address all the same, where nothing will ever be.
+        """
         found = self.ask("eth_getTransactionReceipt", transaction)
-        return None if found is None else str(found["contractAddress"])
+        if found is None or self.head().number - _number(found["blockNumber"]) + 1 < confirmations:
+            return None
+        if _number(found["status"]) != 1:
+            raise VenueRefusal(f"transaction {transaction} failed and created no contract; its gas was paid.")
+        return str(found["contractAddress"])
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
         try:
             answer = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
-            raise VenueSilence(f"the node gave no usable answer to {method}: {type(error).__name__}.") from None
+            raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(error).__name__}.") from None
         if not isinstance(answer, dict):
-            raise VenueSilence(f"the node gave no usable answer to {method}: {type(answer).__name__}.")
+            raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(answer).__name__}.")
         if failure := answer.get("error"):
             raise VenueRefusal(f"the node refused {method}: {_told(failure)}.") from None
         return answer.get("result")
@@ -267,8 +281,19 @@ def _state(block: int | None) -> str:
 
 
 def _number(text: Any) -> int:
-    return int(str(text), 16)
+    try:
+        return int(str(text), 16)
+    except ValueError:
+        raise _unreadable(text) from None
 
 
 def _bytes(text: Any) -> bytes:
-    return bytes.fromhex(str(text).removeprefix("0x"))
+    try:
+        return bytes.fromhex(str(text).removeprefix("0x"))
+    except ValueError:
+        raise _unreadable(text) from None
+
+
+def _unreadable(answer: Any) -> VenueSilence:
+    """A node that has not caught up with itself answers null."""
+    return VenueSilence(f"the node gave no usable answer: {type(answer).__name__} instead of hexadecimal.")
