@@ -1,6 +1,13 @@
-"""A value that must never be shown."""
+"""Values that must never be shown."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+_LONG = 8
+"""Parts of a URL from this length on may be a key."""
 
 
 class Secret:
@@ -25,3 +32,17 @@ class Secret:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a secret is not written anywhere")
+
+
+def keys_in(url: str) -> tuple[str, ...]:
+    """Parts of a URL that may be a key or a password: whoever is behind it may repeat them in what he says."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    return tuple(part for part in re.split(r"[/&=:@]", f"{user}&{parts.path}&{parts.query}") if len(part) >= _LONG)
+
+
+def without(keys: Iterable[str], text: str) -> str:
+    """`text` with every one of `keys` left out."""
+    for key in keys:
+        text = text.replace(key, "***")
+    return text
