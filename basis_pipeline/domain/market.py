@@ -79,6 +79,8 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
         signal: what the mode's model said for this timestamp, or None.
         liquidation_threshold: of the collateral at the value that the book gives it, where the lending venue itself was
             asked; None: as configured.
+        as_of: microseconds UTC, when all of this was told, where nobody says anything newer (lending live, R97):
+            nothing is settled or decided on it. None: it is of `timestamp`.
     """
 
     timestamp: int
@@ -100,3 +102,4 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     opened: Floats | None = None
     signal: Signal | None = None
     liquidation_threshold: float | None = None
+    as_of: int | None = None

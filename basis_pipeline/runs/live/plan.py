@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.live import LiveFile, LiveSwitches, credentials, load_live, read_switches
-from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
+from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy, LendingStrategy
 from basis_pipeline.config.universe import WALLET
 from basis_pipeline.config.variables import SWITCHES_PREFIX, wallet_prefix
 from basis_pipeline.config.wiring import WiredMode
@@ -155,6 +155,7 @@ class LivePlan:
             minimum_room=self.live.minimum_free_mb * 1e6,
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
+            hold=self.live.held_values_seconds if isinstance(self.wired.file.strategy, LendingStrategy) else 0.0,
             log=log,
             tell=tell,
             hearing=hearing,
