@@ -17,7 +17,8 @@ from web3.providers import HTTPProvider
 
 from basis_pipeline.domain.errors import ConfigError, VenueRefusal, VenueSilence
 from basis_pipeline.domain.timeline import SECOND
-from basis_pipeline.venues.live.abi import call_data, reason, unpack
+from basis_pipeline.venues.live.abi import call_data, unpack
+from basis_pipeline.venues.live.rpc import number, raw_bytes, told
 from basis_pipeline.venues.live.transport import host_of
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,6 +50,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Attributes:
         to: whom it was sent to, lower case; empty for one that creates a contract.
+        data: of its call.
         value: wei sent with it.
         gas: wei paid for gas, whether it succeeded or not.
     """
@@ -60,6 +62,7 @@ class Receipt(msgspec.Struct, frozen=True):
     gas: int
     logs: tuple[Log, ...]
     to: str = ""
+    data: bytes = b""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -91,7 +94,7 @@ class Chain:
         self._highest = 0
 
     def chain_id(self) -> int:
-        return _number(self.ask("eth_chainId"))
+        return number(self.ask("eth_chainId"))
 
     def software(self) -> str:
         return str(self.ask("web3_clientVersion"))
@@ -108,27 +111,27 @@ class Chain:
         found = self.ask("eth_getBlockByNumber", which if isinstance(which, str) else hex(which), False)
         if found is None:
             raise VenueSilence(f"the node does not know block {which}.")
-        fee = _number(found.get("baseFeePerGas", "0x0"))
-        return Block(_number(found["number"]), _number(found["timestamp"]) * SECOND, fee)
+        fee = number(found.get("baseFeePerGas", "0x0"))
+        return Block(number(found["number"]), number(found["timestamp"]) * SECOND, fee)
 
     def rewound(self) -> None:
         """Blocks were taken back (a reorganisation): lower ones are new again."""
         self._highest = 0
 
     def nonce(self, address: str, state: str = "latest") -> int:
-        return _number(self.ask("eth_getTransactionCount", address, state))
+        return number(self.ask("eth_getTransactionCount", address, state))
 
     def balance(self, address: str, block: int | None = None) -> int:
         """Wei."""
-        return _number(self.ask("eth_getBalance", address, _state(block)))
+        return number(self.ask("eth_getBalance", address, _state(block)))
 
     def code(self, address: str) -> bytes:
         """Of the contract at `address`; empty where there is none."""
-        return _bytes(self.ask("eth_getCode", address, "latest"))
+        return raw_bytes(self.ask("eth_getCode", address, "latest"))
 
     def code_made_by(self, creation: bytes) -> bytes:
         """The code that a contract would have whose creation code (with its arguments) is `creation`."""
-        return _bytes(self.ask("eth_call", {"data": "0x" + creation.hex()}, "latest"))
+        return raw_bytes(self.ask("eth_call", {"data": "0x" + creation.hex()}, "latest"))
 
     def read(self, to: str, function: str, returns: tuple[str, ...], *arguments: Any, block: int | None = None) -> Any:
         """Answer of a view function; the value itself where it returns one."""
@@ -143,18 +146,18 @@ class Chain:
         self, to: str, data: bytes, *, sender: str | None = None, value: int = 0, block: int | None = None
     ) -> bytes:
         """What a call would answer, without sending it."""
-        return _bytes(self.ask("eth_call", _request(to, data, sender, value), _state(block)))
+        return raw_bytes(self.ask("eth_call", _request(to, data, sender, value), _state(block)))
 
     def gas_needed(self, to: str, data: bytes, *, sender: str, value: int) -> int:
         """Units of gas."""
-        return _number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
+        return number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
 
     def fees(self, block: Block) -> Fees:
         """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it.
 
         The tip is the node's, but no more than `LARGEST_TIP` or the base fee.
         """
-        tip = min(_number(self.ask("eth_maxPriorityFeePerGas")), max(LARGEST_TIP, block.base_fee))
+        tip = min(number(self.ask("eth_maxPriorityFeePerGas")), max(LARGEST_TIP, block.base_fee))
         return Fees(2 * block.base_fee + tip, tip)
 
     def gas_price(self) -> float:
@@ -167,7 +170,7 @@ class Chain:
         found = self.ask("eth_getTransactionByHash", transaction)
         if found is None:
             return None
-        return Fees(_number(found["maxFeePerGas"]), _number(found["maxPriorityFeePerGas"]))
+        return Fees(number(found["maxFeePerGas"]), number(found["maxPriorityFeePerGas"]))
 
     def send(self, signed: bytes) -> None:
         self.ask("eth_sendRawTransaction", "0x" + signed.hex())
@@ -182,12 +185,13 @@ class Chain:
             return None
         return Receipt(
             hash=transaction,
-            block=_number(found["blockNumber"]),
-            succeeded=_number(found["status"]) == 1,
-            value=_number(sent["value"]),
-            gas=_number(found["gasUsed"]) * _number(found["effectiveGasPrice"]),
+            block=number(found["blockNumber"]),
+            succeeded=number(found["status"]) == 1,
+            value=number(sent["value"]),
+            gas=number(found["gasUsed"]) * number(found["effectiveGasPrice"]),
             logs=tuple(map(_log, found["logs"])),
             to=(sent["to"] or "").lower(),
+            data=raw_bytes(sent["input"]),
         )
 
     def logs(self, contracts: Sequence[str], event: str, *, receiver: str, first: int, last: int) -> tuple[Log, ...]:
@@ -214,9 +218,9 @@ class Chain:
             VenueRefusal: it has created none. Its receipt names an address all the same, where nothing will ever be.
         """
         found = self.ask("eth_getTransactionReceipt", transaction)
-        if found is None or self.head().number - _number(found["blockNumber"]) + 1 < confirmations:
+        if found is None or self.head().number - number(found["blockNumber"]) + 1 < confirmations:
             return None
-        if _number(found["status"]) != 1:
+        if number(found["status"]) != 1:
             raise VenueRefusal(f"transaction {transaction} failed and created no contract; its gas was paid.")
         return str(found["contractAddress"])
 
@@ -229,7 +233,7 @@ class Chain:
         if not isinstance(answer, dict):
             raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(answer).__name__}.")
         if failure := answer.get("error"):
-            raise VenueRefusal(f"the node refused {method}: {_told(failure)}.") from None
+            raise VenueRefusal(f"the node refused {method}: {told(failure)}.") from None
         return answer.get("result")
 
 
@@ -259,7 +263,7 @@ def check_network(chain: Chain, *, expected: int, environment: str) -> None:
 
 def _log(found: Mapping[str, Any]) -> Log:
     topics = tuple(topic.lower() for topic in found["topics"])
-    return Log(found["address"].lower(), topics, _bytes(found["data"]), found["transactionHash"].lower())
+    return Log(found["address"].lower(), topics, raw_bytes(found["data"]), found["transactionHash"].lower())
 
 
 def _request(to: str, data: bytes, sender: str | None, value: int) -> dict[str, str]:
@@ -267,33 +271,5 @@ def _request(to: str, data: bytes, sender: str | None, value: int) -> dict[str, 
     return request | ({"from": sender} if sender else {})
 
 
-def _told(failure: Any) -> str:
-    if isinstance(failure, str):
-        return failure
-    data = failure.get("data")
-    if isinstance(data, str) and data.startswith("0x"):
-        return f"reverted, {reason(_bytes(data))}"
-    return str(failure.get("message", "no reason given")).rstrip(".")
-
-
 def _state(block: int | None) -> str:
     return "latest" if block is None else hex(block)
-
-
-def _number(text: Any) -> int:
-    try:
-        return int(str(text), 16)
-    except ValueError:
-        raise _unreadable(text) from None
-
-
-def _bytes(text: Any) -> bytes:
-    try:
-        return bytes.fromhex(str(text).removeprefix("0x"))
-    except ValueError:
-        raise _unreadable(text) from None
-
-
-def _unreadable(answer: Any) -> VenueSilence:
-    """A node that has not caught up with itself answers null."""
-    return VenueSilence(f"the node gave no usable answer: {type(answer).__name__} instead of hexadecimal.")
