@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 _LONG = 8
 """Parts of a URL from this length on may be a key."""
@@ -36,9 +35,9 @@ class Secret:
 
 def keys_in(url: str) -> tuple[str, ...]:
     """Parts of a URL that may be a key or a password: whoever is behind it may repeat them in what he says."""
-    parts = urlsplit(url)
-    user = parts.netloc.rpartition("@")[0]
-    return tuple(part for part in re.split(r"[/&=:@]", f"{user}&{parts.path}&{parts.query}") if len(part) >= _LONG)
+    place, *path = re.split("[/?&=]", url.partition("://")[2])
+    user = place.rpartition("@")[0].split(":")
+    return tuple(part for part in (*user, *path) if len(part) >= _LONG)
 
 
 def without(keys: Iterable[str], text: str) -> str:
