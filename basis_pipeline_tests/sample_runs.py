@@ -5,7 +5,7 @@ from __future__ import annotations
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.pipeline import prepare_data
-from basis_pipeline.runs.reports import write_reports
+from basis_pipeline.runs.reports import refresh_catalogue, write_overview, write_page
 from basis_pipeline.runs.workspace import Workspace
 
 
@@ -19,7 +19,9 @@ def run_sample(workspace: Workspace) -> None:
     for mode in workspace.config.modes():
         if wire_mode(workspace.config, mode).file.strategy.shape != "directional":
             assert list(plan_backtest(workspace, mode, run_id="sample").run(_quiet))
-            write_reports(workspace, mode)
+            write_page(workspace, mode)
+    write_overview(workspace)
+    refresh_catalogue(workspace)
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None: ...

@@ -44,18 +44,23 @@ class Deployment:
 
 
 @pytest.fixture
-def deploy(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
-    """Make a deployment; `validated` is linked, so give a copy where it is to be changed."""
+def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
-        def deployed(validated: Path | None = None, config_dir: Path = CONFIGS, name: str = "root") -> Deployment:
-            root = tmp_path / name
-            root.mkdir(exist_ok=True)
-            if validated and not (root / "validated").exists():
-                (root / "validated").symlink_to(validated)
-            return Deployment(Workspace(root, config_dir), instance)
 
-        yield deployed
+@pytest.fixture
+def deploy(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[..., Deployment]:
+    """Make a deployment; `validated` is linked, so give a copy where it is to be changed."""
+
+    def deployed(validated: Path | None = None, config_dir: Path = CONFIGS, name: str = "root") -> Deployment:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        if validated and not (root / "validated").exists():
+            (root / "validated").symlink_to(validated)
+        return Deployment(Workspace(root, config_dir), instance)
+
+    return deployed
 
 
 def materialized(result: dg.ExecuteInProcessResult, asset: str) -> list[str | None]:
