@@ -89,6 +89,7 @@ def observation(status: LiveStatus, skipped: int, page: str) -> Metadata:
     known = {name: dg.MetadataValue.float(value) for name, value in worth.items() if value is not None}
     return known | {
         "last tick": dg.MetadataValue.text(status.state_at or "none yet"),
+        "values of": dg.MetadataValue.text(status.values_as_of or "the last tick"),
         "skipped ticks": dg.MetadataValue.int(skipped),
         "orders so far": dg.MetadataValue.int(status.orders),
         "orders of unknown fate": dg.MetadataValue.text(", ".join(status.open_intents) or "none"),

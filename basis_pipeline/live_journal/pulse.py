@@ -29,6 +29,7 @@ class Pulse(msgspec.Struct, frozen=True, omit_defaults=True):
         health: the worst state of a component.
         components: all of them, where one differs from the tick before; else empty.
         ages: seconds that what the market is made of was old at the tick, by name.
+        as_of: of a tick at values that are held, when they were told, microseconds UTC; None: at the tick.
     """
 
     timestamp: int
@@ -38,6 +39,7 @@ class Pulse(msgspec.Struct, frozen=True, omit_defaults=True):
     health: str
     components: tuple[ComponentPulse, ...] = ()
     ages: dict[str, float] = {}
+    as_of: int | None = None
 
 
 class OrderDelays(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -24,7 +24,7 @@ table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:l
 vertical-align:top}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
 vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
-<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{line}
+<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{held}{line}
 <h2>Alerts</h2>{alerts}<h2>Health</h2>{components}<h2>Positions</h2>{positions}
 <h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Age of prices</h2>{ages}<h2>Seconds</h2>{seconds}
 <h2>Results</h2><p>{results}</p><h2>Latest</h2>{recent}
@@ -49,7 +49,7 @@ def status_server(journal: Path, port: int) -> Iterator[str]:
 def status_page(status: LiveStatus) -> str:
     """Everything in one page that needs nothing from elsewhere."""
     age = "never" if status.state_age_seconds is None else f"{status.state_age_seconds:.0f} s ago"
-    well = status.health in TRADING and not status.halts
+    well = status.health in TRADING and not status.halts and not status.values_as_of
     return _PAGE.format(
         record=escape(status.record),
         health=escape(status.health),
@@ -57,6 +57,7 @@ def status_page(status: LiveStatus) -> str:
         halts=escape("".join(f"; {halt}: {reason}" for halt, reason in status.halts.items())),
         summary=f"last tick {escape(status.state_at)} ({age}){_worth(status)}, orders so far: {status.orders}, "
         f"ticks skipped: {status.skipped_ticks}",
+        held=_held(status.values_as_of),
         line=_line([equity for _, equity in status.equity_line]),
         alerts=_actions(status.alerts),
         components=_table(
@@ -73,6 +74,11 @@ def status_page(status: LiveStatus) -> str:
         results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         recent=_actions(status.recent),
     )
+
+
+def _held(as_of: str) -> str:
+    said = f"values are of {escape(as_of)}, nobody has said newer ones: nothing is traded on them"
+    return f'<p class="ill">{said}</p>' if as_of else ""
 
 
 def _worth(status: LiveStatus) -> str:

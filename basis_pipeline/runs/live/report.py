@@ -69,7 +69,8 @@ class TickReport:
         for one in self._delays:
             self._parts.journal.delay(one)
         ages = {name: (timestamp - at) / SECOND for name, at in self._parts.feed.told.items()}
-        self._parts.journal.pulse(Pulse(timestamp, equity, skipped, self._phases, overall, changed, ages))
+        as_of = engine.position_update_handler.latest.market.as_of
+        self._parts.journal.pulse(Pulse(timestamp, equity, skipped, self._phases, overall, changed, ages, as_of))
         took = sum(self._phases.values())
         self._parts.trace(Action("session", "tick", iso(timestamp), took, phases=self._phases))
 

@@ -42,6 +42,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
         components: all of them, as of when one last changed.
         halts: why nothing is traded until somebody says a word, by kind.
         equity, drawdown: share class, and fraction below the highest value so far; None before the first state.
+        values_as_of: when prices and rates of the last tick were told, ISO, where nobody said newer ones; else empty.
         positions: quantities by position key, without zeros.
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
@@ -60,6 +61,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     state_age_seconds: float | None
     equity: float | None
     drawdown: float | None
+    values_as_of: str
     positions: dict[str, float]
     open_intents: tuple[str, ...]
     orders: int
@@ -77,21 +79,24 @@ class LiveStatus(msgspec.Struct, frozen=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """Answer of `/health`: one look at the last tick."""
+    """Answer of `/health`: one look at the last tick; `values_as_of` as in LiveStatus."""
 
     healthy: bool
     health: str
     age_seconds: float | None
+    values_as_of: str = ""
 
 
 def heartbeat(path: Path, *, patience: float = PATIENCE_SECONDS) -> Heartbeat:
-    """Not healthy without a tick for `patience` seconds, or while nothing may be traded."""
+    """Not healthy without a tick for `patience` seconds, or while nothing may be traded, as on values that are held."""
     with _open(path) as journal:
         pulses = journal.pulses(1)
     if not pulses:
         return Heartbeat(healthy=False, health=HealthState.UNKNOWN, age_seconds=None)
     age = (_now() - pulses[0].timestamp) / SECOND
-    return Heartbeat(pulses[0].health in TRADING and age <= patience, pulses[0].health, round(age, 3))
+    health, as_of = pulses[0].health, pulses[0].as_of
+    well = health in TRADING and as_of is None and age <= patience
+    return Heartbeat(well, health, round(age, 3), "" if as_of is None else iso(as_of))
 
 
 def live_status(path: Path) -> LiveStatus:
@@ -105,6 +110,7 @@ def live_status(path: Path) -> LiveStatus:
             state_at=iso(state.timestamp) if state else "",
             state_age_seconds=round((_now() - state.timestamp) / SECOND, 3) if state else None,
             equity=state.pnl.equity if state else None,
+            values_as_of=iso(last.as_of) if last and last.as_of is not None else "",
             drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else None,
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),

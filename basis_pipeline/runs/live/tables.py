@@ -16,7 +16,7 @@ from basis_pipeline.domain.timings import Phase, Timing, Timings
 from basis_pipeline.gates.live_evidence import LiveEvidence, SettledOrder
 from basis_pipeline.live_journal.database import Entry, Kind, Mark
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.results.tables import WALL_TIME
+from basis_pipeline.results.tables import AS_OF, WALL_TIME
 from basis_pipeline.runs.live.record import SessionAbout, TickRecord, joined_log, tick_records
 from basis_pipeline.runs.simulation import tracked_tables
 
@@ -33,7 +33,7 @@ class LiveTables(NamedTuple):
     """What the records of a month amount to.
 
     Attributes:
-        tables: all but `metrics`, with `wall_time`.
+        tables: all but `metrics`, with `as_of` and `wall_time`.
         timings: over all ticks.
         ticks, starts, skipped, off: see LiveEvidence.
     """
@@ -135,17 +135,24 @@ def batches(records: Iterable[tuple[Entry, TickRecord]]) -> Iterator[list[tuple[
 
 
 def _timed(table: pa.Table, batch: Sequence[tuple[Entry, TickRecord]], known: Mapping[int, int]) -> pa.Table:
-    """`table` with the moment at which the record of each row was written, or the fate of its order was `known`."""
+    """`table` with what live tables have beyond those of backtests.
+
+    That is when the values of a row were told if they were held, and when its record was written down, or the fate of
+    its order `known`.
+    """
     ends = np.maximum.accumulate(np.array([record.timestamp for _, record in batch], dtype=np.int64))
     written = np.array([entry.written_at for entry, _ in batch], dtype=np.int64)
     stamps: _Ints = table["timestamp"].cast(pa.int64()).to_numpy()
-    moments = written[np.minimum(np.searchsorted(ends, stamps), len(ends) - 1)]
+    places = np.minimum(np.searchsorted(ends, stamps), len(ends) - 1)
+    moments = written[places]
     if known:
         operations = table["operation_id"].to_numpy()
         moments = np.array(
             [known.get(operation, moment) for operation, moment in zip(operations, moments, strict=True)],
             dtype=np.int64,
         )
+    told = pa.array([record.as_of for _, record in batch], AS_OF.type)
+    table = table.append_column(AS_OF, told.take(pa.array(places)))
     return table.append_column(WALL_TIME, pa.array(moments.view("datetime64[us]")))
 
 
