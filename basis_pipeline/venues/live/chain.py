@@ -250,7 +250,7 @@ class Chain:
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
         try:
-            answer = self._provider.make_request(method, list(parameters))
+            answer: Any = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
             answer = refusal_in(error)
             if answer is None:
