@@ -48,9 +48,16 @@ class Account:
 
 
 @contextmanager
-def account(name: str, *, usdt: float = 100_000.0, margin: float = 0.0, at: int = 0) -> Iterator[Account]:
+def account(
+    name: str,
+    *,
+    usdt: float = 100_000.0,
+    margin: float = 0.0,
+    at: int = 0,
+    opens: type[FakeExchange] = FakeExchange,
+) -> Iterator[Account]:
     """BTC costs 50,000 and ETH 2,500 there."""
-    books = FakeExchange()
+    books = opens()
     books.list_coin("BTC", 50_000.0)
     books.list_coin("ETH", 2_500.0, contract=0.1)
     books.now = at
