@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from basis_pipeline.config.variables import CREDENTIALS, credentials_prefix
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -33,11 +34,9 @@ from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.anvil import Node
 from basis_pipeline_tests.chain.bench import KEY, MINUTE, owner
 from basis_pipeline_tests.chain.market import ETH_PRICE, ETHER, Market
-from basis_pipeline_tests.fakes.accounts import KEY as API_KEY
-from basis_pipeline_tests.fakes.accounts import SECRET, Account, account
+from basis_pipeline_tests.fakes.accounts import KEYS, Account, account
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork, Withdrawal
-from basis_pipeline_tests.fakes.okx import PASSPHRASE
 
 HOT_WALLET = 9
 """The node's account that exchanges pay withdrawals from."""
@@ -298,9 +297,6 @@ def _variables(market: Market, accounts: Mapping[str, Account]) -> dict[str, str
     }
     for name, made in accounts.items():
         given[f"BASIS_LIVE_TRADING__ENDPOINT_{name.upper()}"] = made.server.url
-        prefix = f"BASIS_STAGING__CEX__{name.upper()}"
-        wallets = ("_SPOT", "_FUTURES") if name == "binance" else ("",)
-        given |= {f"{prefix}{wallet}_API_KEY": API_KEY for wallet in wallets}
-        given |= {f"{prefix}{wallet}_SECRET": SECRET for wallet in wallets}
-        given |= {f"{prefix}_PASSPHRASE": PASSPHRASE} if name == "okx" else {}
+        prefix, ends = credentials_prefix("staging"), CREDENTIALS[name]
+        given |= {prefix + end: KEYS[name][field] for field, end in ends.items()}
     return given

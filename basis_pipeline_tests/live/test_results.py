@@ -11,6 +11,7 @@ import pytest
 
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure
 from basis_pipeline.domain.evidence import GateStatus, Source
+from basis_pipeline.domain.timings import Phase
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.store import broken_months
@@ -59,6 +60,7 @@ def test_a_session_over_the_end_of_a_month_is_two_months_of_one_record(there: St
         ("2024-02", False),
     ]
     assert january.manifest.source is february.manifest.source is Source.LIVE
+    assert january.manifest.timings[Phase.ORDER].budget == 0.8, "that of an order at an exchange"
     assert february.manifest.predecessor == january.generation
     assert broken_months([january, february]) == []
     assert {gate.status for m in (january, february) for gate in m.manifest.gates} == {GateStatus.PASSED}

@@ -13,6 +13,7 @@ import msgspec
 
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.domain.timeline import iso
+from basis_pipeline.domain.timings import Timing
 from basis_pipeline.engine.health import TRADING
 from basis_pipeline.runs.live.status import LiveStatus, RecentAction, heartbeat, live_status, status_json
 from basis_pipeline.runs.loopback import LOOPBACK
@@ -67,10 +68,7 @@ def status_page(status: LiveStatus) -> str:
         positions=_table((key, f"{quantity:,.8f}") for key, quantity in status.positions.items()),
         unknown=escape(", ".join(status.open_intents) or "none"),
         ages=_table((name, f"{age:,.1f} s") for name, age in status.ages.items()),
-        seconds=_table(
-            (name, f"median {spread.p50:.3f}", f"95% {spread.p95:.3f}", f"of {spread.count}")
-            for name, spread in [*status.phases.items(), *status.delays.items()]
-        ),
+        seconds=_table(_took(name, timing) for name, timing in [*status.phases.items(), *status.delays.items()]),
         results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         recent=_actions(status.recent),
     )
@@ -85,6 +83,18 @@ def _worth(status: LiveStatus) -> str:
     if status.equity is None or status.drawdown is None:
         return ""
     return f", equity {status.equity:,.2f}, drawdown {status.drawdown:.2%}"
+
+
+def _took(name: str, timing: Timing) -> tuple[str, ...]:
+    kept = "no budget" if timing.budget is None else f"over {timing.budget:g}: {timing.over}"
+    return (
+        name,
+        f"median {timing.median:.3f}",
+        f"95% {timing.p95:.3f}",
+        f"longest {timing.worst:.3f}",
+        f"of {timing.count}",
+        kept,
+    )
 
 
 def _actions(actions: Iterable[RecentAction]) -> str:

@@ -154,6 +154,7 @@ class SessionParts(msgspec.Struct, frozen=True):
 
     def alert(self, component: str, alert: Alert) -> None:
         """Write it down, and tell people."""
-        self.record(Action(component, alert.what, alert.message, level="critical", told=True))
+        detail = f"{alert.message} Remedy: {alert.remedy}" if alert.remedy else alert.message
+        self.record(Action(component, alert.what, detail, level="critical", told=True))
         if self.tell is not None:
             self.tell(alert)

@@ -32,6 +32,7 @@ from basis_pipeline.runs.live.clock import WallClock
 from basis_pipeline.runs.live.exchanges import (
     NO_TRANSFERS,
     TransferPlan,
+    check_addresses,
     exchanges_of,
     live_settings,
     needs_chain,
@@ -181,7 +182,8 @@ def plan_live(
         variables: the environment; default that of the process.
 
     Raises:
-        ConfigError: not enabled, wrong environment, missing credentials, a mode that live sessions do not carry.
+        ConfigError: not enabled, wrong environment, credentials that are missing, keys and addresses that are none, a
+            mode that live sessions do not carry.
         StateError: there is no such checkpoint.
     """
     given = dict(os.environ if variables is None else variables)
@@ -190,17 +192,16 @@ def plan_live(
     live = load_live(workspace.config.path)
     wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
     _check_shape(wired)
-    if not switches.enabled:
-        raise ConfigError(
-            "live trading is not enabled.",
-            code="CONFIG-004",
-            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
-        )
+    _check_enabled(switches)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
+    keys = {venue: credentials(given, environment, venue) for venue in exchanges}
+    chain = chain_access(given, environment, workspace.config.path) if on_chain else None
+    if chain is not None:
+        check_addresses(settings, transfers, chain.deployment.network)
     return LivePlan(
         workspace,
         wired,
@@ -208,9 +209,9 @@ def plan_live(
         environment,
         live,
         switches,
-        {venue: credentials(given, environment, venue) for venue in exchanges},
+        keys,
         _seed(workspace, settings, seed_from) if seed_from else None,
-        chain_access(given, environment, workspace.config.path) if on_chain else None,
+        chain,
         overrides,
         transfers,
     )
@@ -222,6 +223,15 @@ def _check_shape(wired: WiredMode) -> None:
         raise ConfigError(
             f"{wired.name}: live sessions carry modes that hold positions, not shape {wired.file.strategy.shape}.",
             remedy="run it as a backtest.",
+        )
+
+
+def _check_enabled(switches: LiveSwitches) -> None:
+    if not switches.enabled:
+        raise ConfigError(
+            "live trading is not enabled.",
+            code="CONFIG-004",
+            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
         )
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.timeline import SECOND, iso
+from basis_pipeline.domain.timings import Timing
 from basis_pipeline.engine.health import TRADING, HealthState
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import Action, LiveJournal
-from basis_pipeline.live_journal.pulse import ComponentPulse, Spread, spreads
+from basis_pipeline.live_journal.pulse import ComponentPulse
+from basis_pipeline.runs.live.delays import distributions, live_budgets
 from basis_pipeline.runs.live.publishing import RESULTS
 
 _RECENT, _ACTIONS, _PULSES = 20, 500, 1_000
@@ -48,7 +50,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
         orders: intents so far, whatever became of them.
         skipped_ticks: of the session that ran last.
         ages: seconds that what the market is made of was old at the last tick, by name.
-        phases: seconds of the parts of the last ticks.
+        phases: seconds of the parts of the last ticks, and of the monitors within them.
         delays: seconds between the parts of the last orders.
         equity_line: timestamp (ISO) and equity of the last ticks, oldest first.
         alerts: the last that people were told, newest first.
@@ -72,8 +74,8 @@ class LiveStatus(msgspec.Struct, frozen=True):
     halts: dict[str, str]
     skipped_ticks: int
     ages: dict[str, float]
-    phases: dict[str, Spread]
-    delays: dict[str, Spread]
+    phases: dict[str, Timing]
+    delays: dict[str, Timing]
     equity_line: tuple[tuple[str, float], ...]
     alerts: tuple[RecentAction, ...]
 
@@ -105,6 +107,7 @@ def live_status(path: Path) -> LiveStatus:
         state, pulses, actions = journal.last_state(), journal.pulses(_PULSES), journal.actions(_ACTIONS)
         last = pulses[-1] if pulses else None
         halts = {str(halt): journal.halted(halt) for halt in Halt}
+        budgets = live_budgets(state.positions if state else ())
         return LiveStatus(
             record=journal.belongs_to,
             state_at=iso(state.timestamp) if state else "",
@@ -122,8 +125,8 @@ def live_status(path: Path) -> LiveStatus:
             halts={halt: entry.reason for halt, entry in halts.items() if entry is not None and entry.active},
             skipped_ticks=last.skipped if last else 0,
             ages=last.ages if last else {},
-            phases=spreads(pulse.phases for pulse in pulses),
-            delays=spreads(delays.seconds() for delays in journal.delays(_PULSES)),
+            phases=distributions((pulse.phases | pulse.monitors for pulse in pulses), budgets),
+            delays=distributions((delays.seconds() for delays in journal.delays(_PULSES)), budgets),
             equity_line=tuple((iso(pulse.timestamp), pulse.equity) for pulse in pulses),
             alerts=tuple(_recent(at, one) for at, one in reversed(actions) if one.told)[:_RECENT],
         )

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from basis_pipeline.domain.intents import Facts, Fate, Intent
-from basis_pipeline.domain.timings import Phase, Timing, Timings
+from basis_pipeline.domain.timings import Durations, Timings
 from basis_pipeline.gates.live_evidence import LiveEvidence, SettledOrder
 from basis_pipeline.live_journal.database import Entry, Kind, Mark
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.tables import AS_OF, WALL_TIME
+from basis_pipeline.runs.live.delays import live_budgets
 from basis_pipeline.runs.live.record import SessionAbout, TickRecord, joined_log, tick_records
 from basis_pipeline.runs.simulation import tracked_tables
 
@@ -55,7 +56,7 @@ def live_tables(
 ) -> LiveTables:
     """The tables of consecutive ticks; `before` is the one before them."""
     parts: dict[str, list[pa.Table]] = defaultdict(list)
-    timings: dict[Phase, Timing] = {}
+    durations = Durations()
     known, universe = {order.operation_id: order.known for order in orders}, about.universe
     tally = _Tally(_record(journal, before) if before else None)
     for batch in batches(tick_records(journal, ticks[0].number, ticks[-1].number)):
@@ -63,11 +64,12 @@ def live_tables(
         made = tracked_tables(log, universe, about.margin_venues, about.tracked_assets, signals=about.signals)
         for name, table in made.items():
             parts[name].append(_timed(table, batch, known if name == "orders" else {}))
-        for phase, timing in log.moments.timings().items():
-            timings[phase] = timings[phase] + timing if phase in timings else timing
+        durations.add(log.moments)
         tally.count(record for _, record in batch)
     tables = {name: pa.concat_tables(found).unify_dictionaries().combine_chunks() for name, found in parts.items()}
-    return LiveTables(tables, timings, tally.ticks, tally.starts, tally.skipped, tally.off)
+    return LiveTables(
+        tables, durations.timings(live_budgets(universe.keys)), tally.ticks, tally.starts, tally.skipped, tally.off
+    )
 
 
 def settled_orders(journal: LiveJournal) -> list[SettledOrder]:
