@@ -74,16 +74,13 @@ class ChainNetwork(FakeNetwork):
 
     def deliver(self, now: int) -> None:
         with self._lock:  # servers of several exchanges ask for it
-            self._deliver_all(now)
-
-    def _deliver_all(self, now: int) -> None:
-        super().deliver(now)
-        self._watch(now)
-        due = [(at, line) for at, line in self._incoming if now - at >= self.confirming * 1_000_000]
-        self._incoming = [pair for pair in self._incoming if pair not in due]
-        for _, line in due:
-            line.at = now
-            self._credit[line.address](line, True)
+            super().deliver(now)
+            self._watch(now)
+            due = [(at, line) for at, line in self._incoming if now - at >= self.confirming * 1_000_000]
+            self._incoming = [pair for pair in self._incoming if pair not in due]
+            for _, line in due:
+                line.at = now
+                self._credit[line.address](line, True)
 
     def _watch(self, now: int) -> None:
         """New blocks: Transfer events of USDT, and ETH as an internal or outright transfer, to deposit addresses."""
