@@ -18,6 +18,8 @@ from basis_pipeline.runs.live.alarms import Alarms
 from basis_pipeline.runs.live.comparison import BookComparison
 from basis_pipeline.runs.live.emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live.emergency import EmergencyStop
+from basis_pipeline.runs.live.fee_watch import COMPONENT as FEES
+from basis_pipeline.runs.live.fee_watch import FeeWatch
 from basis_pipeline.runs.live.held import HeldValues
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.record import record_tick
@@ -43,7 +45,7 @@ class LiveSession:
         self._unexplained = Unexplained(parts)
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings, self._held = EmergencyStop(parts), Surroundings(parts), HeldValues(parts)
-        self._tick_report, self._alarms = TickReport(parts), Alarms(parts)
+        self._tick_report, self._alarms, self._fees = TickReport(parts), Alarms(parts), FeeWatch(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._overdue_at = 0
@@ -120,7 +122,7 @@ class LiveSession:
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        for component in (CLOCK, DISK, EMERGENCY, *((TRANSIT,) if self._parts.transit else ())):
+        for component in (CLOCK, DISK, EMERGENCY, FEES, *((TRANSIT,) if self._parts.transit else ())):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         if self._parts.hearing is not None:
@@ -151,9 +153,11 @@ class LiveSession:
             self._compare(engine, timestamp, fresh=fresh)
             report.passed("compare")
             self._unexplained.check(engine, timestamp)
+            self._fees.look(engine, timestamp)
             self._emergency.look(engine, timestamp)
             engine.act()
             report.acted(engine.log)
+            self._alarms.look_at_orders(one.result for one in engine.log.orders)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp if fresh else self._completed_at
         self._watch_transfers(engine, timestamp)
