@@ -19,11 +19,13 @@ from basis_pipeline.runs.live.record import SessionLimits
 from basis_pipeline.runs.live.status import LiveStatus, RecentAction, heartbeat, live_status, status_json
 from basis_pipeline.runs.loopback import LOOPBACK
 
+_NOISE = 1e-9
+"""Relative: equity that has changed by no more has not changed."""
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
 <title>{health}: {record}</title><style>
 :root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}}
 table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884;
-vertical-align:top}}td.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
+vertical-align:top}}.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
 vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
 <h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p><p>{limits}</p>{held}{line}
@@ -96,7 +98,7 @@ def _positions(status: LiveStatus) -> str:
     cells = "".join(
         f'<tr><td>{escape(key)}<td class="n">{quantity}<td class="n">{value:,.2f}' for key, quantity, value in lines
     )
-    return f'<div class="scroll"><table><tr><th>position<th>quantity<th>USD{cells}</table></div>'
+    return f'<div class="scroll"><table><tr><th>position<th class="n">quantity<th class="n">USD{cells}</table></div>'
 
 
 def _held(as_of: str) -> str:
@@ -133,7 +135,7 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _line(equity: Sequence[float]) -> str:
     """Equity of the last ticks, from the lowest to the highest."""
-    if len(equity) < 2 or min(equity) == max(equity):
+    if len(equity) < 2 or max(equity) - min(equity) <= _NOISE * max(equity):
         return ""
     low, height, width = min(equity), max(equity) - min(equity), len(equity) - 1
     points = " ".join(f"{1000 * i / width:.1f},{100 - 100 * (e - low) / height:.1f}" for i, e in enumerate(equity))
