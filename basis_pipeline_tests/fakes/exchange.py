@@ -13,6 +13,7 @@ from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork, Withdrawal
 from basis_pipeline_tests.fakes.records import Income, Market, PlacedOrder, RejectedError, Trade
 
 BNB_PRICE = 600.0
+MAINTENANCE, LIQUIDATION_FEE = 0.005, 0.0125
 
 
 class FakeExchange:
@@ -48,6 +49,7 @@ class FakeExchange:
         self.fill_fraction: list[float] = []
         self.late_polls: list[int] = []
         self.trades_per_fill = 2
+        self.liquidated: list[str] = []
         self.hedge_mode = self.fees_in_bnb = self.multi_assets = self.spot_only = False
         self._ids = count(1_001)
 
@@ -67,6 +69,7 @@ class FakeExchange:
         for market in self.markets:
             if market.base == base:
                 market.price, market.mark = price, mark if mark is not None else price
+        self._liquidate()
 
     def place(
         self, market: Market, client_id: str, *, buy: bool, quantity: float, reduce_only: bool = False
@@ -179,6 +182,18 @@ class FakeExchange:
         """Cash and unrealised P&L above the initial margin of what is open."""
         open_value = sum(abs(q) * self.market(symbol, perp=True).mark for symbol, (q, _) in self.perps.items())
         return self.margin["USDT"] + self.unrealised - self.initial_margin * open_value
+
+    def _liquidate(self) -> None:
+        """Below the maintenance margin of the wallet that perps live on they are closed, whatever another one holds."""
+        open_value = sum(abs(q) * self.market(symbol, perp=True).mark for symbol, (q, _) in self.perps.items())
+        if not self.perps or self.margin["USDT"] + self.unrealised > MAINTENANCE * open_value:
+            return
+        for symbol, (quantity, _) in tuple(self.perps.items()):
+            mark = self.market(symbol, perp=True).mark
+            realised = self._change_perp(symbol, -quantity, mark)
+            self.margin["USDT"] += realised - LIQUIDATION_FEE * abs(quantity) * mark
+            self.liquidated.append(symbol)
+        self.margin["USDT"] = max(0.0, round(self.margin["USDT"], 8))
 
     def _check_funds(self, order: PlacedOrder) -> None:
         market, cost = order.market, order.quantity * order.market.price * (1.0 + self.slippage)

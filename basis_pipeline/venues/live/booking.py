@@ -10,10 +10,44 @@ from collections.abc import Mapping
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import BasisError, OrderError
-from basis_pipeline.domain.intents import Facts, Fate
+from basis_pipeline.domain.intents import Booking, Facts, Fate
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order
+from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order, Side
+from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.venues.live.exchange import Fill
+
+
+def executed(venue: str, instrument: Instrument, order: Order, reference: str, fills: tuple[Fill, ...]) -> Facts:
+    """The facts of an order that was filled, in part or whole: one booking per leg, one per token of fees.
+
+    A discount token can run out within an order: amounts of different tokens are never added.
+    """
+    filled = sum(fill.quantity for fill in fills)
+    paid = sum(fill.quantity * fill.price for fill in fills)
+    fees: dict[str, float] = {}
+    for fill in fills:
+        fees[fill.fee_token] = fees.get(fill.fee_token, 0.0) + fill.fee
+    fee_token, fee = next(iter(fees.items()))
+    sign = 1.0 if order.side is Side.BUY else -1.0
+    perp = instrument.position_type is PositionType.PERP
+    quote = instrument.quote or "USDT"
+    cash = sum(fill.realised for fill in fills) if perp else -sign * paid
+    token = f"{venue}:{PositionType.BASE_TOKEN}:"
+    return Facts(
+        fate=Fate.EXECUTED,
+        reference=reference,
+        executed_at=max(fill.at for fill in fills),
+        filled=filled,
+        price=paid / filled,
+        fee=fee,
+        fee_token=fee_token,
+        bookings=(
+            Booking(str(instrument.key), sign * filled),
+            Booking(token + quote, cash),
+            *(Booking(token + charged, -amount) for charged, amount in fees.items()),
+        ),
+    )
 
 
 def handshake(order: Order, facts: Facts, market: MarketSnapshot, settings: EngineSettings) -> ExecutionHandshake:

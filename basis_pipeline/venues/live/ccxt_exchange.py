@@ -80,6 +80,10 @@ class CcxtExchange:
         with self._asking():
             self._dialect.make_room(self._client, self.listing(order.symbol), order, price)
 
+    def gather(self) -> None:
+        with self._asking():
+            self._dialect.gather(self._client)
+
     def place(self, order: MarketOrder) -> OrderStatus:
         parameters: dict[str, Any] = {self._dialect.client_id_key: order.client_id}
         if order.reduce_only:

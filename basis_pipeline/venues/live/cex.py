@@ -7,12 +7,13 @@ exchange does not know is lost only when its receive window has passed, because 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
-from basis_pipeline.domain.intents import Booking, Facts, Fate, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
 from basis_pipeline.domain.position_keys import Instrument, PositionType
@@ -20,8 +21,8 @@ from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.venues.live.booking import handshake, refused, unknown
-from basis_pipeline.venues.live.exchange import Exchange, Fill, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.booking import executed, handshake, refused, unknown
+from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, OrderStatus
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import Withdrawals
 
@@ -103,6 +104,9 @@ class LiveCex:
         facts = self._send(intent, request)
         if facts is None:
             return unknown(order, market.timestamp, f"{self.name} did not say within {self._deadline:g} s.")
+        if order.operation is Operation.SPOT_TRADE and order.side is Side.SELL:
+            with suppress(VenueError):  # the next refresh does it
+                self._gather(positions)
         return handshake(order, facts, market, self._settings)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
@@ -132,9 +136,14 @@ class LiveCex:
         return held
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Funding from the income history, and transfers that have ended here, that no saved state contains yet."""
+        """Funding from the income history, and transfers that have ended here, that no saved state contains yet.
+
+        Raises:
+            VenueError: the exchange does not say, or what the book counts as margin could not be made margin.
+        """
         if kind is SettlementKind.ARRIVAL:
             return self._transit.settle(self.name, positions) if self._transit else ()
+        self._gather(positions)
         deltas, since = [], max(self._since, self._seen - INCOME_DELAY)
         for slot, instrument in self._perps:
             cash = self._settings.universe.slot(f"{self.name}:{PositionType.BASE_TOKEN}:{instrument.quote}")
@@ -153,6 +162,11 @@ class LiveCex:
                     )
         self._seen = market.timestamp
         return tuple(deltas)
+
+    def _gather(self, positions: Positions) -> None:
+        """All cash of the book is margin of its perps: so it has to be at the exchange, whatever wallet it came to."""
+        if not self._read_only and any(positions.quantities[slot] for slot, _ in self._perps):
+            self._exchange.gather()
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
         """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""
@@ -256,32 +270,6 @@ def whole_lots(quantity: float, listing: Listing) -> float:
     # A quantity one float below a multiple of the lot means that multiple.
     lots = (Decimal(repr(quantity)) / lot + Decimal("1e-9")).to_integral_value(rounding=ROUND_DOWN)
     return float(lots * lot)
-
-
-def executed(venue: str, instrument: Instrument, order: Order, reference: str, fills: tuple[Fill, ...]) -> Facts:
-    """The facts of an order that was filled, in part or whole: one booking per leg, one per fee."""
-    filled = sum(fill.quantity for fill in fills)
-    paid = sum(fill.quantity * fill.price for fill in fills)
-    fee_token, fee = fills[0].fee_token, sum(fill.fee for fill in fills)
-    sign = 1.0 if order.side is Side.BUY else -1.0
-    perp = instrument.position_type is PositionType.PERP
-    quote = instrument.quote or "USDT"
-    cash = sum(fill.realised for fill in fills) if perp else -sign * paid
-    token = f"{venue}:{PositionType.BASE_TOKEN}:"
-    return Facts(
-        fate=Fate.EXECUTED,
-        reference=reference,
-        executed_at=max(fill.at for fill in fills),
-        filled=filled,
-        price=paid / filled,
-        fee=fee,
-        fee_token=fee_token,
-        bookings=(
-            Booking(str(instrument.key), sign * filled),
-            Booking(token + quote, cash),
-            Booking(token + fee_token, -fee),
-        ),
-    )
 
 
 def _delays(first: tuple[float, ...]) -> list[float]:

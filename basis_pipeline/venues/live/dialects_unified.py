@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, income_line
+from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, STABLE, income_line
 from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder, PriceLine
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ class _Unified(ABC):
     def make_room(self, client: ccxt.Exchange, listing: Listing, order: MarketOrder, price: float) -> None:
         """What a deposit or a withdrawal that was refused has left in the other wallet."""
         self.collect(client, listing.quote)
+
+    def gather(self, client: ccxt.Exchange) -> None:
+        """Likewise: deposits, and withdrawals that were refused."""
+        self.collect(client, STABLE)
 
     def collect(self, client: ccxt.Exchange, token: str) -> None:
         """Everything of `token` to where it trades and serves as margin."""

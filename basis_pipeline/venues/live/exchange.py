@@ -115,6 +115,9 @@ class Exchange(Protocol):
     def make_room(self, order: MarketOrder, price: float) -> None:
         """Bring cash to the wallet that `order` is paid from; moves nothing between venues."""
 
+    def gather(self) -> None:
+        """Bring all cash of the account to the wallet where it is margin; moves nothing between venues."""
+
     def place(self, order: MarketOrder) -> OrderStatus: ...
 
     def find(self, symbol: str, client_id: str) -> OrderStatus | None:

@@ -77,6 +77,9 @@ class PatientExchange:
     def make_room(self, order: MarketOrder, price: float) -> None:
         self._exchange.make_room(order, price)
 
+    def gather(self) -> None:
+        self._exchange.gather()
+
     def place(self, order: MarketOrder) -> OrderStatus:
         return self._exchange.place(order)
 

@@ -1,0 +1,44 @@
+"""What the book counts as margin is margin at the exchange: cash in another of its wallets saves no perp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from basis_pipeline_tests.fakes.accounts import EXCHANGES
+from basis_pipeline_tests.live.stage import MINUTE, holds_what_the_venue_holds, stage
+
+
+@pytest.mark.parametrize("venue", EXCHANGES)
+def test_a_rising_market_liquidates_nothing_and_the_margin_ratio_is_that_of_the_exchange(
+    tmp_path: Path, venue: str
+) -> None:
+    """BTC doubles; spot is sold three times for the margin of the shorts, which the sales have to reach."""
+    with stage(tmp_path, venue) as there:
+        session, books = there.session(), there.books
+        session.start()
+        session.tick()
+        for step in range(1, 25):
+            books.set_price("BTC", round(50_000.0 * 1.03**step, 2))
+            books.now += MINUTE
+            session.tick()
+            assert books.liquidated == []
+            assert session.engine is not None
+            (told,) = session.engine.position_update_handler.latest.risk.margin_ratios
+            notional = -books.perps["BTCUSDT"][0] * books.market("BTCUSDT", perp=True).mark
+            assert told == pytest.approx((books.margin["USDT"] + books.unrealised) / notional, rel=1e-6)
+        sales = [order for order in books.orders if not order.market.perp and not order.buy]
+        assert len(sales) == 3
+        holds_what_the_venue_holds(there)
+
+
+def test_a_session_that_may_only_read_moves_nothing(tmp_path: Path) -> None:
+    with stage(tmp_path) as there:
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        there.books.spot["USDT"] += 10.0
+        moved = len(there.server.requests("/transfer"))
+        there.read_only = True
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        assert len(there.server.requests("/transfer")) == moved
+        assert there.books.spot["USDT"] == pytest.approx(10.0)
