@@ -50,6 +50,7 @@ class FakeExchange:
         self.late_polls: list[int] = []
         self.trades_per_fill = 2
         self.liquidated: list[str] = []
+        self.leverage, self.isolated = 20.0, False
         self.hedge_mode = self.fees_in_bnb = self.multi_assets = self.spot_only = False
         self._ids = count(1_001)
 

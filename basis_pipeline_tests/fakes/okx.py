@@ -65,6 +65,7 @@ class OkxSkin:
             ("GET", "/api/v5/account/balance"): self._balance,
             ("GET", "/api/v5/account/positions"): self._positions,
             ("GET", "/api/v5/account/config"): self._config,
+            ("GET", "/api/v5/account/leverage-info"): self._leverage,
             ("POST", "/api/v5/trade/order"): self._place,
             ("GET", "/api/v5/trade/order"): self._poll,
             ("GET", "/api/v5/trade/fills"): self._fills,
@@ -144,6 +145,10 @@ class OkxSkin:
         return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
                  "acctLv": "1" if self.exchange.spot_only else "2",
                  "perm": "read_only,trade" + ",withdraw" * self.exchange.may_withdraw}]  # fmt: skip
+
+    def _leverage(self, parameters: dict[str, str]) -> Any:
+        return [{"instId": parameters["instId"], "mgnMode": parameters["mgnMode"], "posSide": "net",
+                 "lever": f"{self.exchange.leverage:g}"}]  # fmt: skip
 
     def _positions(self, _: dict[str, str]) -> Any:
         return [

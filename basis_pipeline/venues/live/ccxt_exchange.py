@@ -66,9 +66,9 @@ class CcxtExchange:
             min_notional=float(limits["cost"]["min"] or 0.0),
         )
 
-    def check_account(self, perps: Sequence[str]) -> None:
+    def check_account(self, perps: Sequence[str], leverage: float) -> None:
         with self._asking():
-            wrong = unsuitable(self.name, self._client, perps)
+            wrong = unsuitable(self.name, self._client, perps, leverage)
         if wrong:
             raise VenueRefusal(
                 f"the account at {self.name} is not set up for sessions.",

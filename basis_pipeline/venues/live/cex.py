@@ -22,7 +22,7 @@ from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
 from basis_pipeline.venues.live.booking import executed, handshake, refused, unknown
-from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, OrderStatus, PerpHolding
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import Withdrawals
 
@@ -88,7 +88,10 @@ class LiveCex:
 
     def check_account(self) -> None:
         """Refuse an account whose answers could not be booked (VenueRefusal VEN-009), before anything is traded."""
-        self._exchange.check_account(tuple(symbol_of(instrument) for _, instrument in self._perps))
+        accounts = [account for account in self._settings.margin_accounts if account.venue == self.name]
+        least = max((1.0 / account.initial_margin for account in accounts), default=1.0)
+        self._exchange.check_account(tuple(symbol_of(instrument) for _, instrument in self._perps), least)
+        self._own_perps()
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
@@ -123,8 +126,12 @@ class LiveCex:
         """What the exchange says we hold: tokens over all its wallets, perps signed.
 
         Without what has arrived and is still in transit for the book: the next refresh takes that in.
+
+        Raises:
+            VenueSilence: it does not say.
+            VenueRefusal: VEN-009 the account holds perps that are not of this mode.
         """
-        balances, perps = self._exchange.balances(), self._exchange.perps()
+        balances, perps = self._exchange.balances(), self._own_perps()
         arrived = self._transit.unbooked(self.name) if self._transit else {}
         held: dict[int, float] = {}
         for slot, instrument in self._slots:
@@ -162,6 +169,19 @@ class LiveCex:
                     )
         self._seen = market.timestamp
         return tuple(deltas)
+
+    def _own_perps(self) -> dict[str, PerpHolding]:
+        """Perps by symbol; others on the same account would live on the same margin, and nobody would watch them."""
+        held = self._exchange.perps()
+        others = held.keys() - {symbol_of(instrument) for _, instrument in self._perps}
+        if others:
+            listed = ", ".join(f"{symbol} {held[symbol].quantity:g}" for symbol in sorted(others))
+            raise VenueRefusal(
+                f"the account at {self.name} holds perps that {self._settings.mode} does not know: {listed}.",
+                code="VEN-009",
+                remedy="close them, or give the session an account of its own: perps of one account share its margin.",
+            )
+        return held
 
     def _gather(self, positions: Positions) -> None:
         """All cash of the book is margin of its perps: so it has to be at the exchange, whatever wallet it came to."""

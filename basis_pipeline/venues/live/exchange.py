@@ -109,8 +109,10 @@ class Exchange(Protocol):
 
     def listing(self, symbol: str) -> Listing: ...
 
-    def check_account(self, perps: Sequence[str]) -> None:
-        """VenueRefusal VEN-009 where the account is set up so that its answers could not be booked."""
+    def check_account(self, perps: Sequence[str], leverage: float) -> None:
+        """VenueRefusal VEN-009 where the account is set up so that its answers could not be booked, or its `perps`
+        (symbols) to ask for more margin than at `leverage`.
+        """
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         """Bring cash to the wallet that `order` is paid from; moves nothing between venues."""

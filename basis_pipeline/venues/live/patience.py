@@ -71,8 +71,8 @@ class PatientExchange:
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
         return self._patience.ask(lambda: self._exchange.funding_since(symbol, since))
 
-    def check_account(self, perps: Sequence[str]) -> None:
-        self._patience.ask(lambda: self._exchange.check_account(perps))
+    def check_account(self, perps: Sequence[str], leverage: float) -> None:
+        self._patience.ask(lambda: self._exchange.check_account(perps, leverage))
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         self._exchange.make_room(order, price)
