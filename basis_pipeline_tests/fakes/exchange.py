@@ -48,6 +48,7 @@ class FakeExchange:
         self.spot_fee, self.perp_fee = spot_fee, perp_fee
         self.fill_fraction: list[float] = []
         self.late_polls: list[int] = []
+        self.hidden_polls: list[int] = []
         self.trades_per_fill = 2
         self.liquidated: list[str] = []
         self.leverage, self.isolated = 20.0, False
@@ -90,6 +91,7 @@ class FakeExchange:
         order = PlacedOrder(next(self._ids), client_id, market, buy, quantity, reduce_only, self.now)
         self._check_funds(order)
         order.waits_for = self.late_polls.pop(0) if self.late_polls else 0
+        order.hidden = self.hidden_polls.pop(0) if self.hidden_polls else 0
         self.orders.append(order)
         if not order.waits_for:
             self._fill(order)
@@ -99,6 +101,9 @@ class FakeExchange:
         """Look an order up; one that is late comes nearer to its fill each time."""
         for order in reversed(self.orders):
             if order.market is market and (order.client_id == client_id or order.order_id == order_id):
+                if order.hidden:
+                    order.hidden -= 1
+                    break
                 if not order.done:
                     order.waits_for -= 1
                     if order.waits_for <= 0:

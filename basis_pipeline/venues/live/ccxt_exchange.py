@@ -41,11 +41,11 @@ class CcxtExchange:
         dialect: what this exchange does differently from the others.
     """
 
-    def __init__(self, client: ccxt.Exchange, dialect: Dialect, *, receive_window: float = 10.0) -> None:
+    def __init__(self, client: ccxt.Exchange, dialect: Dialect) -> None:
         self._client = client
         self._dialect = dialect
         self.name = dialect.name
-        self.receive_window = receive_window
+        self.receive_window = dialect.receive_window
 
     @property
     def funds(self) -> CcxtFunds:

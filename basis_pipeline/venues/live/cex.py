@@ -1,7 +1,6 @@
 """A centralised exchange in staging and live: journal, send once, find out, book.
 
-An order is sent exactly once. Whatever comes back, its fate is what the exchange says of its client id; an order the
-exchange does not know is lost only when its receive window has passed, because until then it may still arrive.
+An order is sent exactly once. Whatever comes back, its fate is what the exchange says of its client id (`fates.py`).
 """
 
 from __future__ import annotations
@@ -13,25 +12,22 @@ from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
-from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
-from basis_pipeline.domain.position_keys import Instrument, PositionType
+from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.venues.live.booking import executed, handshake, refused, unknown
-from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, OrderStatus, PerpHolding
+from basis_pipeline.venues.live.booking import handshake, refused, unknown
+from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, PerpHolding
+from basis_pipeline.venues.live.fates import OrderFates, Sending, symbol_of
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import Withdrawals
 
-POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between questions about an order; the last one repeats."""
 INCOME_DELAY = DAY
 """Microseconds that a payment may take to appear in the income history, which has it at the time it was due."""
-WINDOW_MARGIN = 5.0
-"""Seconds beyond the receive window before an unknown order is called lost: clocks differ."""
 
 
 class IncomeJournal(IntentJournal, Protocol):
@@ -81,6 +77,7 @@ class LiveCex:
         self._max_notional, self._deadline = max_notional, deadline
         self._withdrawals, self._transit = withdrawals, transit
         self._read_only = read_only
+        self._fates = OrderFates(exchange, settings, journal, clock, deadline)
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
@@ -120,7 +117,7 @@ class LiveCex:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
         if open_intent.intent.order.operation is Operation.TRANSFER and self._withdrawals is not None:
             return self._withdrawals.resolve(open_intent)
-        return self._find_out(open_intent.intent, self._clock.now(), None)
+        return self._fates.find_out(open_intent.intent, Sending(self._clock.now(), bool(open_intent.reference)))
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
         """What the exchange says we hold: tokens over all its wallets, perps signed.
@@ -225,63 +222,14 @@ class LiveCex:
         return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
 
     def _send(self, intent: Intent, request: MarketOrder) -> Facts | None:
-        sent_at, trouble = self._clock.now(), None
+        sending = Sending(self._clock.now())
         try:
             placed = self._exchange.place(request)
             self._journal.sent(intent.intent_id, placed.reference)
+            sending = sending._replace(acknowledged=True)
         except VenueError as error:
-            trouble = error  # its fate is asked for below, whatever was answered
-        return self._find_out(intent, sent_at, trouble)
-
-    def _find_out(self, intent: Intent, sent_at: float, trouble: VenueError | None) -> Facts | None:
-        """Ask until the exchange tells the whole story, it can no longer have one, or the deadline has come."""
-        symbol = symbol_of(self._settings.universe.instruments[intent.order.slot])
-        for delay in _delays(POLL_DELAYS):
-            if self._clock.now() + delay - sent_at > self._deadline:
-                return None
-            self._clock.sleep(delay)
-            try:
-                status = self._exchange.find(symbol, intent.intent_id)
-                facts = self._facts(intent, symbol, status, sent_at, trouble)
-            except VenueError:
-                continue
-            if facts is not None:
-                self._journal.settle(intent.intent_id, facts)
-                return facts
-        return None
-
-    def _facts(
-        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, trouble: VenueError | None
-    ) -> Facts | None:
-        """The story as far as it is complete: None while the order may still arrive, fill, or show its trades."""
-        if status is None:
-            return self._absent(sent_at, trouble)
-        if not status.done:
-            return None
-        if not status.filled:
-            why = f"{self.name} took the order and filled nothing of it."
-            return Facts(fate=Fate.REJECTED, reference=status.reference, error_code="VEN-003", error_message=why)
-        fills = self._exchange.fills(symbol, status.reference)
-        if abs(sum(fill.quantity for fill in fills) - status.filled) > 1e-9 * status.filled:
-            return None
-        instrument = self._settings.universe.instruments[intent.order.slot]
-        return executed(self.name, instrument, intent.order, status.reference, fills)
-
-    def _absent(self, sent_at: float, trouble: VenueError | None) -> Facts | None:
-        """The exchange does not know the order: refused, or on its way until its window has passed."""
-        if isinstance(trouble, VenueRefusal):
-            return Facts(fate=Fate.REJECTED, error_code=trouble.code, error_message=trouble.message)
-        if self._clock.now() - sent_at <= self._exchange.receive_window + WINDOW_MARGIN:
-            return None
-        why = f"{self.name} never got the order" + (f"; {trouble.message}" if trouble else ".")
-        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=why)
-
-
-def symbol_of(instrument: Instrument) -> str:
-    """`BTC/USDT` or `BTC/USDT:USDT`, as the client library spells it."""
-    if instrument.position_type is PositionType.PERP:
-        return f"{instrument.token}/{instrument.quote}:{instrument.quote}"
-    return f"{instrument.token}/USDT"
+            sending = sending._replace(trouble=error)  # its fate is asked for below, whatever was answered
+        return self._fates.find_out(intent, sending)
 
 
 def whole_lots(quantity: float, listing: Listing) -> float:
@@ -290,8 +238,3 @@ def whole_lots(quantity: float, listing: Listing) -> float:
     # A quantity one float below a multiple of the lot means that multiple.
     lots = (Decimal(repr(quantity)) / lot + Decimal("1e-9")).to_integral_value(rounding=ROUND_DOWN)
     return float(lots * lot)
-
-
-def _delays(first: tuple[float, ...]) -> list[float]:
-    """The given delays, then the last of them for as long as any deadline lasts."""
-    return [*first, *([first[-1]] * 1_000)]

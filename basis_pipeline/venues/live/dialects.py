@@ -27,12 +27,14 @@ class Dialect(Protocol):
         client_id_key: parameter of `create_order` that carries the client id.
         positions_parameters: of `fetch_positions`, so that it answers for the linear perps.
         client_options: settings that the client library needs for this exchange.
+        receive_window: seconds after which the exchange refuses a request that has only then arrived.
     """
 
     name: str
     client_id_key: str
     positions_parameters: ClassVar[dict[str, Any]]
     client_options: ClassVar[dict[str, Any]]
+    receive_window: float
 
     def use_test_network(self, client: ccxt.Exchange) -> None: ...
 
@@ -81,7 +83,9 @@ class Binance:
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
         "fetchMargins": False,
+        "recvWindow": 10_000,
     }
+    receive_window = 10.0
 
     def use_test_network(self, client: ccxt.Exchange) -> None:
         """The demo covers spot and futures; it moves nothing between their wallets, so both have to be funded."""

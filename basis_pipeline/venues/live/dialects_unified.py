@@ -65,7 +65,9 @@ class Bybit(_Unified):
         "enableUnifiedMargin": False,
         "enableUnifiedAccount": True,
         "unifiedMarginStatus": 6,
+        "recvWindow": 10_000,
     }
+    receive_window = 10.0
 
     def marked_as_test(self, client: ccxt.Exchange) -> bool:
         return False
@@ -148,6 +150,7 @@ class Okx(_Unified):
         "fetchMarkets": {"types": ["spot", "swap"]},
         "createOrder": "privatePostTradeOrder",
     }
+    receive_window = 30.0  # of its own: requests cannot ask for a shorter one
 
     def marked_as_test(self, client: ccxt.Exchange) -> bool:
         """Its demo is on the production host; a header says which one is meant."""
