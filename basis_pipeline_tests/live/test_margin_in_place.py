@@ -42,3 +42,17 @@ def test_a_session_that_may_only_read_moves_nothing(tmp_path: Path) -> None:
         there.session().run(until=there.books.now + 2 * MINUTE)
         assert len(there.server.requests("/transfer")) == moved
         assert there.books.spot["USDT"] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("crumbs", [4e-9, 12.345678919])
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_crumbs_that_no_transfer_can_carry_stand_in_the_way_of_no_order(
+    tmp_path: Path, venue: str, crumbs: float
+) -> None:
+    """A wallet of deposits has decimals that a transfer has not: rounded up, the exchange would refuse every order."""
+    with stage(tmp_path, venue) as there:
+        there.books.leaves[0]["USDT"] = crumbs
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        assert len(there.books.orders) == 2
+        assert there.books.leaves[0]["USDT"] == pytest.approx(crumbs % 1e-8, abs=1e-12)
+        holds_what_the_venue_holds(there)

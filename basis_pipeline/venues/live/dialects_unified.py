@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, STABLE, income_line
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 WEEK = 7 * 86_400_000
 """Milliseconds: Bybit answers for one week from a start time."""
+SMALLEST = 1e-8
+"""Tokens: what a transfer between wallets is a multiple of."""
 
 
 class _Unified(ABC):
     """What both have in common.
 
     Amounts moved between their wallets are written out here: the client library rounds to the precision of prices,
-    which can be more than there is.
+    which can be more than there is. Balances have more decimals than a transfer may have.
     """
 
     positions_parameters: ClassVar[dict[str, Any]] = {}
@@ -41,13 +43,13 @@ class _Unified(ABC):
 
     def collect(self, client: ccxt.Exchange, token: str) -> None:
         """Everything of `token` to where it trades and serves as margin."""
-        if (amount := self.idle(client).get(token, 0.0)) > 0.0:
+        if (amount := self.idle(client).get(token, 0.0)) >= SMALLEST:
             self.move(client, token, amount, to_trading=True)
 
     @staticmethod
     @abstractmethod
     def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
-        """Between the wallet of deposits and the one that trades."""
+        """Between the wallet of deposits and the one that trades: all but a crumb to there, enough from there."""
 
     @staticmethod
     @abstractmethod
@@ -111,7 +113,7 @@ class Bybit(_Unified):
             {
                 "transferId": client.uuid(),
                 "coin": token,
-                "amount": f"{amount:.8f}",
+                "amount": _written(amount, ROUND_DOWN if to_trading else ROUND_UP),
                 "fromAccountType": source,
                 "toAccountType": target,
             }
@@ -192,8 +194,8 @@ class Okx(_Unified):
     @staticmethod
     def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
         source, target = ("6", "18") if to_trading else ("18", "6")
-        transfer = {"ccy": token, "amt": f"{amount:.8f}", "from": source, "to": target, "type": "0"}
-        client.privatePostAssetTransfer(transfer)
+        text = _written(amount, ROUND_DOWN if to_trading else ROUND_UP)
+        client.privatePostAssetTransfer({"ccy": token, "amt": text, "from": source, "to": target, "type": "0"})
 
     @staticmethod
     def idle(client: ccxt.Exchange) -> dict[str, float]:
@@ -223,6 +225,10 @@ class Okx(_Unified):
 
 def _together(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     return {token: one.get(token, 0.0) + other.get(token, 0.0) for token in one.keys() | other.keys()}
+
+
+def _written(amount: float, rounding: str) -> str:
+    return format(Decimal(repr(amount)).quantize(Decimal(repr(SMALLEST)), rounding=rounding), "f")
 
 
 def _category(market: dict[str, Any]) -> str:
