@@ -189,8 +189,11 @@ class OkxSkin:
     def _bills(self, parameters: dict[str, str]) -> Any:
         """Newest first; `after` means older than that bill."""
         begin, after = int(parameters.get("begin", "0")), int(parameters.get("after", str(10**18)))
+        wanted = parameters.get("instId", "").removesuffix("-SWAP").replace("-", "")
         lines = [
-            line for line in reversed(self.exchange.income) if line.at // 1_000 >= begin and int(line.reference) < after
+            line
+            for line in reversed(self.exchange.income)
+            if line.at // 1_000 >= begin and int(line.reference) < after and wanted in ("", line.symbol)
         ]
         return [
             {"billId": line.reference, "balChg": f"{line.amount:.8f}", "posBalChg": "0", "ccy": "USDT", "type": "8",

@@ -12,8 +12,8 @@ from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder
 if TYPE_CHECKING:
     import ccxt
 
-WEEK = 7 * 86_400_000
-"""Milliseconds: Bybit answers for one week from a start time."""
+STRETCH = 4 * 86_400_000
+"""Milliseconds that one question for funding is about: 96 settlements where they are hourly, which fit on a page."""
 SMALLEST = 1e-8
 """Tokens: what a transfer between wallets is a multiple of."""
 
@@ -125,11 +125,11 @@ class Bybit(_Unified):
         return {line["coin"]: float(line["transferBalance"] or 0.0) for line in answer["result"]["balance"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
-        """Week by week; a fee paid is positive there, here it is money that left."""
+        """Stretch by stretch, none longer than a week; a fee paid is positive there, here it is money that left."""
         lines: list[IncomeLine] = []
         now = int(client.fetch_time())
-        for start in range(since, now + 1, WEEK):
-            query = {"limit": PAGE, "endTime": min(start + WEEK - 1, now)}
+        for start in range(since, now + 1, STRETCH):
+            query = {"limit": PAGE, "endTime": min(start + STRETCH - 1, now)}
             page = client.fetch_funding_history(symbol, start, PAGE, query)
             lines += [income_line(line, sign=-1.0) for line in page]
         return lines
@@ -202,9 +202,12 @@ class Okx(_Unified):
         return {line["ccy"]: float(line["availBal"]) for line in client.privateGetAssetBalances()["data"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
-        """Newest first, page by page back to `since`; bills are kept for three months."""
+        """Newest first, page by page back to `since`; bills are kept for three months.
+
+        The client drops lines of other instruments from a page, which then looks like the last one: none are asked for.
+        """
         lines: list[IncomeLine] = []
-        query: dict[str, Any] = {"begin": str(since)}
+        query: dict[str, Any] = {"begin": str(since), "instId": client.market(symbol)["id"]}
         while True:
             page = client.fetch_funding_history(symbol, None, PAGE, query)
             lines += [income_line(line) for line in page]
