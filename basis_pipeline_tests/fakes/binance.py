@@ -125,7 +125,7 @@ class BinanceSkin:
             "lastFundingRate": "0.00010000",
             "interestRate": "0.00010000",
             "nextFundingTime": (now // eight_hours + 1) * eight_hours,
-            "time": now,
+            "time": now - self.exchange.marks_behind // 1_000,
         }
 
     def _spot_account(self, _: dict[str, str]) -> Any:

@@ -20,6 +20,7 @@ class FakeExchange:
     """One account on one exchange.
 
     Attributes:
+        marks_behind: microseconds by which marks are older than last prices.
         leaves: wallets that withdrawals are taken from, in order; deposits reach the first.
         allowed: addresses that the account may withdraw to.
 
@@ -43,7 +44,7 @@ class FakeExchange:
         self.withdrawal_fees: dict[str, float] = {}
         self.allowed: set[str] = set()
         self.markets: list[Market] = []
-        self.now = 0
+        self.now = self.marks_behind = 0
         self.slippage, self.initial_margin = slippage, 0.1
         self.spot_fee, self.perp_fee = spot_fee, perp_fee
         self.fill_fraction: list[float] = []

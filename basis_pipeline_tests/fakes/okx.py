@@ -123,7 +123,8 @@ class OkxSkin:
 
     def _mark_price(self, parameters: dict[str, str]) -> Any:
         mark = f"{self._market(parameters['instId']).mark:.8f}"
-        return [{"instId": parameters["instId"], "instType": "SWAP", "markPx": mark, "ts": self._stamp()}]
+        stamp = str((self.exchange.now - self.exchange.marks_behind) // 1_000)
+        return [{"instId": parameters["instId"], "instType": "SWAP", "markPx": mark, "ts": stamp}]
 
     def _funding_rate(self, parameters: dict[str, str]) -> Any:
         return [{"instId": parameters["instId"], "fundingRate": "0.0001", "nextFundingRate": "",

@@ -53,6 +53,15 @@ def test_what_a_perp_has_gained_is_not_cash(there: ExchangePlace) -> None:
     assert there.venue.positions(there.held)[cash] == pytest.approx(before) == there.account.cash
 
 
+@pytest.mark.parametrize("name", ["binance", "okx"])
+def test_a_price_is_as_old_as_the_older_one_of_last_price_and_mark(name: str) -> None:
+    """Bybit stamps its answer and neither of them."""
+    with account(name, at=START) as made:
+        made.books.marks_behind = 600 * SECOND
+        assert made.exchange().prices("BTC/USDT:USDT").at == START - 600 * SECOND
+        assert made.exchange().prices("BTC/USDT").at == START
+
+
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC/USDT:USDT", "ETH/USDT:USDT"])
 def test_every_number_of_lots_arrives_as_that_number(at: Account, symbol: str) -> None:
     """Among them are 0.007, 0.029 and 0.057, whose hundreds of contracts are a hair below a whole in binary."""

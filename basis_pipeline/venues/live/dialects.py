@@ -147,6 +147,7 @@ class Binance:
         if not perp:
             return PriceLine(last, at)
         funding = client.fetch_funding_rate(symbol)
+        at = min(at, int(funding["timestamp"]) * MILLISECOND)
         return PriceLine(last, at, float(funding["markPrice"]), float(funding["fundingRate"]))
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:

@@ -222,6 +222,7 @@ class Okx(_Unified):
             return PriceLine(last, at)
         query = {"instType": "SWAP", "instId": client.market(symbol)["id"]}
         mark = client.publicGetPublicMarkPrice(query)["data"][0]
+        at = min(at, int(mark["ts"]) * MILLISECOND)
         rate = client.fetch_funding_rate(symbol)["fundingRate"]
         return PriceLine(last, at, float(mark["markPx"]), float(rate))
 

@@ -86,7 +86,10 @@ class IncomeLine(msgspec.Struct, frozen=True):
 
 
 class PriceLine(msgspec.Struct, frozen=True):
-    """Prices of one symbol: `mark` and `funding_rate` of perps only. `at` is venue time, microseconds UTC."""
+    """Prices of one symbol: `mark` and `funding_rate` of perps only.
+
+    `at` is venue time, microseconds UTC, of the older one of last price and mark.
+    """
 
     last: float
     at: int
