@@ -77,6 +77,7 @@ class LiveCex:
         self._max_notional, self._deadline = max_notional, deadline
         self._withdrawals, self._transit = withdrawals, transit
         self._read_only = read_only
+        self._held: Mapping[str, PerpHolding] = {}
         self._fates = OrderFates(exchange, settings, journal, clock, deadline)
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
@@ -139,6 +140,14 @@ class LiveCex:
                 held[slot] = balances.get(instrument.token, 0.0) - arrived.get(slot, 0.0)
         return held
 
+    def entry_prices(self) -> Mapping[int, float]:
+        """What open perps were entered at on average, by slot, as it was said when their sizes were last asked for."""
+        return {
+            slot: self._held[symbol].entry_price
+            for slot, instrument in self._perps
+            if (symbol := symbol_of(instrument)) in self._held
+        }
+
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Funding from the income history, and transfers that have ended here, that no saved state contains yet.
 
@@ -169,7 +178,7 @@ class LiveCex:
 
     def _own_perps(self) -> dict[str, PerpHolding]:
         """Perps by symbol; others on the same account would live on the same margin, and nobody would watch them."""
-        held = self._exchange.perps()
+        self._held = held = self._exchange.perps()
         others = held.keys() - {symbol_of(instrument) for _, instrument in self._perps}
         if others:
             listed = ", ".join(f"{symbol} {held[symbol].quantity:g}" for symbol in sorted(others))
