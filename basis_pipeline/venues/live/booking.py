@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import BasisError, OrderError
 from basis_pipeline.domain.intents import Booking, Facts, Fate
@@ -78,6 +80,13 @@ def handshake(order: Order, facts: Facts, market: MarketSnapshot, settings: Engi
         executed_at=facts.executed_at,
         simulated=False,
     )
+
+
+def of_the_book(order: Order, facts: Facts, settings: EngineSettings) -> Facts:
+    """`facts` without fees in tokens that the mode does not hold: what paid them is nothing of the book's."""
+    find, token = settings.universe.find, f"{order.venue}:{PositionType.BASE_TOKEN}:{facts.fee_token}"
+    kept = tuple(b for b in facts.bookings if b.amount > 0.0 or find(b.position_key) is not None)
+    return replace(facts, bookings=kept, fee=facts.fee if find(token) is not None else 0.0)
 
 
 def refused(order: Order, market: MarketSnapshot, error: BasisError) -> ExecutionHandshake:

@@ -20,7 +20,7 @@ from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.venues.live.booking import handshake, refused, unknown
+from basis_pipeline.venues.live.booking import handshake, of_the_book, refused, unknown
 from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, PerpHolding
 from basis_pipeline.venues.live.fates import OrderFates, Sending, symbol_of
 from basis_pipeline.venues.live.transit import Transit
@@ -111,8 +111,11 @@ class LiveCex:
         return handshake(order, facts, market, self._settings)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
-        """The handshake of facts that were found later."""
-        return handshake(order, facts, market, self._settings)
+        """The handshake of facts that were found later.
+
+        A fee in a token that the mode does not hold ended the session that met it; now it is out of the book.
+        """
+        return handshake(order, of_the_book(order, facts, self._settings), market, self._settings)
 
     def resolve(self, open_intent: OpenIntent) -> Facts | None:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""

@@ -88,12 +88,16 @@ class Bybit(_Unified):
         return None
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
+        """Its own word on what a fee was paid in: the client takes it for a traded token, whatever it was."""
         market, found = client.market(symbol), []
         query = {"category": _category(market), "symbol": market["id"], "orderId": reference, "execType": "Trade"}
         cursor = {"limit": PAGE}
         while True:
             page = client.privateGetV5ExecutionList(query | cursor)["result"]
-            found += client.parse_trades(page["list"], market)
+            for trade in client.parse_trades(page["list"], market):
+                if paid_in := trade["info"].get("feeCurrency"):
+                    trade["fee"]["currency"] = paid_in
+                found.append(trade)
             if len(page["list"]) < PAGE or not page.get("nextPageCursor"):
                 return found
             cursor = {"limit": PAGE, "cursor": page["nextPageCursor"]}
