@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline_tests.fakes.accounts import EXCHANGES
+from basis_pipeline_tests.fakes.server import Fault, Reply
 from basis_pipeline_tests.live.stage import MINUTE, holds_what_the_venue_holds, stage
 
 
@@ -42,6 +44,36 @@ def test_a_session_that_may_only_read_moves_nothing(tmp_path: Path) -> None:
         there.session().run(until=there.books.now + 2 * MINUTE)
         assert len(there.server.requests("/transfer")) == moved
         assert there.books.spot["USDT"] == pytest.approx(10.0)
+
+
+REFUSED = Fault("/asset/transfer", "reply", "before", reply=Reply(400, {"code": -9000, "msg": "Not available."}))
+
+
+def test_a_transfer_between_wallets_that_fails_is_tried_again_at_the_next_tick(tmp_path: Path) -> None:
+    with stage(tmp_path) as there:
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        there.books.set_price("BTC", 63_500.0)
+        there.server.faults += [REFUSED] * 2
+        session = there.session()
+        session.run(until=there.books.now + 4 * MINUTE)
+        assert there.books.orders[-1].buy and there.books.spot["USDT"] == pytest.approx(0.0)
+        assert session.skipped_ticks == 0
+        holds_what_the_venue_holds(there)
+
+
+def test_a_margin_that_cannot_be_put_in_place_for_minutes_ends_the_session(tmp_path: Path) -> None:
+    """The ratio of the book would be that of an account whose cash is all margin."""
+    with stage(tmp_path) as there:
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        there.books.set_price("BTC", 63_500.0)
+        there.server.faults += [REFUSED] * 100
+        with pytest.raises(SystemFailure, match=r"no tick was completed.*Not available"):
+            there.session().run(until=there.books.now + 20 * MINUTE)
+        assert there.books.spot["USDT"] > 10_000.0
+        there.server.faults.clear()
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        assert there.books.spot["USDT"] == pytest.approx(0.0)
+        holds_what_the_venue_holds(there)
 
 
 @pytest.mark.parametrize("crumbs", [4e-9, 12.345678919])

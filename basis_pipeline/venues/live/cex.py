@@ -29,6 +29,9 @@ from basis_pipeline.venues.live.withdrawals import Withdrawals
 INCOME_DELAY = DAY
 """Microseconds that a payment may take to appear in the income history, which has it at the time it was due."""
 
+APART_FOR = 180.0
+"""Seconds that cash may lie where it is no margin, asked for again at every refresh, before that ends the session."""
+
 
 class IncomeJournal(IntentJournal, Protocol):
     """Also remembers which lines of income were booked."""
@@ -77,6 +80,7 @@ class LiveCex:
         self._max_notional, self._deadline = max_notional, deadline
         self._withdrawals, self._transit = withdrawals, transit
         self._read_only = read_only
+        self._apart_since: float | None = None
         self._held: Mapping[str, PerpHolding] = {}
         self._fates = OrderFates(exchange, settings, journal, clock, deadline)
         self._slots = tuple(
@@ -193,9 +197,21 @@ class LiveCex:
         return held
 
     def _gather(self, positions: Positions) -> None:
-        """All cash of the book is margin of its perps: so it has to be at the exchange, whatever wallet it came to."""
-        if not self._read_only and any(positions.quantities[slot] for slot, _ in self._perps):
+        """All cash of the book is margin of its perps: so it has to be at the exchange, whatever wallet it came to.
+
+        Raises:
+            VenueError: it cannot be done, and has not been for minutes: the book counts on margin that is not there.
+        """
+        if self._read_only or not any(positions.quantities[slot] for slot, _ in self._perps):
+            return
+        try:
             self._exchange.gather()
+            self._apart_since = None
+        except VenueError:
+            now = self._clock.now()
+            self._apart_since = now if self._apart_since is None else self._apart_since
+            if now - self._apart_since > APART_FOR:
+                raise
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
         """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""

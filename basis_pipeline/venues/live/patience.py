@@ -78,7 +78,8 @@ class PatientExchange:
         self._exchange.make_room(order, price)
 
     def gather(self) -> None:
-        self._exchange.gather()
+        """May be repeated: it moves what it finds, and where it was done already it finds nothing."""
+        self._patience.ask(self._exchange.gather)
 
     def place(self, order: MarketOrder) -> OrderStatus:
         return self._exchange.place(order)
