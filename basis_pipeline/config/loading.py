@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.signal_models import SignalModelFile
+from basis_pipeline.config.spelling import nearest
 from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
@@ -91,7 +91,7 @@ class ConfigFolder:
             known = sorted(path.stem for path in (self.path / folder).glob("*.yaml"))
             raise ConfigError(
                 f"there is no file {name}.yaml in {file.parent}.",
-                remedy=_nearest(name, known),
+                remedy=nearest(name, known),
             )
         return file
 
@@ -192,7 +192,7 @@ def _explain(error: ValidationError, model: type[BaseModel], content: dict[str, 
         if finding["type"] == "extra_forbidden":
             siblings = _valid_keys(model, tuple(map(str, finding["loc"][:-1])))
             elsewhere = _found_below(model, str(location[-1]), content)
-            hint = f"did you mean {elsewhere}?" if elsewhere else _nearest(str(location[-1]), siblings)
+            hint = f"did you mean {elsewhere}?" if elsewhere else nearest(str(location[-1]), siblings)
             texts.append(f"unknown key {key!r} ({hint})")
         else:
             message = finding["msg"].removeprefix("Value error, ")
@@ -235,9 +235,3 @@ def _resolve(node: dict[str, Any], definitions: dict[str, Any], choice: str) -> 
         if "$ref" in candidate:
             return definitions[candidate["$ref"].rsplit("/", 1)[-1]]  # type: ignore[no-any-return]
     return node
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"

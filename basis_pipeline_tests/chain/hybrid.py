@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from basis_pipeline.config.variables import CREDENTIALS, credentials_prefix
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -284,7 +285,5 @@ def _variables(market: Market, accounts: Mapping[str, Account]) -> dict[str, str
     }
     for name, made in accounts.items():
         given[f"BASIS_LIVE_TRADING__ENDPOINT_{name.upper()}"] = made.server.url
-        prefix = f"BASIS_STAGING__CEX__{name.upper()}_"
-        ends = ("SPOT_API_KEY", "SPOT_SECRET", "FUTURES_API_KEY", "FUTURES_SECRET")
-        given |= dict.fromkeys((prefix + end for end in (*ends, "API_KEY", "SECRET", "PASSPHRASE")), "of a test")
+        given |= {credentials_prefix("staging") + end: "of a test" for end in CREDENTIALS[name].values()}
     return given

@@ -29,7 +29,8 @@ def test_the_journal_and_the_errors_have_no_key_and_no_signed_transaction(market
     assert answer.status is HandshakeStatus.CONFIRMED, answer.error_message
     (raw,) = [str(question["params"][0]) for question in asked if question["method"] == "eth_sendRawTransaction"]
     with pytest.raises(VenueSilence) as silence:
-        Chain(f"http://127.0.0.1:{free_port()}/v2/{NODE_KEY}").head()
+        Chain(f"http://reader:{NODE_KEY}@127.0.0.1:{(port := free_port())}/v2/{NODE_KEY}").head()
+    assert f"the node at 127.0.0.1:{port} gave no usable answer" in str(silence.value)
     there.journal.close()
     texts = [file.read_bytes().decode("latin-1") for file in tmp_path.iterdir()]
     texts += [repr(answer), repr(silence.value), str(silence.value), repr(there.account), repr(there.chain)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
-from basis_pipeline.domain.intents import OpenIntent, SettledIntent
+from basis_pipeline.domain.intents import OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order, OrderResult, OrderState
 from basis_pipeline.domain.position_keys import PositionType
@@ -164,18 +164,9 @@ class LiveRecovery:
             if answer.deltas:
                 engine.position_update_handler.adopt(timestamp, market, order, answer)
                 self._parts.note("recovery", f"booked operation {order.operation_id}", settled.facts.reference)
-                self._tell_foreign_fees(settled)
             engine.event_logger.order(
                 engine.position_update_handler.last_sequence, timestamp, FOUND, _found(order, answer)
             )
-
-    def _tell_foreign_fees(self, settled: SettledIntent) -> None:
-        """They are costs that no figure of this record contains."""
-        find = self._parts.settings.universe.find
-        for booking in settled.facts.bookings:
-            if find(booking.position_key) is None:
-                detail = f"{-booking.amount:.10g} of {booking.position_key} paid fees of {settled.intent.intent_id}"
-                self._parts.note("recovery", "fees outside the book", detail, level="warning")
 
 
 def _found(order: Order, answer: ExecutionHandshake) -> OrderResult:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
-from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
 from basis_pipeline.domain.position_keys import PositionType
@@ -20,9 +20,10 @@ from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.venues.live.booking import handshake, of_the_book, refused, unknown
+from basis_pipeline.venues.live.booking import handshake, refused, unknown
 from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, PerpHolding
 from basis_pipeline.venues.live.fates import OrderFates, Sending, symbol_of
+from basis_pipeline.venues.live.foreign_fees import FeeJournal, ForeignFees
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import Withdrawals
 
@@ -33,10 +34,8 @@ APART_FOR = 180.0
 """Seconds that cash may lie where it is no margin, asked for again at every refresh, before that ends the session."""
 
 
-class IncomeJournal(IntentJournal, Protocol):
+class IncomeJournal(IntentJournal, FeeJournal, Protocol):
     """Also remembers which lines of income were booked."""
-
-    def income(self, venue: str, reference: str, payload: bytes) -> bool: ...
 
 
 class LiveCex:
@@ -86,6 +85,7 @@ class LiveCex:
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
+        self._fees = ForeignFees(self.name, settings, journal)
         self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
 
     def check_account(self) -> None:
@@ -115,17 +115,14 @@ class LiveCex:
         return handshake(order, facts, market, self._settings)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
-        """The handshake of facts that were found later.
-
-        A fee in a token that the mode does not hold ended the session that met it; now it is out of the book.
-        """
-        return handshake(order, of_the_book(order, facts, self._settings), market, self._settings)
+        """The handshake of facts that were found later."""
+        return handshake(order, facts, market, self._settings)
 
     def resolve(self, open_intent: OpenIntent) -> Facts | None:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
         if open_intent.intent.order.operation is Operation.TRANSFER and self._withdrawals is not None:
             return self._withdrawals.resolve(open_intent)
-        return self._fates.find_out(open_intent.intent, Sending(self._clock.now(), bool(open_intent.reference)))
+        return self._find_out(open_intent.intent, Sending(self._clock.now(), bool(open_intent.reference)))
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
         """What the exchange says we hold: tokens over all its wallets, perps signed.
@@ -156,7 +153,7 @@ class LiveCex:
         }
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Funding from the income history, and transfers that have ended here, that no saved state contains yet.
+        """What no saved state contains yet: funding from the income history, fees, transfers that have ended here.
 
         Raises:
             VenueError: the exchange does not say, or what the book counts as margin could not be made margin.
@@ -181,7 +178,18 @@ class LiveCex:
                         )
                     )
         self._seen = market.timestamp
-        return tuple(deltas)
+        return (*deltas, *self._fees.due(self._price))
+
+    def _price(self, token: str) -> float:
+        """USDT per token, of one that the book does not hold."""
+        try:
+            return self._exchange.prices(f"{token}/USDT").last
+        except VenueRefusal as error:
+            raise VenueError(
+                f"{self.name} charged a fee in {token} and tells no price of it in USDT: {error.message}",
+                code="VEN-005",
+                remedy="switch fees in that token off; while nobody knows what it cost, no tick is completed.",
+            ) from error
 
     def _own_perps(self) -> dict[str, PerpHolding]:
         """Perps by symbol; others on the same account would live on the same margin, and nobody would watch them."""
@@ -257,7 +265,13 @@ class LiveCex:
             sending = sending._replace(acknowledged=True)
         except VenueError as error:
             sending = sending._replace(trouble=error)  # its fate is asked for below, whatever was answered
-        return self._fates.find_out(intent, sending)
+        return self._find_out(intent, sending)
+
+    def _find_out(self, intent: Intent, sending: Sending) -> Facts | None:
+        facts = self._fates.find_out(intent, sending)
+        if facts is not None:
+            self._fees.found(SettledIntent(intent, facts))
+        return facts
 
 
 def whole_lots(quantity: float, listing: Listing) -> float:

@@ -51,6 +51,8 @@ class OrderFates:
     ) -> None:
         self._exchange, self._settings, self._journal = exchange, settings, journal
         self._clock, self._deadline = clock, deadline
+        held = (i for i in settings.universe if i.key.venue == exchange.name)
+        self._tokens = frozenset(i.token for i in held if i.position_type is PositionType.BASE_TOKEN)
 
     def find_out(self, intent: Intent, sending: Sending) -> Facts | None:
         """Ask until the exchange tells the whole story, it can no longer have one, or the deadline has come.
@@ -83,7 +85,7 @@ class OrderFates:
         if abs(sum(fill.quantity for fill in fills) - status.filled) > 1e-9 * status.filled:
             return None
         instrument = self._settings.universe.instruments[intent.order.slot]
-        return executed(self._exchange.name, instrument, intent.order, status.reference, fills)
+        return executed(self._exchange.name, instrument, intent.order, status.reference, fills, self._tokens)
 
     def _absent(self, sending: Sending) -> Facts | None:
         """The exchange does not show the order: refused, or on its way until it can no longer arrive or appear."""
