@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from basis_pipeline.domain.errors import DataGapError, VenueRefusal
 from basis_pipeline.domain.orders import HandshakeStatus, Operation
+from basis_pipeline.venues.live.booking_chain import TRANSFER
 from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.transactions import Signer
 from basis_pipeline_tests.chain.anvil import CHAIN_ID
@@ -84,3 +86,44 @@ def test_a_creation_that_failed_has_no_address(there: Bench) -> None:
     assert receipt["contractAddress"] is not None
     with pytest.raises(VenueRefusal, match="created no contract"):
         chain.created(failed, 1)
+
+
+def test_a_receipt_that_a_node_has_lost_is_no_proof_that_somebody_else_used_the_nonce(
+    behind: tuple[Bench, ProxySkin],
+) -> None:
+    """Its index is a dozen blocks behind its state: the order was executed, and is found when the node says so."""
+    there, provider = behind
+    provider.swallowed["eth_getTransactionReceipt"] = None
+    there.clock.script = lambda: provider.swallowed.clear() if there.clock.now() > 100.0 else None
+    stake = order(Operation.STAKE, "etherfi", (ETH, LST), 10.4)
+    answer = there.venues["etherfi"].execute(stake, there.held(), there.feed.at(there.clock.wall()))
+    assert answer.status is HandshakeStatus.CONFIRMED, answer.error_message
+    assert there.transactions() == 1
+
+
+def narrow(question: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """A provider that looks through ten blocks at once and no more."""
+    asked = question["params"][0]
+    if int(asked["toBlock"], 16) - int(asked["fromBlock"], 16) < 10:
+        return told
+    return {"jsonrpc": "2.0", "id": told["id"], "error": {"code": -32600, "message": "up to a 10 block range"}}
+
+
+def test_events_are_asked_for_in_as_many_blocks_as_the_provider_allows(behind: tuple[Bench, ProxySkin]) -> None:
+    there, provider = behind
+    usdt, executor, admin = there.market.usdt, there.market.executor, there.node.admin
+    there.node.do(usdt, "mint(address,uint256)", admin, 10**9)
+    first = there.node.chain.head().number + 1
+    for _ in range(3):
+        there.node.pay(usdt, executor, 10**8, admin)
+        there.node.mine(30)
+    last = there.node.chain.head().number
+    expected = there.chain.logs((usdt,), TRANSFER, receiver=executor, first=first, last=last)
+    assert len(expected) == 3
+    provider.faults.append(RpcFault("eth_getLogs", distorts=narrow, times=10**6))
+    assert there.chain.logs((usdt,), TRANSFER, receiver=executor, first=first, last=last) == expected
+    provider.faults[:] = [RpcFault("eth_getLogs", distorts=lambda _, told: told | {"error": "no"}, times=10**6)]
+    asked = len(provider.asked)
+    with pytest.raises(VenueRefusal, match="refused eth_getLogs: no"):
+        there.chain.logs((usdt,), TRANSFER, receiver=executor, first=first, last=last)
+    assert len(provider.asked) - asked < 10, "whatever the range, it says no"

@@ -138,7 +138,7 @@ class Lineage:
 
 @pytest.fixture
 def lineage() -> Iterator[Lineage]:
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         yield Lineage(instance)
 
 

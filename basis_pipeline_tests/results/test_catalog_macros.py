@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -24,13 +25,19 @@ NAMES = [macro.name for macro in macros()]
 COMPARING = ("compare", "configuration_changes")
 
 
-@pytest.fixture
-def compared(store: ResultsStore) -> ResultsStore:
-    """The standing months and an experiment `wide` of the first two."""
+@pytest.fixture(scope="module")
+def compared_once(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = ResultsStore(shutil.copytree(published, tmp_path_factory.mktemp("compared") / "results"))
     config = {"behaviour": {"strategy.spot_fraction": "0.5", "asset": '"BTC"'}}
     for month, tables, state in book_months(BasisBook("2024-01", seed=8), ("2024-01", "2024-02")):
         store.publish_month(manifest(month, experiment="wide", config=config, config_digest="beef"), tables, state)
-    return store
+    return store.base
+
+
+@pytest.fixture
+def compared(compared_once: Path, tmp_path: Path) -> ResultsStore:
+    """The standing months and an experiment `wide` of the first two."""
+    return ResultsStore(shutil.copytree(compared_once, tmp_path / "results"))
 
 
 def call(name: str, mode: str = "btc_basis", experiment: str = "wide") -> str:

@@ -16,9 +16,10 @@ from web3.exceptions import Web3Exception
 from web3.providers import HTTPProvider
 
 from basis_pipeline.domain.errors import ConfigError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.secret import keys_in, without
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live.abi import call_data, unpack
-from basis_pipeline.venues.live.rpc import number, raw_bytes, told
+from basis_pipeline.venues.live.rpc import number, raw_bytes, refusal_in, told
 from basis_pipeline.venues.live.transport import host_of
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -91,6 +92,7 @@ class Chain:
         self.local = (urlsplit(url).hostname or "") in LOOPBACK
         self._name = f"the node at {host_of(url)}"
         self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._keys = keys_in(url)
         self._highest = 0
 
     def chain_id(self) -> int:
@@ -195,14 +197,35 @@ class Chain:
         )
 
     def logs(self, contracts: Sequence[str], event: str, *, receiver: str, first: int, last: int) -> tuple[Log, ...]:
-        """Events of `contracts` whose second indexed argument is `receiver`, in blocks `first` to `last`."""
+        """Events of `contracts` whose second indexed argument is `receiver`, in blocks `first` to `last`, in order.
+
+        What a provider refuses is asked for in halves: each has its own idea of how many blocks are too many.
+        """
         wanted = {
             "address": list(contracts),
             "topics": [event, None, "0x" + receiver.removeprefix("0x").lower().rjust(64, "0")],
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
-        return tuple(map(_log, self.ask("eth_getLogs", wanted)))
+        try:
+            return tuple(map(_log, self.ask("eth_getLogs", wanted)))
+        except VenueRefusal:
+            if first >= last:
+                raise
+        middle = (first + last) // 2
+        parts = ((first, middle), (middle + 1, last))
+        return tuple(log for a, b in parts for log in self.logs(contracts, event, receiver=receiver, first=a, last=b))
+
+    def user_of(self, address: str, nonce: int, first: int, last: int) -> str:
+        """Hash of the transaction of `address` that used `nonce`, which it did after block `first` and up to `last`."""
+        while last - first > 1:
+            middle = (first + last) // 2
+            first, last = (first, middle) if self.nonce(address, hex(middle)) > nonce else (middle, last)
+        found = self.ask("eth_getBlockByNumber", hex(last), True)
+        if found is None:
+            raise VenueSilence(f"the node does not know block {last}.")
+        sent = (one for one in found["transactions"] if one["from"].lower() == address.lower())
+        return next((str(one["hash"]) for one in sent if number(one["nonce"]) == nonce), "")
 
     def receiver_of(self, transaction: str) -> str:
         """The contract that a transaction was sent to; empty if it creates one. VenueSilence if it is not known."""
@@ -227,13 +250,15 @@ class Chain:
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
         try:
-            answer = self._provider.make_request(method, list(parameters))
+            answer: Any = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
-            raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(error).__name__}.") from None
+            answer = refusal_in(error)
+            if answer is None:
+                raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(error).__name__}.") from None
         if not isinstance(answer, dict):
             raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(answer).__name__}.")
         if failure := answer.get("error"):
-            raise VenueRefusal(f"the node refused {method}: {told(failure)}.") from None
+            raise VenueRefusal(f"the node refused {method}: {without(self._keys, told(failure))}.") from None
         return answer.get("result")
 
 

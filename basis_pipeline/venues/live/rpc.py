@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from http.client import BAD_REQUEST
 from typing import Any
+
+import requests
 
 from basis_pipeline.domain.errors import VenueSilence
 from basis_pipeline.venues.live.abi import reason
@@ -22,6 +25,17 @@ def raw_bytes(text: Any) -> bytes:
         return bytes.fromhex(str(text).removeprefix("0x"))
     except ValueError:
         raise _unreadable(text) from None
+
+
+def refusal_in(error: Exception) -> dict[str, Any] | None:
+    """The answer in the body of HTTP 400, with which some providers refuse; None: whatever else it was, it is none."""
+    if not isinstance(error, requests.HTTPError) or error.response is None or error.response.status_code != BAD_REQUEST:
+        return None
+    try:
+        answer = error.response.json()
+    except requests.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) and answer.get("error") else None
 
 
 def told(failure: Any) -> str:

@@ -32,6 +32,8 @@ REPLACEMENT = 1.3
 """Factor on both fees; nodes want at least 1.1 to replace a waiting transaction."""
 SURELY_INDEXED = 5
 """Blocks after which a node knows a receipt if there is one: a missing one is evidence only then."""
+REMEMBERED = 100
+"""Blocks whose states every node remembers; a receipt that is missing for longer was never there."""
 TRANSFER_GAS = 21_000
 CREATION_GAS = 1_500_000
 NO_ADDRESS = ""
@@ -206,9 +208,17 @@ class Sender:
         return self._settled(intent, _displaced()) if self._displaced(attempts, head.number) else None
 
     def _displaced(self, attempts: Attempts, head: int) -> bool:
-        """Whether a transaction that is not ours has used the nonce, deep enough to be final."""
+        """Whether a transaction that is not ours has used the nonce, deep enough to be final.
+
+        The block that has it says which one it was: that a receipt is missing proves nothing, a node may have lost it.
+        """
         settled = max(0, head - self._confirmations - SURELY_INDEXED + 1)
-        return _used(self._chain, self.address, settled) > attempts.nonce
+        if _used(self._chain, self.address, settled) <= attempts.nonce:
+            return False
+        before = max(0, settled - REMEMBERED)
+        if _used(self._chain, self.address, before) > attempts.nonce:
+            return True
+        return self._chain.user_of(self.address, attempts.nonce, before, settled) not in ("", *attempts.hashes)
 
     def _facts(self, intent: Intent, attempts: Attempts, receipt: Receipt) -> Facts:
         at = self._chain.block(receipt.block).timestamp
