@@ -17,7 +17,7 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.parts import SessionParts
-from basis_pipeline.runs.live.record import SessionAbout, begin_record
+from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, begin_record
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
@@ -86,6 +86,7 @@ class Stage:
     options: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] | None = None
     read_only: bool = False
+    limits: SessionLimits | None = None
 
     @property
     def books(self) -> FakeExchange:
@@ -109,6 +110,7 @@ class Stage:
             interval=self.options.get("interval", 60.0),
             overrides=self.overrides or at(self.name),
             seed=options.get("seed"),
+            limits=self.limits,
         )
         begin_record(journal, about)
         client, hearing = self.account.exchange(), self.options.get("hearing")
