@@ -52,7 +52,12 @@ class TransfersFile(Model):
 
 
 class LiveFile(Model):
-    """The keys of configs/live.yaml."""
+    """The keys of configs/live.yaml.
+
+    Attributes:
+        held_values_seconds: how long a lending book is reported on at the last values while nobody says newer ones;
+            0: its ticks are skipped like those of every other mode.
+    """
 
     interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 60.0
     maximum_price_age_seconds: Positive = 120.0
@@ -67,6 +72,7 @@ class LiveFile(Model):
     max_gas_price_gwei: Positive = 100.0
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
     publish_seconds: NotNegative = 3_600.0
+    held_values_seconds: NotNegative = 3_600.0
 
 
 class LiveSwitches(msgspec.Struct, frozen=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,12 +140,18 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        content = deepcopy(_parsed(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file} is not readable: {str(error).replace(chr(10), ' ')}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{file} is not a map of keys to values.")
     return content
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> object:
+    """What a text says. Remembered, because every mode reads the files of its venues again; nobody may write to it."""
+    return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
 def _merge(content: dict[str, Any], overrides: Mapping[str, Any], file: Path) -> dict[str, Any]:

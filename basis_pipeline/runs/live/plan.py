@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.live import LiveFile, LiveSwitches, credentials, load_live, read_switches
-from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
+from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy, LendingStrategy
 from basis_pipeline.config.universe import WALLET
 from basis_pipeline.config.variables import SWITCHES_PREFIX, wallet_prefix
 from basis_pipeline.config.wiring import WiredMode
@@ -32,6 +32,8 @@ from basis_pipeline.runs.live.clock import WallClock
 from basis_pipeline.runs.live.exchanges import (
     NO_TRANSFERS,
     TransferPlan,
+    addresses_in_use,
+    check_addresses,
     exchanges_of,
     live_settings,
     needs_chain,
@@ -44,7 +46,7 @@ from basis_pipeline.runs.live.lock import session_lock
 from basis_pipeline.runs.live.log import LiveLog
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.publishing import publishing_process
-from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
+from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, begin_record, journal_path
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
@@ -98,6 +100,13 @@ class LivePlan:
             interval=interval or self.live.interval_seconds,
             overrides=self.overrides,
             seed=self.seed,
+            limits=SessionLimits(
+                read_only=self.switches.read_only,
+                max_trade_size_usd=self.switches.max_trade_size_usd,
+                max_transfer_size_usd=self.switches.max_transfer_size_usd,
+                stop_loss=self.switches.emergency_stop_loss,
+                addresses=len(addresses_in_use(self.settings, self.transfers)),
+            ),
         )
 
     def run(
@@ -154,6 +163,7 @@ class LivePlan:
             minimum_room=self.live.minimum_free_mb * 1e6,
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
+            hold=self.live.held_values_seconds if isinstance(self.wired.file.strategy, LendingStrategy) else 0.0,
             log=log,
             tell=tell,
             hearing=hearing,
@@ -180,7 +190,8 @@ def plan_live(
         variables: the environment; default that of the process.
 
     Raises:
-        ConfigError: not enabled, wrong environment, missing credentials, a mode that live sessions do not carry.
+        ConfigError: not enabled, wrong environment, credentials that are missing, keys and addresses that are none, a
+            mode that live sessions do not carry.
         StateError: there is no such checkpoint.
     """
     given = dict(os.environ if variables is None else variables)
@@ -189,17 +200,16 @@ def plan_live(
     live = load_live(workspace.config.path)
     wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
     _check_shape(wired)
-    if not switches.enabled:
-        raise ConfigError(
-            "live trading is not enabled.",
-            code="CONFIG-004",
-            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
-        )
+    _check_enabled(switches)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
+    keys = {venue: credentials(given, environment, venue) for venue in exchanges}
+    chain = chain_access(given, environment, workspace.config.path) if on_chain else None
+    if chain is not None:
+        check_addresses(settings, transfers, chain.deployment.network)
     return LivePlan(
         workspace,
         wired,
@@ -207,9 +217,9 @@ def plan_live(
         environment,
         live,
         switches,
-        {venue: credentials(given, environment, venue) for venue in exchanges},
+        keys,
         _seed(workspace, settings, seed_from) if seed_from else None,
-        chain_access(given, environment, workspace.config.path) if on_chain else None,
+        chain,
         overrides,
         transfers,
     )
@@ -221,6 +231,15 @@ def _check_shape(wired: WiredMode) -> None:
         raise ConfigError(
             f"{wired.name}: live sessions carry modes that hold positions, not shape {wired.file.strategy.shape}.",
             remedy="run it as a backtest.",
+        )
+
+
+def _check_enabled(switches: LiveSwitches) -> None:
+    if not switches.enabled:
+        raise ConfigError(
+            "live trading is not enabled.",
+            code="CONFIG-004",
+            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
         )
 
 

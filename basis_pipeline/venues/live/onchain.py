@@ -79,7 +79,7 @@ class OnChainAccount:
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._transit = transit
-        self._ledger = booking_chain.ledger(settings, deployment)
+        self._ledger = booking_chain.ledger(settings, deployment, signer.address)
         self._arrivals = Arrivals(chain, deployment, settings, journal)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
@@ -176,7 +176,8 @@ class OnChainAccount:
             for token, contract in (contracts | {"WETH": self._deployment.weth}).items()
         }
         time, destination = self._chain.head().timestamp // SECOND, self._destination(order)
-        return Account(self._sender.address, units, emode, time, destination)
+        ether = self._chain.balance(executor)
+        return Account(self._sender.address, units, emode, time, destination, ether)
 
     def _destination(self, order: Order) -> str:
         if order.operation is not Operation.TRANSFER:
