@@ -16,7 +16,7 @@ run: .venv/.ready ## sample data (or RAW=folder) -> validated data -> all modes 
 	$(BIN)/basis run
 
 test: .venv/.ready-dev ## the default test suite
-	$(BIN)/pytest -n 2 -m "not slow and not chain and not cluster" basis_pipeline_tests
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not chain and not cluster" basis_pipeline_tests
 
 test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow and not chain and not cluster" basis_pipeline_tests

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from basis_pipeline.market_data.sample import generate
+from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.files import exclusive_lock
-from basis_pipeline_tests.sample_runs import run_sample
+from basis_pipeline.storage.data_root import DataRoot
+from basis_pipeline_tests.made_once import made_once
+from basis_pipeline_tests.sample_runs import ingest_sample, run_sample
 
 _CONFIGS = Path(__file__).parents[1] / "configs"
 _REAL_RAW = Path(__file__).parents[2] / "shared" / "market_data"
@@ -25,23 +26,39 @@ def real_raw() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Raw folder of the default synthetic sample, all of 2024; read-only by convention."""
-    raw = tmp_path_factory.mktemp("sample") / "raw"
-    generate(raw)
-    return raw
+def ingested_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the default sample ingested; read-only by convention."""
+    return made_once(tmp_path_factory, "ingested_sample", lambda root: ingest_sample(Workspace(root, _CONFIGS)))
 
 
 @pytest.fixture(scope="session")
-def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make run` leaves, but for the modes that follow a trained model; read-only by convention.
+def sample_raw(ingested_sample: Path) -> Path:
+    """Raw folder of the default synthetic sample, all of 2024; read-only by convention."""
+    return ingested_sample / "raw"
 
-    The default sample ingested, the modes run, reports written: made once for all workers of a distributed test run.
-    """
-    own = tmp_path_factory.getbasetemp()
-    root = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "sample_root"
-    with exclusive_lock(root.with_suffix(".lock"), purpose="the sample root", wait=True):
-        if not (ready := root.with_suffix(".ready")).exists():
-            run_sample(Workspace(root, _CONFIGS))
-            ready.touch()
-    return root
+
+@pytest.fixture(scope="session")
+def sample_validated(ingested_sample: Path) -> Path:
+    """Validated market data of the default sample, all of 2024; read-only by convention."""
+    return ingested_sample / "validated"
+
+
+@pytest.fixture(scope="session")
+def real_validated(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Validated market data of the real vendor files; read-only by convention."""
+
+    def ingested(root: Path) -> None:
+        assert not ingest(DataRoot(root), real_raw, config_dir=_CONFIGS).errors
+
+    return made_once(tmp_path_factory, "ingested_real", ingested) / "validated"
+
+
+@pytest.fixture(scope="session")
+def sample_root(ingested_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make run` leaves, but for the modes that follow a trained model; read-only by convention."""
+
+    def made(root: Path) -> None:
+        shutil.copytree(ingested_sample, root, dirs_exist_ok=True)
+        run_sample(Workspace(root, _CONFIGS))
+
+    return made_once(tmp_path_factory, "sample_root", made)

@@ -27,6 +27,7 @@ from basis_pipeline.runs.loopback import free_port
 from basis_pipeline.runs.workspace import Workspace
 
 SYSTEM_FAILURE = 3
+_AGAIN = "start it again: it goes on from its journal."
 
 
 @click.command("live")
@@ -117,8 +118,8 @@ def _run(
         try:
             plan.run(acknowledged=acknowledge, interval=interval, until=until, begun=stop.begun)
         except SystemFailure as failure:
-            screens.complain(str(failure))
-            _tell_people(plan, failure, "start it again: it goes on from its journal.")
+            screens.complain(f"{failure} Remedy: {_AGAIN}")
+            _tell_people(plan, failure, _AGAIN)
             raise SystemExit(SYSTEM_FAILURE) from failure
         except KeyboardInterrupt:
             screens.say("stopped before it began.")

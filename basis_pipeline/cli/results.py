@@ -53,7 +53,7 @@ def query(  # noqa: PLR0917 - one parameter per option of the command
     if form is Format.TABLE:
         screens.say(f"data root {workspace.root.path}")
     screens.answer(answer, form, output)
-    for note in records.query_notes(workspace, wanted, parameters):
+    for note in records.query_notes(workspace, wanted, parameters, empty=not answer.num_rows):
         screens.warn(note)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 import yaml
+from msgspec.structs import replace
 
+from basis_pipeline.config.variables import wallet_prefix
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.secret import Secret
 from basis_pipeline.venues.live.deployment import Deployment
 
-_REQUIRED = ("RPC_URL", "PRIVATE_KEY", "EXECUTOR_ADDRESS")
 NETWORK = "ethereum"
 """The deployment file where no variable names another."""
 
@@ -41,10 +42,11 @@ def chain_access(
         deployed: the executor exists; otherwise its address is not asked for.
 
     Raises:
-        ConfigError: CONFIG-003 naming every variable that is missing; or a deployment file that cannot be read.
+        ConfigError: CONFIG-003 naming every variable that is missing; CHAIN-002 a private key or an address that is
+            none; or a deployment file that cannot be read.
     """
-    prefix = access_prefix(environment)
-    required = _REQUIRED if deployed else _REQUIRED[:2]
+    prefix = wallet_prefix(environment)
+    required = ("RPC_URL", "PRIVATE_KEY", *(("EXECUTOR_ADDRESS",) if deployed else ()))
     if missing := [prefix + name for name in required if not variables.get(prefix + name)]:
         raise ConfigError(
             f"access to the chain is missing: {', '.join(missing)}.",
@@ -54,14 +56,38 @@ def chain_access(
         )
     if not variables[prefix + "RPC_URL"].startswith(("http://", "https://")):
         raise ConfigError(f"{prefix}RPC_URL is no URL of HTTP.", remedy="write it as https://host/path.")
-    executor = variables.get(prefix + "EXECUTOR_ADDRESS", "")
-    deployment = load_deployment(config_dir / "chains" / f"{variables.get(prefix + 'NETWORK', NETWORK)}.yaml", executor)
-    return ChainAccess(deployment, Secret(variables[prefix + "RPC_URL"]), Secret(variables[prefix + "PRIVATE_KEY"]))
+    executor = variables[prefix + "EXECUTOR_ADDRESS"] if deployed else ""
+    file = config_dir / "chains" / f"{variables.get(prefix + 'NETWORK', NETWORK)}.yaml"
+    access = ChainAccess(
+        load_deployment(file, executor),
+        Secret(variables[prefix + "RPC_URL"]),
+        Secret(variables[prefix + "PRIVATE_KEY"]),
+    )
+    _check_spelling(access, prefix, file)
+    return access
 
 
-def access_prefix(environment: str) -> str:
-    """How the variables begin that name the wallet of an environment."""
-    return f"BASIS_{environment.upper()}__ALCHEMY__"
+def _check_spelling(access: ChainAccess, prefix: str, file: Path) -> None:
+    """ConfigError CHAIN-002 naming the variable of a private key that is none, or every address that is none."""
+    from basis_pipeline.venues.live.spelling import check_private_key, misspelling  # noqa: PLC0415 - extra `live`
+
+    check_private_key(access.private_key.reveal(), f"{prefix}PRIVATE_KEY")
+    executor, wrong = access.deployment.executor, []
+    if executor and (fault := misspelling(executor)):
+        wrong.append(f"{prefix}EXECUTOR_ADDRESS {executor!r} is {fault}")
+    named = msgspec.to_builtins(replace(access.deployment, executor=""))
+    wrong += [f"{file}: {text} is {fault}" for text in _addresses(named) if (fault := misspelling(text))]
+    if wrong:
+        raise ConfigError(f"{'; '.join(wrong)}.", code="CHAIN-002", remedy="copy it again from where it was shown.")
+
+
+def _addresses(node: object) -> Iterator[str]:
+    """Every text of a deployment that begins like an address."""
+    if isinstance(node, dict):
+        for child in node.values():
+            yield from _addresses(child)
+    elif isinstance(node, str) and node.startswith("0x"):
+        yield node
 
 
 def load_deployment(file: Path, executor: str) -> Deployment:

@@ -15,32 +15,11 @@ from pydantic import Field
 
 from basis_pipeline.config.fields import Model, NotNegative, Positive
 from basis_pipeline.config.loading import read_model
+from basis_pipeline.config.variables import CREDENTIALS, ENDPOINT, SWITCHES_PREFIX, credentials_prefix
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.secret import Secret
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 
-PREFIX = "BASIS_LIVE_TRADING__"
-SWITCHES = {
-    "ENABLED": "true lets `basis live` start (default false)",
-    "READ_ONLY": "false lets it send orders (default true: every order is refused and recorded)",
-    "MAX_TRADE_SIZE_USD": "largest order (default 100)",
-    "MAX_TRANSFER_SIZE_USD": "largest transfer between venues (default 100)",
-    "EMERGENCY_STOP_LOSS_PCT": "drawdown at which trading stops for good, as a fraction (default 0.15)",
-    "HEARTBEAT_TIMEOUT_SECONDS": "without a completed tick for this long the session fails (default 300)",
-    "ENDPOINT_<VENUE>": "a server on loopback to talk to instead of the venue, for drills; never in prod",
-}
-_KEY_FIELDS = {
-    "binance": {
-        "spot_key": "BINANCE_SPOT_API_KEY",
-        "spot_secret": "BINANCE_SPOT_SECRET",
-        "futures_key": "BINANCE_FUTURES_API_KEY",
-        "futures_secret": "BINANCE_FUTURES_SECRET",
-    },
-    "bybit": {"key": "BYBIT_API_KEY", "secret": "BYBIT_SECRET"},
-    "okx": {"key": "OKX_API_KEY", "secret": "OKX_SECRET", "passphrase": "OKX_PASSPHRASE"},
-}
-"""By venue: what its client needs, and the end of the variable that has it."""
-_BREAKER = "CIRCUIT_BREAKER_ENABLED"
 GAS_TANK_ETH = 0.1
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -73,7 +52,12 @@ class TransfersFile(Model):
 
 
 class LiveFile(Model):
-    """The keys of configs/live.yaml."""
+    """The keys of configs/live.yaml.
+
+    Attributes:
+        held_values_seconds: how long a lending book is reported on at the last values while nobody says newer ones;
+            0: its ticks are skipped like those of every other mode.
+    """
 
     interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 60.0
     maximum_price_age_seconds: Positive = 120.0
@@ -88,6 +72,7 @@ class LiveFile(Model):
     max_gas_price_gwei: Positive = 100.0
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
     publish_seconds: NotNegative = 3_600.0
+    held_values_seconds: NotNegative = 3_600.0
 
 
 class LiveSwitches(msgspec.Struct, frozen=True):
@@ -109,19 +94,13 @@ def load_live(config_dir: Path) -> LiveFile:
 
 
 def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitches:
-    """ConfigError for an unknown switch, a value that cannot be read, or an endpoint that is not allowed."""
-    given = {name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)}
-    endpoints = {n.removeprefix("ENDPOINT_").lower(): given.pop(n) for n in list(given) if n.startswith("ENDPOINT_")}
-    if _BREAKER in given:
-        raise ConfigError(
-            f"environment variable {PREFIX}{_BREAKER} is not taken: the circuit breakers (limits of risk, emergency "
-            "stop, comparison with the venues) cannot be switched off.",
-            remedy=f"unset it; {PREFIX}EMERGENCY_STOP_LOSS_PCT says at which loss trading stops.",
-        )
-    strange_ends = {f"ENDPOINT_{venue.upper()}" for venue in endpoints.keys() - _KEY_FIELDS.keys()}
-    if strangers := sorted((given.keys() - SWITCHES.keys()) | strange_ends):
-        known = ", ".join(PREFIX + name for name in SWITCHES)
-        raise ConfigError(f"environment variable {PREFIX}{strangers[0]} is not known.", remedy=f"known are {known}.")
+    """ConfigError for a value that cannot be read, or an endpoint that is not allowed."""
+    given = {
+        name.removeprefix(SWITCHES_PREFIX): value
+        for name, value in variables.items()
+        if name.startswith(SWITCHES_PREFIX)
+    }
+    endpoints = {n.removeprefix(ENDPOINT).lower(): given.pop(n) for n in list(given) if n.startswith(ENDPOINT)}
     for venue, url in endpoints.items():
         _check_endpoint(venue, url, environment)
     return LiveSwitches(
@@ -137,9 +116,9 @@ def read_switches(variables: Mapping[str, str], environment: str) -> LiveSwitche
 
 def credentials(variables: Mapping[str, str], environment: str, venue: str) -> dict[str, Secret]:
     """What the client of `venue` needs, by field; ConfigError naming every variable that is missing."""
-    if venue not in _KEY_FIELDS:
-        raise ConfigError(f"there is no live client for {venue}.", remedy=f"known are {', '.join(_KEY_FIELDS)}.")
-    names = {field: f"BASIS_{environment.upper()}__CEX__{end}" for field, end in _KEY_FIELDS[venue].items()}
+    if venue not in CREDENTIALS:
+        raise ConfigError(f"there is no live client for {venue}.", remedy=f"known are {', '.join(CREDENTIALS)}.")
+    names = {field: credentials_prefix(environment) + end for field, end in CREDENTIALS[venue].items()}
     if missing := [name for name in names.values() if not variables.get(name)]:
         raise ConfigError(
             f"credentials of {venue} are missing: {', '.join(missing)}.",
@@ -150,7 +129,7 @@ def credentials(variables: Mapping[str, str], environment: str, venue: str) -> d
 
 
 def _check_endpoint(venue: str, url: str, environment: str) -> None:
-    name = f"{PREFIX}ENDPOINT_{venue.upper()}"
+    name = f"{SWITCHES_PREFIX}{ENDPOINT}{venue.upper()}"
     if environment == "prod":
         raise ConfigError(
             f"{name} is set, and production talks to {venue} itself and to nobody else.",
@@ -168,7 +147,7 @@ def _check_endpoint(venue: str, url: str, environment: str) -> None:
 def _flag(given: Mapping[str, str], name: str, *, default: bool) -> bool:
     text = given.get(name, str(default)).lower()
     if text not in ("true", "false"):
-        raise ConfigError(f"{PREFIX}{name} is {text!r}, neither true nor false.")
+        raise ConfigError(f"{SWITCHES_PREFIX}{name} is {text!r}, neither true nor false.")
     return text == "true"
 
 
@@ -180,5 +159,5 @@ def _positive(given: Mapping[str, str], name: str, default: float, *, largest: f
         value = 0.0
     if not 0.0 < value <= largest or value == float("inf"):
         bound = f" up to {largest:g}" if largest < float("inf") else ""
-        raise ConfigError(f"{PREFIX}{name} is {text!r}, not a number above 0{bound}.")
+        raise ConfigError(f"{SWITCHES_PREFIX}{name} is {text!r}, not a number above 0{bound}.")
     return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.config.signal_models import SignalModelFile
+from basis_pipeline.config.spelling import nearest
 from basis_pipeline.config.sweeps import SweepFile
 from basis_pipeline.config.venue_models import ShareClassFile, VenueFile
 from basis_pipeline.domain.errors import ConfigError
@@ -91,7 +93,7 @@ class ConfigFolder:
             known = sorted(path.stem for path in (self.path / folder).glob("*.yaml"))
             raise ConfigError(
                 f"there is no file {name}.yaml in {file.parent}.",
-                remedy=_nearest(name, known),
+                remedy=nearest(name, known),
             )
         return file
 
@@ -138,12 +140,18 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        content = deepcopy(_parsed(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file} is not readable: {str(error).replace(chr(10), ' ')}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{file} is not a map of keys to values.")
     return content
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> object:
+    """What a text says. Remembered, because every mode reads the files of its venues again; nobody may write to it."""
+    return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
 def _merge(content: dict[str, Any], overrides: Mapping[str, Any], file: Path) -> dict[str, Any]:
@@ -192,7 +200,7 @@ def _explain(error: ValidationError, model: type[BaseModel], content: dict[str, 
         if finding["type"] == "extra_forbidden":
             siblings = _valid_keys(model, tuple(map(str, finding["loc"][:-1])))
             elsewhere = _found_below(model, str(location[-1]), content)
-            hint = f"did you mean {elsewhere}?" if elsewhere else _nearest(str(location[-1]), siblings)
+            hint = f"did you mean {elsewhere}?" if elsewhere else nearest(str(location[-1]), siblings)
             texts.append(f"unknown key {key!r} ({hint})")
         else:
             message = finding["msg"].removeprefix("Value error, ")
@@ -235,9 +243,3 @@ def _resolve(node: dict[str, Any], definitions: dict[str, Any], choice: str) -> 
         if "$ref" in candidate:
             return definitions[candidate["$ref"].rsplit("/", 1)[-1]]  # type: ignore[no-any-return]
     return node
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"

@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
-from basis_pipeline.defs.metadata import Metadata
+from basis_pipeline.defs.metadata import Metadata, timing_table
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
@@ -89,10 +89,12 @@ def observation(status: LiveStatus, skipped: int, page: str) -> Metadata:
     known = {name: dg.MetadataValue.float(value) for name, value in worth.items() if value is not None}
     return known | {
         "last tick": dg.MetadataValue.text(status.state_at or "none yet"),
+        "values of": dg.MetadataValue.text(status.values_as_of or "the last tick"),
         "skipped ticks": dg.MetadataValue.int(skipped),
         "orders so far": dg.MetadataValue.int(status.orders),
         "orders of unknown fate": dg.MetadataValue.text(", ".join(status.open_intents) or "none"),
         "positions": dg.MetadataValue.table(held, dg.TableSchema([dg.TableColumn(name) for name in columns])),
+        "timings": timing_table((status.phases | status.delays).items()),
         "status page": dg.MetadataValue.url(page),
     }
 

@@ -19,6 +19,8 @@ import msgspec
 
 from basis_pipeline.domain.orders import Order
 
+_FOREIGN_FEE = "fee:"
+
 
 class Fate(StrEnum):
     """What became of an intent."""
@@ -58,7 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         executed_at: venue time, microseconds UTC; None unless executed or reverted.
         filled: executed quantity in the units of the order.
         price: average fill price in the quote token; None where nothing was traded.
-        fee, fee_token: fee as charged, positive = paid.
+        fee, fee_token: fee as charged, positive = paid; of several tokens, what was charged in those of the book.
         bookings: every change of a balance or position, fees and gas included.
         error_code, error_message: why it was rejected or reverted; never contains a secret.
     """
@@ -87,6 +89,31 @@ class SettledIntent(msgspec.Struct, frozen=True):
 
     intent: Intent
     facts: Facts
+
+
+class ForeignFee(msgspec.Struct, frozen=True):
+    """A fee in a token that the book does not hold: `amount` tokens, at `price` USDT each when it was first seen.
+
+    In the journal a line of income of its venue, under `reference`.
+    """
+
+    token: str
+    amount: float
+    price: float
+
+    @property
+    def cost(self) -> float:
+        """USDT; positive = paid."""
+        return self.amount * self.price
+
+    @classmethod
+    def reference(cls, intent_id: str, token: str) -> str:
+        return f"{_FOREIGN_FEE}{intent_id}:{token}"
+
+    @classmethod
+    def is_named_by(cls, reference: str) -> bool:
+        """Whether a line of income is a fee."""
+        return reference.startswith(_FOREIGN_FEE)
 
 
 class BookedIncome(msgspec.Struct, frozen=True):

@@ -77,6 +77,10 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
         rewards: distributions that became known since the step before.
         opened: first mark of the bar that ended at `timestamp`, as `low`; None where no position has a stop.
         signal: what the mode's model said for this timestamp, or None.
+        liquidation_threshold: of the collateral at the value that the book gives it, where the lending venue itself was
+            asked; None: as configured.
+        as_of: microseconds UTC, when all of this was told, where nobody says anything newer (lending live, R97):
+            nothing is settled or decided on it. None: it is of `timestamp`.
     """
 
     timestamp: int
@@ -97,3 +101,5 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
     rewards: tuple[Distribution, ...] = ()
     opened: Floats | None = None
     signal: Signal | None = None
+    liquidation_threshold: float | None = None
+    as_of: int | None = None

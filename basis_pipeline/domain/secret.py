@@ -1,6 +1,12 @@
-"""A value that must never be shown."""
+"""Values that must never be shown."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_LONG = 8
+"""Parts of a URL from this length on may be a key."""
 
 
 class Secret:
@@ -25,3 +31,17 @@ class Secret:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a secret is not written anywhere")
+
+
+def keys_in(url: str) -> tuple[str, ...]:
+    """Parts of a URL that may be a key or a password: whoever is behind it may repeat them in what he says."""
+    place, *path = re.split("[/?&=]", url.partition("://")[2])
+    user = place.rpartition("@")[0].split(":")
+    return tuple(part for part in (*user, *path) if len(part) >= _LONG)
+
+
+def without(keys: Iterable[str], text: str) -> str:
+    """`text` with every one of `keys` left out."""
+    for key in keys:
+        text = text.replace(key, "***")
+    return text

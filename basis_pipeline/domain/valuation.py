@@ -102,14 +102,15 @@ class Health(NamedTuple):
     loan_to_value: float | None
 
 
-def health_of(account: LendingAccount, values: Sequence[float]) -> Health:
-    """Health of `account` from signed USDT values by slot (debt negative)."""
+def health_of(account: LendingAccount, values: Sequence[float], threshold: float | None = None) -> Health:
+    """Health of `account` from signed USDT values by slot (debt negative); `threshold` replaces the configured one."""
     collateral = sum(values[slot] for slot in account.collateral_slots)
     debt = -sum(values[slot] for slot in account.debt_slots)
     if debt <= 0.0:
         return Health(None, None)
     loan_to_value = debt / collateral if collateral > 0.0 else math.inf
-    return Health(health_factor(collateral * account.liquidation_threshold, debt), loan_to_value)
+    counted = account.liquidation_threshold if threshold is None else threshold
+    return Health(health_factor(collateral * counted, debt), loan_to_value)
 
 
 def round_down(quantity: float, lot: float) -> float:

@@ -19,7 +19,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
+from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.protocols import Clock, MarketFeed, Strategy, Venue
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.domain.run_log import RunLog
@@ -182,18 +184,30 @@ class EventDrivenStrategyEngine:
     def observe(self, timestamp: int) -> ChainSnapshot:
         """The first half of a timestep: the market, what the world did to the book, what that means."""
         started = self.clock.now()
-        snapshot = self.position_update_handler.refresh(timestamp, self.data_provider.at(timestamp))
+        return self._refresh(timestamp, self.data_provider.at(timestamp), started)
+
+    def hold(self, timestamp: int) -> ChainSnapshot:
+        """As `observe` where nobody says what the market is: the last values, marked as such (R97)."""
+        started, last = self.clock.now(), self.position_update_handler.latest.market
+        as_of = last.timestamp if last.as_of is None else last.as_of
+        return self._refresh(timestamp, replace(last, timestamp=timestamp, as_of=as_of), started)
+
+    def _refresh(self, timestamp: int, market: MarketSnapshot, started: float) -> ChainSnapshot:
+        snapshot = self.position_update_handler.refresh(timestamp, market)
         self._observed = (started, self.clock.now())
         return snapshot
 
     def act(self) -> ChainSnapshot:
-        """The second half: decide, execute, close the timestep. Without health it closes as it is (R88)."""
+        """The second half: decide, execute, close the timestep.
+
+        Without health (R88), or on values that are not of their moment (R97), it closes as it is.
+        """
         now, handler = self.clock.now, self.position_update_handler
         snapshot = handler.latest
         timestamp, (started, refreshed) = snapshot.timestamp, self._observed
         looked_at = now() - refreshed  # between the halves: time of neither
         decision = None
-        if self.health.may_execute:
+        if self.health.may_execute and snapshot.market.as_of is None:
             decision = self.strategy_manager.generate_orders(timestamp, snapshot)
         else:
             self.strategy_manager.observe(snapshot)

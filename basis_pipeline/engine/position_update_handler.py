@@ -72,13 +72,15 @@ class PositionUpdateHandler:
     def refresh(self, timestamp: int, market: MarketSnapshot) -> ChainSnapshot:
         """Trigger `position_refresh`: settlements into positions, then the chain. No comparison, no retry (R21).
 
+        Nothing is settled on values that are not of `timestamp`: what is due waits for newer ones.
+
         Raises:
             DataError: a value of the snapshot is not a number; nothing has changed then.
         """
         check_market(market, self._settings.universe, self._unlisted)
         memory = self._settlements.memory
         try:
-            deltas = self._settlements.apply_due(timestamp, market)
+            deltas = () if market.as_of is not None else self._settlements.apply_due(timestamp, market)
             return self._run_chain(timestamp, market, Trigger.POSITION_REFRESH, deltas)
         except BaseException:
             self._position_monitor.roll_back()

@@ -53,7 +53,7 @@ class RiskMonitor:
         equity = exposure.equity
         drift = abs(exposure.excess_delta) / equity if equity > 0.0 else 0.0
         drawdown = 1.0 - state.unit_value / state.peak
-        health = health_of(self._lending, exposure.values) if self._lending is not None else _NO_DEBT
+        health = self._health(exposure, market)
         found = self._findings(ratios, drift, drawdown, funding_apr)
         discount = None
         if self._stack is not None:
@@ -82,6 +82,11 @@ class RiskMonitor:
 
     def commit(self) -> None:
         self.state, self._funding_apr = self._candidate
+
+    def _health(self, exposure: Exposure, market: MarketSnapshot) -> Health:
+        if self._lending is None:
+            return _NO_DEBT
+        return health_of(self._lending, exposure.values, market.liquidation_threshold)
 
     def _margin_ratios(
         self, exposure: Exposure, positions: Positions, market: MarketSnapshot

@@ -82,6 +82,16 @@ LIVE_GATES: tuple[Gate, ...] = (
         check=live.few_ticks_skipped,
     ),
     Gate(
+        name="live_values",
+        severity=WARN,
+        title="The book is valued at its own time",
+        protects_from="equity that looks like today's and is made of the rates of an hour ago",
+        computed="closing records at values that were held (`as_of`), and whether the month ends with one",
+        threshold="<= {skipped_ticks:.0%}, never the last",
+        configured=("skipped_ticks",),
+        check=live.values_of_their_time,
+    ),
+    Gate(
         name="live_delays",
         severity=WARN,
         title="The delay of every order is known",

@@ -41,7 +41,7 @@ class GateThresholds(msgspec.Struct, frozen=True, kw_only=True):
         price_profit: |profit from prices| of a market-neutral book in a month / average equity.
         unexplained_day: |profit that no category explains| of a live day / equity.
         live_residual: |residual| of a live step / equity.
-        skipped_ticks: of a live month, ticks skipped / ticks due.
+        skipped_ticks: of a live month, ticks skipped / ticks due, and ticks at values that were held / ticks.
     """
 
     closing_tolerance: float = 1e-9

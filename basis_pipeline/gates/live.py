@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import pyarrow as pa
 
 from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.orders import OrderState
 from basis_pipeline.domain.records import Category
-from basis_pipeline.domain.timeline import DAY, iso
-from basis_pipeline.gates.columns import Floats, equal_to, integers, largest, numbers, relative
+from basis_pipeline.domain.timeline import DAY, SECOND, iso
+from basis_pipeline.gates.columns import Floats, equal_to, integers, largest, numbers, present, relative
 from basis_pipeline.gates.evidence import RESIDUAL, Ledger, MonthEvidence
 from basis_pipeline.gates.findings import Finding, from_problems
 from basis_pipeline.gates.live_evidence import LiveEvidence
@@ -111,6 +112,21 @@ def few_ticks_skipped(evidence: MonthEvidence) -> Finding:
         violated=share > evidence.profile.thresholds.skipped_ticks,
         message=f"{live.skipped} of {live.ticks + live.skipped} ticks skipped in {live.starts} sessions, "
         f"{live.off / 3.6e9:.1f} h between sessions",
+        value=share,
+    )
+
+
+def values_of_their_time(evidence: MonthEvidence) -> Finding:
+    """Few closing records are valued at prices and rates that were held, and the last one is not."""
+    steps = evidence.tables["timesteps"]
+    held = present(steps, "as_of")
+    told = integers(steps.filter(pa.array(held)), "as_of")
+    oldest = max((evidence.timestamps[held] - told) / SECOND, default=0.0)
+    share, ends_held = float(np.mean(held)), bool(held[-1])
+    ends = f", the month ends with values of {iso(int(told[-1]))}" if ends_held else ""
+    return Finding(
+        violated=ends_held or share > evidence.profile.thresholds.skipped_ticks,
+        message=f"{held.sum()} of {len(held)} steps valued at held values, up to {oldest:.0f} s old{ends}",
         value=share,
     )
 

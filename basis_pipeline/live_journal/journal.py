@@ -154,10 +154,21 @@ class LiveJournal:
         entry = self._database.last(Kind.STATE)
         return _state(entry, self._database.path) if entry else None
 
-    def saved_at(self) -> int | None:
-        """Microseconds UTC, the tick of the last saved state; None before the first."""
-        entry = self._database.last(Kind.STATE)
-        return int(entry.key) if entry else None
+    def settled_until(self) -> int | None:
+        """Microseconds UTC up to which the last saved state knows what venues paid; None before the first state.
+
+        That is its tick, or the one its values are of: on values that are held nothing is settled.
+        """
+        state = self.last_state()
+        if state is None:
+            return None
+        return state.timestamp if state.market is None or state.market.as_of is None else state.market.as_of
+
+    @property
+    def income_unsaved(self) -> bool:
+        """Whether a line of income was written for a refresh that no saved state contains."""
+        written, saved = self._database.last(Kind.INCOME), self._database.last(Kind.STATE)
+        return written is not None and (saved is None or written.number > saved.number)
 
     def state_before(self, timestamp: int) -> EngineState | None:
         """The last state of a tick before `timestamp`, microseconds UTC."""

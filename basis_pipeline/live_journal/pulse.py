@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-
 import msgspec
 
 
@@ -25,10 +22,12 @@ class Pulse(msgspec.Struct, frozen=True, omit_defaults=True):
         timestamp: of the tick, microseconds UTC.
         equity: share class.
         skipped: ticks that this session has missed so far.
-        phases: seconds by part of the tick.
+        phases: seconds by part of the tick; they sum to the tick.
+        monitors: seconds of the chains of the tick by monitor, which lie within the phases.
         health: the worst state of a component.
         components: all of them, where one differs from the tick before; else empty.
         ages: seconds that what the market is made of was old at the tick, by name.
+        as_of: of a tick at values that are held, when they were told, microseconds UTC; None: at the tick.
     """
 
     timestamp: int
@@ -38,6 +37,8 @@ class Pulse(msgspec.Struct, frozen=True, omit_defaults=True):
     health: str
     components: tuple[ComponentPulse, ...] = ()
     ages: dict[str, float] = {}
+    as_of: int | None = None
+    monitors: dict[str, float] = {}
 
 
 class OrderDelays(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,27 +70,7 @@ class OrderDelays(msgspec.Struct, frozen=True, omit_defaults=True):
             "sent to executed": (self.sent, self.executed),
             "sent to settled": (self.sent, self.settled),
             "settled to reconciled": (self.settled, self.reconciled),
+            "sent to reconciled": (self.sent, self.reconciled),
             "decided to reconciled": (self.decided, self.reconciled),
         }
         return {name: (end - start) / 1e6 for name, (start, end) in spans.items() if start and end}
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """Of how long something took, in seconds: the median and the 95th percentile of `count` times."""
-
-    count: int
-    p50: float
-    p95: float
-
-
-def spreads(times: Iterable[dict[str, float]]) -> dict[str, Spread]:
-    """By name, over all times in which the name occurs; percentiles are times that occurred (nearest rank)."""
-    found: dict[str, list[float]] = {}
-    for named in times:
-        for name, seconds in named.items():
-            found.setdefault(name, []).append(seconds)
-    return {name: Spread(len(took), _rank(took, 0.5), _rank(took, 0.95)) for name, took in found.items()}
-
-
-def _rank(values: list[float], share: float) -> float:
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

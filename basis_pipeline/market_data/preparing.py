@@ -16,7 +16,6 @@ from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.findings import Finding, RawFileError, reject
 from basis_pipeline.market_data.rules import clean, complete, donors_consulted
 from basis_pipeline.market_data.rules.placeholders import is_straight_ramp, ramp_finding
-from basis_pipeline.market_data.schemas import violations
 from basis_pipeline.market_data.series import OBSERVED, Series
 from basis_pipeline.market_data.sources.layout import Reading, Recognition
 from basis_pipeline.market_data.sources.raw_files import cut_in_last_line
@@ -100,6 +99,8 @@ class Preparation:
         except RawFileError as error:
             self.problems[key] = (error.finding,)
             return None
+        from basis_pipeline.market_data.violations import violations  # noqa: PLC0415 - half a second, only to ingest
+
         if broken := violations(series):
             self.problems[key] = tuple(broken)
             return None

@@ -12,31 +12,40 @@ from basis_pipeline.results.catalog_summaries import DESCRIPTIONS, summary_docs
 from basis_pipeline.results.catalog_sweeps import SWEEP_DESCRIPTIONS, sweep_docs
 from basis_pipeline.results.live_differences_store import LIVE_DIFFERENCES, live_difference_docs
 from basis_pipeline.results.store import PublishedMonth
-from basis_pipeline.results.tables import SCHEMAS, column_docs
+from basis_pipeline.results.tables import SCHEMAS, SOURCE, column_docs
 
 _UNKNOWN_TABLE = re.compile(r"Table (?:Function )?with name \"?([\w.-]+?)\"? does not exist")
 _UNKNOWN_COLUMN = re.compile(r"Referenced column \"([^\"]+)\" not found")
+_AMBIGUOUS = re.compile(r"Ambiguous reference to column name \"(\w+)\" \(use: ([^)]*)\)")
 _WRONG_CALL = re.compile(r"Macro \"?(\w+)\"?\(.*\) does not support the supplied arguments")
 _MISSING_VALUE = re.compile(r"Values were not provided for the following (?:prepared statement )?parameters: (.*)")
 _LITERAL = re.compile(r"'([^']*)'")
 _MONTH = re.compile(r"\d{4}-\d{2}")
+_SOURCE_MEANS = "Of `deltas` it is what caused the change, of every other table what the month is a record of."
 _LISTS = ("tables", "columns", "macros")
 
 
 class Published(NamedTuple):
-    """Names that a query can speak of."""
+    """Names that a query can speak of; `elsewhere` has the experiments of modes without a standing record."""
 
     modes: frozenset[str]
     experiments: frozenset[str]
     months: frozenset[str]
+    elsewhere: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, months: Iterable[PublishedMonth]) -> Published:
         manifests = [month.manifest for month in months]
+        standing = {manifest.mode for manifest in manifests if manifest.experiment is None}
+        elsewhere: dict[str, frozenset[str]] = {}
+        for manifest in manifests:
+            if manifest.experiment is not None and manifest.mode not in standing:
+                elsewhere[manifest.mode] = elsewhere.get(manifest.mode, frozenset()) | {manifest.experiment}
         return cls(
             frozenset(manifest.mode for manifest in manifests),
             frozenset(manifest.experiment for manifest in manifests if manifest.experiment),
             frozenset(manifest.month for manifest in manifests),
+            elsewhere,
         )
 
 
@@ -51,6 +60,10 @@ def _remedy(sql: str, message: str, published: Published) -> str:
         return _about_table(unknown[1], published)
     if unknown := _UNKNOWN_COLUMN.search(message):
         return _about_column(unknown[1])
+    if ambiguous := _AMBIGUOUS.search(message):
+        meant = f" {_SOURCE_MEANS}" if ambiguous[1] == SOURCE else ""
+        choices = ambiguous[2].replace('"', "").replace("'", "")
+        return f"name the table of {ambiguous[1]}: {choices}.{meant}"
     if call := _WRONG_CALL.search(message):
         return next((f"call it as {macro.call}." for macro in macros() if macro.name == call[1]), "")
     if missing := _MISSING_VALUE.search(message):
@@ -62,6 +75,24 @@ def notes(sql: str, published: Published, values: Sequence[object] = ()) -> list
     """Months in quotes that nothing is published for, and words that nearly are a mode or an experiment."""
     words = dict.fromkeys([*_LITERAL.findall(sql), *(value for value in values if isinstance(value, str))])
     return [note for word in words for note in _about_word(word, published)]
+
+
+def no_rows(sql: str, published: Published, values: Sequence[object] = ()) -> list[str]:
+    """Where the rows are that a query of the standing record did not find: those of live sessions and experiments."""
+    tables = [name for name in re.findall(r"\b(?:from|join)\s+([\w.]+)", sql, re.IGNORECASE) if name in _tables()]
+    named = {*_LITERAL.findall(sql), *(value for value in values if isinstance(value, str))} & published.modes
+    apart = [mode for mode in sorted(published.elsewhere) if not named or mode in named]
+    if not tables or not apart:
+        return []
+    where = "; ".join(f"{mode}: {', '.join(sorted(published.elsewhere[mode]))}" for mode in apart)
+    return [
+        f"only experiments and live sessions are published ({where}); ask records.{tables[0]}, which has all records."
+    ]
+
+
+def _tables() -> set[str]:
+    """What the schemas `main`, `experiments` and `records` have alike."""
+    return {*SCHEMAS, *DESCRIPTIONS}
 
 
 def _about_word(word: str, published: Published) -> Iterator[str]:

@@ -54,6 +54,20 @@ def _usage_rows(month: PublishedMonth) -> Iterator[Row]:
         yield {name: getattr(series, name) for name, *_ in _USAGE if name != "source"}
 
 
+def _timing_rows(month: PublishedMonth) -> Iterator[Row]:
+    for phase, timing in month.manifest.timings.items():
+        yield {
+            "phase": phase,
+            "times": timing.count,
+            "mean": timing.mean,
+            "median": timing.median,
+            "p95": timing.p95,
+            "worst": timing.worst,
+            "budget": timing.budget,
+            "over_budget": timing.over,
+        }
+
+
 def configuration_table(months: Months, keys: Sequence[str]) -> pa.Table:
     """Keys that affect behaviour by record, mode and digest: months of one configuration share its rows."""
     owners = [key for key in keys if key != "month"]
@@ -105,6 +119,23 @@ _USAGE = (
     ("complete", "bool", "", "the series reaches the last step of the month"),
     ("source", "string", "", "backtest or live: what the month is a record of"),
 )
+_TIMINGS = (
+    (
+        "phase",
+        "string",
+        "",
+        "step: total, refresh, strategy: once a step; execution: once a plan; exposure, risk, pnl, "
+        "logging: once a chain, after every refresh and every order; order: the parts of one order",
+    ),
+    ("times", "int64", "count", "how often it was run"),
+    ("mean", "double", "s", "wall clock per time"),
+    ("median", "double", "s", "median of the times; null in months that were published before it was recorded"),
+    ("p95", "double", "s", "95th percentile of the times, null as the median"),
+    ("worst", "double", "s", "longest time, with whatever else the machine did meanwhile"),
+    ("budget", "double", "s", "what one time may take; null where it has no budget"),
+    ("over_budget", "int64", "count", "times that took longer than the budget, null as the budget"),
+    ("source", "string", "", "backtest or live: what the month is a record of"),
+)
 CONFIGURATION = (
     ("config_digest", "string", "", "the configuration it belongs to, see published_months"),
     ("key", "string", "", "path of a key that affects behaviour"),
@@ -119,6 +150,7 @@ SUMMARIES = {
     "published_months": Summary(_MONTHS, _month_rows),
     "gates": Summary(_GATES, _gate_rows),
     "data_usage": Summary(_USAGE, _usage_rows),
+    "timings": Summary(_TIMINGS, _timing_rows),
 }
 """Tables by name; they begin with the hive keys of their months."""
 
@@ -127,6 +159,7 @@ DESCRIPTIONS = {
     "published_months": "what the manifest of every published month says",
     "gates": "the verdict of every gate on every published month",
     "data_usage": "the market data series that every month was computed from",
+    "timings": "how long the phases of the steps and orders of every published month took, against their budgets",
     "configuration": "the configuration behind every published month, one row per key",
 }
 
@@ -140,4 +173,4 @@ def summary_docs() -> Iterator[ColumnDoc]:
             yield ColumnDoc(table, name, kind, unit, nullable=name in _NULLABLE, description=description)
 
 
-_NULLABLE = {"predecessor", "value", "total_return", "total_return_usd"}
+_NULLABLE = {"predecessor", "value", "total_return", "total_return_usd", "median", "p95", "budget", "over_budget"}

@@ -20,7 +20,7 @@ from basis_pipeline.results.live_differences_store import (
 )
 from basis_pipeline.results.record_paths import STANDING
 from basis_pipeline.results.store import PublishedMonth
-from basis_pipeline.results.tables import SCHEMAS, SOURCE, WALL_TIME, ColumnDoc, column_docs, view_docs
+from basis_pipeline.results.tables import LIVE_COLUMNS, SCHEMAS, SOURCE, ColumnDoc, column_docs, view_docs
 from basis_pipeline.storage.locations import Location, arrow_files
 
 KEYS = {"main": ("mode", "month"), "experiments": ("experiment", "mode", "month")}
@@ -75,7 +75,7 @@ def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str
     filesystem, paths = arrow_files(source.files)
     dataset = ds.dataset(
         paths,
-        schema=pa.schema([*hive, *SCHEMAS[source.table], WALL_TIME]),
+        schema=pa.schema([*hive, *SCHEMAS[source.table], *LIVE_COLUMNS]),
         format="parquet",
         filesystem=filesystem,
         partitioning=ds.partitioning(hive, flavor="hive"),
@@ -132,7 +132,7 @@ def _view(schema: str, table: str, keys: Sequence[str], expressions: Mapping[Rec
     """View over `expressions`. The typed selection without rows states all columns: older files lack some."""
     columns = SCHEMAS[table]
     typed = [f'NULL::VARCHAR AS "{key}"' for key in keys]
-    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*columns, WALL_TIME)]
+    typed += [f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in (*columns, *LIVE_COLUMNS)]
     typed += [] if SOURCE in columns.names else [f"NULL::VARCHAR AS {SOURCE}"]
     view = f"CREATE VIEW {schema}.{table} AS SELECT {', '.join(typed)} WHERE false"
     for source, expression in expressions.items():

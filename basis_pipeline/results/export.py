@@ -15,7 +15,7 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import Source
 from basis_pipeline.results.record_paths import record_path
 from basis_pipeline.results.store import PublishedMonth, ResultsStore
-from basis_pipeline.results.tables import SCHEMAS, WALL_TIME, column_docs, view_docs
+from basis_pipeline.results.tables import LIVE_COLUMNS, SCHEMAS, column_docs, view_docs
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location
 
@@ -100,9 +100,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _schema(month: PublishedMonth, table: str) -> pa.Schema:
-    """Columns of a table; those of a live record end with the wall time."""
+    """Columns of a table; those of a live record end with columns of their own."""
     timed = month.manifest.source is Source.LIVE and table != "metrics"
-    return pa.schema([*SCHEMAS[table], WALL_TIME]) if timed else SCHEMAS[table]
+    return pa.schema([*SCHEMAS[table], *LIVE_COLUMNS]) if timed else SCHEMAS[table]
 
 
 def _keys(month: PublishedMonth) -> dict[str, str]:
@@ -121,7 +121,9 @@ def _with_keys(table: pa.Table, month: PublishedMonth, schema: pa.Schema) -> pa.
     """The hive keys of a month before its columns."""
     columns = {key: pa.array([value] * table.num_rows, pa.string()) for key, value in _keys(month).items()}
     for field in schema:
-        columns[field.name] = table[field.name].cast(_plain(field.type))
+        known = field.name in table.column_names  # an older version wrote down less of a live record
+        found = table[field.name] if known else pa.nulls(table.num_rows, field.type)
+        columns[field.name] = found.cast(_plain(field.type))
     return pa.table(columns)
 
 
@@ -136,9 +138,9 @@ def describe(months: Sequence[PublishedMonth]) -> str:
         "Timestamps are UTC without zone. An empty field is a value that does not exist, never zero.",
         "Every file begins with the columns `mode` and `month`, experiments with `experiment` before them.",
     ]
-    timed = {doc.table: doc for doc in view_docs() if doc.column in _schema(months[0], doc.table).names}
+    beyond = [doc for doc in view_docs() if doc.column in _schema(months[0], doc.table).names]
     for table, documented in groupby(column_docs(), key=lambda doc: doc.table):
-        columns = [*documented, *([timed[table]] if table in timed else [])]
+        columns = [*documented, *(doc for doc in beyond if doc.table == table)]
         description = SCHEMAS[table].metadata[b"description"].decode()
         lines += ["", f"## {table}.csv", "", f"{description[0].upper()}{description[1:]}.", ""]
         lines += ["| column | type | unit | may be empty | meaning |", "| --- | --- | --- | --- | --- |"]

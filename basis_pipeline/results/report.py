@@ -20,6 +20,7 @@ from basis_pipeline.results.report_health import verdict
 from basis_pipeline.results.report_panels import panels_of
 from basis_pipeline.results.report_record import Origin, Record, load_record
 from basis_pipeline.results.report_text import Html, category_label, html, joined, tag
+from basis_pipeline.results.report_timings import timings_table
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location, relative_link
@@ -134,6 +135,7 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
     yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs"), settled])
     yield "events", "Events", card("Above severity info", evidence.events_table(record))
     yield "data", "Data", card("Series used", tag("p", _DATA_NOTE, class_="note") + _data(record))
+    yield "timings", "Run time", card("", timings_table(record))
     yield "configuration", "Configuration", card("", evidence.configuration(record))
 
 

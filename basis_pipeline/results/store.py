@@ -56,7 +56,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
         predecessor: generation of the month before, None in the opening month.
         data_usage: the series the month was computed from.
         gates: verdicts on the month.
-        timings: wall-clock time by phase, to be held against `domain.timings.BUDGETS`.
+        timings: wall-clock time by phase, held against what it may take.
         run_id: the run that wrote it; never in a table.
         published_at: wall clock (ISO, UTC), set on publishing; never in a table.
         source: what it is a record of; a live one has an `experiment` of its own (`live_record`).

@@ -218,7 +218,15 @@ WALL_TIME = _field(
     "of a live record: when it was written down, of an order when its fate was known; null in a backtest",
     nullable=True,
 )
-"""Last column of every live table but `metrics`. Files of backtests do not have it: no wall clock enters them."""
+AS_OF = _field(
+    "as_of",
+    TIMESTAMP,
+    UTC,
+    "of a live record: when prices and rates were told, where nobody said newer ones (R97); null: at the timestamp",
+    nullable=True,
+)
+LIVE_COLUMNS = (AS_OF, WALL_TIME)
+"""Last columns of every live table but `metrics`. Files of backtests have neither: their values are of the step."""
 
 SOURCE = "source"
 """Column of the catalogue's views that says what a row is a record of; of `deltas` it is what caused the change."""
@@ -257,9 +265,10 @@ def as_declared(content: pa.Table, table: str, partition: str) -> pa.Table:
 
 def view_docs() -> Iterator[ColumnDoc]:
     """The columns that the catalogue's views have beyond those of every file."""
-    described = WALL_TIME.metadata[b"description"].decode()
     for table, schema in SCHEMAS.items():
-        yield ColumnDoc(table, WALL_TIME.name, str(TIMESTAMP), UTC, nullable=True, description=described)
+        for field in LIVE_COLUMNS:
+            described = field.metadata[b"description"].decode()
+            yield ColumnDoc(table, field.name, str(TIMESTAMP), UTC, nullable=True, description=described)
         if SOURCE not in schema.names:
             said = "backtest or live: what the row is a record of"
             yield ColumnDoc(table, SOURCE, "string", NONE, nullable=False, description=said)

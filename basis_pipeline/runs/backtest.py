@@ -19,7 +19,7 @@ from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
-from basis_pipeline.domain.timings import Timings
+from basis_pipeline.domain.timings import BACKTEST_BUDGETS, Timings
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
 from basis_pipeline.market_data.frame import Frame, build_frame
@@ -153,7 +153,7 @@ class Backtest:
             experiment=self.experiment is not None,
         )
         verdicts = evaluate(replace(evidence, second_digest=second))
-        manifest = self._manifest(month, frame, verdicts, before, run.timings)
+        manifest = self._manifest(month, frame, verdicts, before, run.moments.timings(BACKTEST_BUDGETS))
         return self._publish(target, manifest, run, metrics)
 
     def _simulate(self, frame: Frame, state: EngineState | None) -> tuple[Simulation, tuple[Metric, ...]]:

@@ -74,8 +74,10 @@ def run_url(run_id: str) -> str:
     return f"{base}/runs/{run_id}" if base else ""
 
 
-def notify(workspace: Workspace, notice: Notice, *, pause: float = PAUSE_SECONDS) -> list[str]:
+def notify(workspace: Workspace, notice: Notice, *, pause: float = PAUSE_SECONDS, logged: bool = False) -> list[str]:
     """Send `notice` through every configured channel, each whatever became of the others; what was reached.
+
+    `logged`: who calls has told the terminal already, and the log would only say it there again.
 
     Raises:
         ConfigError: the file is wrong, or an environment variable that it names is not set.
@@ -83,6 +85,8 @@ def notify(workspace: Workspace, notice: Notice, *, pause: float = PAUSE_SECONDS
     """
     reached, failures = list[str](), list[NotificationError | ConfigError]()
     for channel in workspace.config.optional(FILE, NotificationsFile).channels:
+        if logged and isinstance(channel, LogChannel):
+            continue
         try:
             reached.append(_send(channel, notice, pause))
         except (NotificationError, ConfigError) as error:

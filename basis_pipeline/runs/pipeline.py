@@ -9,7 +9,7 @@ from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.records import RecordSummary, summarise
-from basis_pipeline.runs.reports import write_overview, write_rejected_report, write_reports
+from basis_pipeline.runs.reports import refresh_catalogue, write_overview, write_page, write_rejected_report
 from basis_pipeline.runs.sample_data import has_sample, make_sample_data
 from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace
@@ -50,11 +50,12 @@ def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = Fal
                 train_signals(workspace, model, progress)
             for _ in plan_backtest(workspace, mode, reopen=reopen, run_id="pipeline").run(progress):
                 pass
-            write_reports(workspace, mode)
+            write_page(workspace, mode)
             summaries.append(summarise(workspace, mode))
         except MonthRejectedError as error:
             write_rejected_report(workspace, mode)
             failures[mode] = error
         except BasisError as error:
             failures[mode] = error
+    refresh_catalogue(workspace)
     return PipelineReport(ingestion, tuple(summaries), failures, write_overview(workspace))

@@ -14,7 +14,7 @@ from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStat
 from basis_pipeline.gates.registry import Summary, describe, describe_live, summary
 from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results import catalog
-from basis_pipeline.results.catalog_hints import Published, notes
+from basis_pipeline.results.catalog_hints import Published, no_rows, notes
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import Metric
 from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
@@ -121,9 +121,15 @@ def query(workspace: Workspace, sql: str, parameters: Mapping[str, object] | Non
     return catalog.query(workspace.results, sql, parameters, computed)
 
 
-def query_notes(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> list[str]:
-    """Months that a query names and that are not published, and words that nearly are a mode or an experiment."""
-    return notes(sql, Published.of(workspace.results.all_months()), list((parameters or {}).values()))
+def query_notes(
+    workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None, *, empty: bool = False
+) -> list[str]:
+    """Months that a query names and that are not published, and words that nearly are a mode or an experiment.
+
+    Of an `empty` answer also where the rows are that the standing record does not have.
+    """
+    published, values = Published.of(workspace.results.all_months()), list((parameters or {}).values())
+    return [*notes(sql, published, values), *(no_rows(sql, published, values) if empty else [])]
 
 
 def export(

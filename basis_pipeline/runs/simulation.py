@@ -13,7 +13,7 @@ from basis_pipeline.domain.evidence import GateResult
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.run_log import RunLog
 from basis_pipeline.domain.state import EngineState
-from basis_pipeline.domain.timings import Timings
+from basis_pipeline.domain.timings import Moments
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence, content_digest
 from basis_pipeline.gates.market import MonthMarket
@@ -29,7 +29,7 @@ class Simulation(NamedTuple):
 
     tables: dict[str, pa.Table]
     state: EngineState
-    timings: Timings
+    moments: Moments
 
     @property
     def digest(self) -> str:
@@ -49,7 +49,7 @@ def simulate(wired: WiredMode, frame: Frame, state: EngineState | None) -> Simul
         clock=SystemClock(),
     )
     log = engine.run(frame.timestamps)
-    return Simulation(_tables(wired, engine), engine.state(), log.moments.timings())
+    return Simulation(_tables(wired, engine), engine.state(), log.moments)
 
 
 def month_evidence(

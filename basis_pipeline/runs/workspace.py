@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from basis_pipeline.config.environment import VARIABLES, read_environment
+from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.config.variables import VARIABLES
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.market_data.validated import ValidatedStore

@@ -18,7 +18,7 @@ from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.chain import Chain
 from basis_pipeline.venues.live.chain_feed import ChainReader, LiveChainFeed
@@ -100,11 +100,15 @@ class Bench:
         strategy: Strategy | None = None,
         url: str = "",
         limits: Limits = UNLIMITED,
+        hold: float = 0.0,
+        tell: Callable[[Alert], None] | None = None,
         **options: Any,
     ) -> LiveSession:
         process = self.again(database=database, url=url, limits=limits)
         strategy = strategy or self.mode.strategy
-        parts = SessionParts(self.settings, strategy, process.venues, process.feed, process.journal, self.clock)
+        parts = SessionParts(
+            self.settings, strategy, process.venues, process.feed, process.journal, self.clock, hold=hold, tell=tell
+        )
         return LiveSession(parts, **options)
 
     def held(self) -> Positions:

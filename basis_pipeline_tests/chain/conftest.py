@@ -40,6 +40,8 @@ def market(deployed: Market) -> Iterator[Market]:
     deployed.node.chain.ask("anvil_dropAllTransactions")
     deployed.node.chain.ask("evm_setAutomine", True)
     deployed.node.revert(kept)
+    fee = deployed.node.chain.block("latest").base_fee  # the node goes back to its blocks, not to what gas cost then
+    deployed.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(fee))
 
 
 @pytest.fixture

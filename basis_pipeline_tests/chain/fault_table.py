@@ -16,26 +16,30 @@ from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.chain.anvil import anvil
 from basis_pipeline_tests.chain.bench import MINUTE, owner
 from basis_pipeline_tests.chain.faults import CASES, Case
+from basis_pipeline_tests.chain.lending_faults import LENDING_CASES
 from basis_pipeline_tests.chain.market import ETHER, Market
-from basis_pipeline_tests.chain.stage import COLLATERAL, ENTERED, Stage, stage
+from basis_pipeline_tests.chain.stage import Stage, stage
 from basis_pipeline_tests.live.faults import KilledError
 
+ALL_CASES = CASES | LENDING_CASES
 _SUPERVISOR = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before a session that failed is started again; the last one repeats."""
 _HEAD = """# What a live session does when a chain goes wrong
 
 Made by `make chain-faults`: the real engine, journal and node client against Aave V3, Uniswap V3 and Morpho Blue on a
 local chain, each fault made to happen while `eth_leveraged` builds its stack in one transaction (40 ETH), while a
-session holds it, or between two sessions. A session that fails is started again, as by a supervisor; one that holds
-the stack is watched for four minutes, the fault comes in the second. A transaction counts after three blocks. Sent:
+session holds it, or between two sessions; in the rows of lending `pure_lending_usdt` has lent 100,000 USDT. A session
+that fails is started again, as by a supervisor; one that holds its book is watched for four minutes (lending: up to
+90), the fault comes in the second. A transaction counts after three blocks. Held: ticks that reported the
+[last values](guides/live-on-chain.md#a-node-that-says-nothing), marked as such. Sent:
 transactions of the wallet on the chain, cancellations and failures included. Lost: USDT by which book and chain differ
 in the end; where somebody else used the key, it is the gas he paid. Doubled: orders that the chain has executed twice.
-Recovered: market time until the stack is complete, the book equal to the chain, and it may be traded; about 60 s
-(or 240 s) where nothing goes wrong. As a Dagster job a session is started again three times in a row at most, and then
-waits for a person.
+Recovered: market time until the book is complete and equal to the chain, and may be traded; about 60 s (or
+the time it is watched) where nothing goes wrong. As a Dagster job a session is started again three times in a row at
+most, and then waits for a person.
 
-| fault | restarts | operator | ticks skipped | sent | lost | doubled | recovered |
-|---|---:|---|---:|---:|---:|---:|---:|
+| fault | restarts | operator | ticks skipped | held | sent | lost | doubled | recovered |
+|---|---:|---|---:|---:|---:|---:|---:|---:|
 """
 
 
@@ -45,6 +49,7 @@ class Row(NamedTuple):
     restarts: int
     operator: bool
     skipped: int
+    held: int
     sent: int
     lost: float
     doubled: int
@@ -53,14 +58,14 @@ class Row(NamedTuple):
     def line(self, fault: str) -> str:
         asked = "yes" if self.operator else ""
         return (
-            f"| {fault} | {self.restarts} | {asked} | {self.skipped} | {self.sent} | {self.lost:.2f} | "
+            f"| {fault} | {self.restarts} | {asked} | {self.skipped} | {self.held} | {self.sent} | {self.lost:.2f} | "
             f"{self.doubled} | {self.seconds:.0f} s |"
         )
 
 
 def suffer(case: Case, market: Market, folder: Path) -> Row:
     """Let one fault happen; AssertionError if the book does not come back whole."""
-    with stage(market, folder) as there:
+    with stage(market, folder, lends=case.lends) as there:
         if case.when != "entering":
             _live(there, there.session(), minutes=2)
         began = there.clock.now()
@@ -92,11 +97,20 @@ def _recover(there: Stage, case: Case, began: float) -> Row:
         except BasisError as refused:
             ended = refused
         else:
-            ended = _live(there, session, minutes=4 if case.when == "holding" else 1)
+            ended = _live(there, session, minutes=case.minutes if case.when == "holding" else 1)
             skipped += session.skipped_ticks
         if ended is None and _whole(there, session):
             sent, doubled = there.truth.transactions(), there.executed() - there.intents_executed()
-            return Row(restarts, operator, skipped, sent, there.lost(), max(0, doubled), there.clock.now() - began)
+            return Row(
+                restarts,
+                operator,
+                skipped,
+                there.held(),
+                sent,
+                there.lost(),
+                max(0, doubled),
+                there.clock.now() - began,
+            )
         if isinstance(ended, StateError | ConfigError):
             assert case.operator, ended
             operator = True
@@ -116,11 +130,11 @@ def _live(there: Stage, session: LiveSession, *, minutes: int) -> BaseException 
 
 
 def _whole(there: Stage, session: LiveSession) -> bool:
-    """The stack is there, nothing is open, the session may trade, nothing else is going to go wrong."""
+    """The book is complete, nothing is open, the session may trade, nothing else is going to go wrong."""
     if session.engine is None or not session.engine.health.may_execute:
         return False
     quiet = not (there.provider.faults or there.server.faults or there.clock.passing)
-    return quiet and there.open_intents() == 0 and there.truth.quantity(COLLATERAL) > ENTERED
+    return quiet and there.open_intents() == 0 and there.entered()
 
 
 def page() -> str:
@@ -130,7 +144,7 @@ def page() -> str:
         market = Market(node, owner())
         node.chain.ask("anvil_setBalance", owner(), hex(40 * ETHER))
         market.sent_before = node.chain.nonce(owner())
-        for fault, case in CASES.items():
+        for fault, case in ALL_CASES.items():
             kept = node.snapshot()
             with tempfile.TemporaryDirectory() as folder:
                 lines.append(suffer(case, market, Path(folder)).line(fault))

@@ -34,12 +34,16 @@ class Case:
         when: while the stack is being built, while a session holds it, or while no session runs.
         database: of the first session only.
         operator: a person has to look: waits until the node is right again, or acknowledges that it is.
+        lends: of `pure_lending_usdt`, not of `eth_leveraged`.
+        minutes: how long a session that holds its book is watched.
     """
 
     strikes: Callable[[Stage], None] = lambda there: None
     when: Literal["entering", "holding", "between"] = "entering"
     database: type[JournalDatabase] = JournalDatabase
     operator: Literal["", "waits", "acknowledges"] = ""
+    lends: bool = False
+    minutes: int = 4
 
 
 def rpc(*faults: Callable[[], RpcFault], **rest: Any) -> Case:
@@ -93,7 +97,7 @@ def _distorted(method: str, change: Callable[[Any], Any], times: int, to: str = 
     return rpc(lambda: RpcFault(method, times=times, distorts=distorts, to=to), **rest)
 
 
-def _stale(there: Stage) -> RpcFault:
+def stale(there: Stage) -> RpcFault:
     """The node answers with the block of now, whenever that was."""
     old = there.truth.node.chain.ask(BLOCK, "latest", False)
     return RpcFault(BLOCK, times=FOREVER, distorts=lambda _, answer: answer | {"result": old})
@@ -226,7 +230,7 @@ def _used_elsewhere(there: Stage) -> None:
     chain.send(raw)
 
 
-def _oracle_stops(there: Stage) -> None:
+def oracle_stops(there: Stage) -> None:
     """The price source has not been updated for longer than its heartbeat; then it is."""
     node, source = there.truth.node, there.market.prices[there.market.weth]
     node.do(source, "stop(uint256)", there.clock.wall() // 1_000_000 - 4_600)
@@ -259,14 +263,14 @@ CASES: dict[str, Case] = {
     "balances unanswered": on("eth_getBalance", "before", DOWN, 2),
     "node down for a minute": lasting(lambda _: RpcFault("", "before", DOWN, FOREVER), 60.0, when="holding"),
     "node down for ten minutes": lasting(lambda _: RpcFault("", "before", DOWN, FOREVER), 600.0, when="holding"),
-    "node answers stale blocks for four minutes": lasting(_stale, 240.0, when="holding"),
+    "node answers stale blocks for four minutes": lasting(stale, 240.0, when="holding"),
     "two nodes that disagree, heights going backwards": lasting(_backwards, 240.0, when="holding"),
     "node serves another chain after a reconnect": _distorted("eth_chainId", lambda _: "0x1", 2, when="holding"),
     "node lies about a balance at a start, twice": Case(lambda there: _lies(there, 2), when="between"),
     "node lies about a balance at a start, for minutes": Case(
         lambda there: _lies(there, 5), when="between", operator="waits"
     ),
-    "oracle not updated for longer than its heartbeat": Case(_oracle_stops, when="holding"),
+    "oracle not updated for longer than its heartbeat": Case(oracle_stops, when="holding"),
     "transaction stuck, cancelled": Case(_stuck),
     "gas becomes forty times dearer once sent": at(Kind.SENT, _dear(40, 90.0)),
     "gas above the configured cap": Case(_above_cap),

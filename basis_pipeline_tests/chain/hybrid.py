@@ -6,6 +6,7 @@ wiring of `runs.live.venues`; only clock and clients are a test's.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from basis_pipeline.config.variables import CREDENTIALS, credentials_prefix
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -32,7 +34,8 @@ from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.anvil import Node
 from basis_pipeline_tests.chain.bench import KEY, MINUTE, owner
 from basis_pipeline_tests.chain.market import ETH_PRICE, ETHER, Market
-from basis_pipeline_tests.fakes.accounts import Account, account
+from basis_pipeline_tests.fakes.accounts import KEYS, Account, account
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork, Withdrawal
 
 HOT_WALLET = 9
@@ -48,6 +51,7 @@ class ChainNetwork(FakeNetwork):
         super().__init__(**options)
         self.market, self.node = market, market.node
         self._seen = self.node.chain.head().number
+        self._lock = threading.Lock()
         self._incoming: list[tuple[int, Deposit]] = []
 
     def _send(self, withdrawal: Withdrawal) -> None:
@@ -69,13 +73,14 @@ class ChainNetwork(FakeNetwork):
         return str(receipt["transactionHash"])
 
     def deliver(self, now: int) -> None:
-        super().deliver(now)
-        self._watch(now)
-        due = [(at, line) for at, line in self._incoming if now - at >= self.confirming * 1_000_000]
-        self._incoming = [pair for pair in self._incoming if pair not in due]
-        for _, line in due:
-            line.at = now
-            self._credit[line.address](line, True)
+        with self._lock:  # servers of several exchanges ask for it
+            super().deliver(now)
+            self._watch(now)
+            due = [(at, line) for at, line in self._incoming if now - at >= self.confirming * 1_000_000]
+            self._incoming = [pair for pair in self._incoming if pair not in due]
+            for _, line in due:
+                line.at = now
+                self._credit[line.address](line, True)
 
     def _watch(self, now: int) -> None:
         """New blocks: Transfer events of USDT, and ETH as an internal or outright transfer, to deposit addresses."""
@@ -221,17 +226,22 @@ def hybrid(
     exchanges: Sequence[str] = ("binance", "bybit"),
     usdt: float = 100_000.0,
     eth: float = 0.1,
+    books: type[FakeExchange] = FakeExchange,
+    delays: tuple[float, float] = (40.0, 200.0),
     **overrides: Any,
 ) -> Iterator[Hybrid]:
-    """`usdt` in the executor and `eth` of the owner for gas; nothing at the exchanges. ETH costs 2,500, BTC 50,000."""
+    """`usdt` in the executor and `eth` of the owner for gas; nothing at the exchanges. ETH costs 2,500, BTC 50,000.
+
+    `delays` are seconds that an exchange takes to send a withdrawal, and to credit a deposit.
+    """
     node = market.node
     node.chain.ask("anvil_setBalance", owner(), hex(round(eth * ETHER)))
     node.do(market.usdt, "mint(address,uint256)", market.executor, round(usdt * 1e6))
     node.do(market.usdt, "mint(address,uint256)", node.accounts[HOT_WALLET], 10**15)
-    network = ChainNetwork(market)
+    network = ChainNetwork(market, processing=delays[0], confirming=delays[1])
     with ExitStack() as stack:
         now = node.chain.block("latest").timestamp
-        accounts = {name: stack.enter_context(account(name, usdt=0.0, at=now)) for name in exchanges}
+        accounts = {name: stack.enter_context(account(name, usdt=0.0, at=now, opens=books)) for name in exchanges}
         for name, made in accounts.items():
             made.books.opens_deposits(node.accounts[DEPOSITS[name]], network)
             made.books.withdrawal_fees["ETH"] = 0.0004
@@ -284,7 +294,6 @@ def _variables(market: Market, accounts: Mapping[str, Account]) -> dict[str, str
     }
     for name, made in accounts.items():
         given[f"BASIS_LIVE_TRADING__ENDPOINT_{name.upper()}"] = made.server.url
-        prefix = f"BASIS_STAGING__CEX__{name.upper()}_"
-        ends = ("SPOT_API_KEY", "SPOT_SECRET", "FUTURES_API_KEY", "FUTURES_SECRET")
-        given |= dict.fromkeys((prefix + end for end in (*ends, "API_KEY", "SECRET", "PASSPHRASE")), "of a test")
+        prefix, ends = credentials_prefix("staging"), CREDENTIALS[name]
+        given |= {prefix + end: KEYS[name][field] for field, end in ends.items()}
     return given

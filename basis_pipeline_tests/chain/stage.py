@@ -9,14 +9,18 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from basis_pipeline.config.gas import wire_on_chain
+from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.domain.intents import Fate
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.runs.live.record import tick_records
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.chain import Chain, check_network
 from basis_pipeline.venues.live.onchain import Limits
 from basis_pipeline.venues.live.patience import Patience
+from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.anvil import CHAIN_ID
-from basis_pipeline_tests.chain.bench import SETTINGS, Bench, ChainClock, bench, owner
+from basis_pipeline_tests.chain.bench import MODE, Bench, ChainClock, bench, owner
 from basis_pipeline_tests.chain.market import Market
 from basis_pipeline_tests.chain.proxy import ProxySkin
 from basis_pipeline_tests.fakes.server import FakeServer
@@ -26,6 +30,10 @@ ETH_PRICE = 2_500.0
 COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
 ENTERED = 150.0
 """weETH: the entry supplies 153."""
+LENDING = wire_on_chain(ConfigFolder(CONFIGS), "pure_lending_usdt", {"error_policy": "retry"})
+LENT, CAPITAL = "aave_v3:aToken:aUSDT", 100_000
+HOLD = 3_600.0
+"""Seconds, as shipped (`held_values_seconds`)."""
 
 
 @dataclass
@@ -61,12 +69,29 @@ class Stage:
     first_block: int
     beginning: str
     limits: Limits = field(default_factory=lambda: Limits(1e9))
+    lends: bool = False
 
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, acknowledged: bool = False) -> LiveSession:
         """A session of a process of its own, with all that a start checks."""
         chain = Chain(self.server.url, timeout=5.0)
         Patience(self.clock).ask(lambda: check_network(chain, expected=CHAIN_ID, environment="dev"))
-        return self.truth.session(database=database, acknowledged=acknowledged, url=self.server.url, limits=self.limits)
+        return self.truth.session(
+            database=database,
+            acknowledged=acknowledged,
+            url=self.server.url,
+            limits=self.limits,
+            hold=HOLD if self.lends else 0.0,
+        )
+
+    def entered(self) -> bool:
+        """Whether the chain has all that the mode wants to hold."""
+        if self.lends:
+            return self.truth.quantity(LENT) > 0.99 * CAPITAL
+        return self.truth.quantity(COLLATERAL) > ENTERED
+
+    def held(self) -> int:
+        """Ticks that were completed at values that were told before."""
+        return sum(record.as_of is not None for _, record in tick_records(self.truth.journal))
 
     def executed(self) -> int:
         """Transactions of the executor that are on the chain and succeeded."""
@@ -89,29 +114,32 @@ class Stage:
         state = self.truth.journal.last_state()
         assert state is not None
         held, index = self.truth.held(), self.truth.feed.at(self.clock.wall()).value
+        keys = self.truth.settings.universe.keys
         gaps = (
             abs(state.positions[key].quantity - held.quantities[slot]) * abs(index[slot])
-            for slot, key in enumerate(SETTINGS.universe.keys)
+            for slot, key in enumerate(keys)
         )
         return sum(gaps)
 
 
 @contextmanager
-def stage(market: Market, folder: Path) -> Iterator[Stage]:
-    """A stage on a market that is put back by the caller."""
+def stage(market: Market, folder: Path, *, lends: bool = False) -> Iterator[Stage]:
+    """A stage on a market that is put back by the caller: for a stack of staked ETH, or for USDT that is lent."""
     clock = SteadyClock(market.node)
     deployment = replace(market.deployment, confirmations=CONFIRMATIONS)
     provider = ProxySkin(market.node)
     path = folder / "journal.sqlite"
     with FakeServer(provider) as server:
         market.node.chain.ask("anvil_setBlockTimestampInterval", 1)
+        if lends:
+            market.node.do(market.usdt, "mint(address,uint256)", market.executor, CAPITAL * 10**6)
         for _ in range(CONFIRMATIONS):  # what the wallet was given is final when the session begins
             market.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(10**9))
             market.node.mine()
         try:
-            truth = bench(market, path, clock=clock, deployment=deployment)
+            truth = bench(market, path, clock=clock, deployment=deployment, mode=LENDING if lends else MODE)
             first = market.node.chain.block("latest").number + 1
-            yield Stage(market, path, clock, provider, server, truth, first, market.node.snapshot())
+            yield Stage(market, path, clock, provider, server, truth, first, market.node.snapshot(), lends=lends)
         finally:
             market.node.chain.ask("anvil_removeBlockTimestampInterval")
             market.node.chain.ask("evm_setAutomine", True)

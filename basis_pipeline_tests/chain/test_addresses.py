@@ -41,9 +41,10 @@ def listed(there: Hybrid, venue: str, token: str, **changes: str) -> None:
     [
         ({"network": "ARBONE"}, r"TRANSFER-008.*{key}\.network is ARBONE, the wallet is on ERC20"),
         ({"address": "0x1234"}, r"TRANSFER-008.*{key}\.address is '0x1234', no 0x and 40 hexadecimal digits"),
+        ({"address": "0x" + "66" * 19 + "aB"}, r"TRANSFER-008.*{key}\.address is .* its own checksum"),
         ({"address": "0x" + "66" * 20}, r"TRANSFER-002.*{venue} says that {token} on ERC20"),
     ],
-    ids=["another network", "no address", "another address"],
+    ids=["another network", "no address", "a wrong digit", "another address"],
 )
 def test_every_address_in_use_is_looked_at_before_a_session_begins(
     there: Hybrid, market: Market, venue: str, token: str, changes: dict[str, str], said: str

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 from basis_pipeline.domain.errors import DataGapError
 from basis_pipeline.domain.intents import Facts, Fate
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import Action, ExecutionHandshake, HandshakeStatus, Operation, Order
+from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.venues.live.chain import Fees
-from basis_pipeline.venues.live.onchain_limits import Limits
 from basis_pipeline.venues.live.transactions import Payload, Signer
 from basis_pipeline_tests.chain.anvil import CHAIN_ID
 from basis_pipeline_tests.chain.bench import KEY, Bench, bench, order, owner
@@ -260,27 +259,6 @@ def test_nothing_is_sent_while_something_else_of_the_account_waits(there: Bench)
     answer = execute(there)
     assert "on its way" in answer.error_message
     assert there.entries(Kind.INTENT) == []
-
-
-def test_an_order_above_the_largest_allowed_is_refused(market: Market, tmp_path: Path) -> None:
-    there = bench(market, tmp_path / "j.sqlite", limits=Limits(25_000.0))
-    answer = execute(there)
-    assert answer.error_code == "EXEC-014"
-    assert "26000.00 USDT" in answer.error_message
-
-
-@pytest.mark.parametrize("action", [Action.ENTRY_FULL, Action.EXIT_PARTIAL])
-def test_dear_gas_stops_what_makes_the_book_larger(market: Market, tmp_path: Path, action: Action) -> None:
-    there = bench(market, tmp_path / "j.sqlite", limits=Limits(1e9, max_gas_price=50.0))
-    there.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(60 * 10**9))
-    there.node.mine()
-    answer = execute(there, replace(STAKE, action=action))
-    if action is Action.EXIT_PARTIAL:
-        assert answer.status is HandshakeStatus.CONFIRMED, answer.error_message
-    else:
-        assert answer.error_code == "CHAIN-006"
-        assert "gas costs 61.0 gwei, above the 50" in answer.error_message
-        assert (there.transactions(), there.entries(Kind.INTENT)) == (0, [])
 
 
 def test_gas_that_cannot_be_paid_is_refused_before_anything_is_signed(there: Bench) -> None:

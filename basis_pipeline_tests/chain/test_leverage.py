@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.intents import Fate
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.builders import wired
 from basis_pipeline_tests.chain.bench import MINUTE, SETTINGS, Bench, bench
-from basis_pipeline_tests.chain.market import ETHER, Market
+from basis_pipeline_tests.chain.market import EMODE, ETHER, RAY, ZERO, Market
 
 ETH, LST = "wallet:BaseToken:ETH", "etherfi:LST:weETH"
 COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
@@ -72,7 +73,10 @@ def test_the_entry_is_one_transaction(there: Bench) -> None:
     assert operations(there) == [Operation.ATOMIC_LEVER]
     assert there.transactions() == 1
     assert quantity(there, COLLATERAL) == pytest.approx(159.2 / 1.04, rel=1e-12)
-    assert quantity(there, DEBT) == pytest.approx(119.4, rel=1e-8)
+    index = there.chain.read(
+        there.market.pool, "getReserveNormalizedVariableDebt(address)", ("uint256",), there.market.weth
+    )
+    assert quantity(there, DEBT) * index / RAY == pytest.approx(119.4, rel=1e-6)
     assert quantity(there, LST) == 0.0
     book_is_chain(there, session)
 
@@ -109,6 +113,32 @@ def test_a_low_health_factor_is_mended_in_one_transaction_and_the_stack_built_up
     assert there.transactions() == 3
     assert loan_to_value(there) == pytest.approx(0.75, abs=0.005)
     book_is_chain(there, session)
+
+
+def test_a_threshold_that_governance_lowers_is_the_books_at_the_next_tick(there: Bench) -> None:
+    """0.95 becomes 0.85: at a loan to value of 0.75 the health factor is 1.133, not 1.267; at 0.78 the stack goes."""
+    session = run(there)
+    category = "setEModeCategory(uint8,uint16,uint16,uint16,address,string)"
+    there.node.do(there.market.configurator, category, EMODE, 8_000, 8_500, 10_100, ZERO, "ETH correlated")
+    session.tick()
+    assert health_is_the_protocols(there, session) == pytest.approx(0.85 / 0.75, rel=1e-3)
+    assert operations(there) == [Operation.ATOMIC_LEVER], "and a session that starts now looks after it"
+    for token in (there.market.weth, there.market.weeth):
+        lower = "configureReserveAsCollateral(address,uint256,uint256,uint256)"
+        there.node.do(there.market.configurator, lower, token, 7_000, 7_500, 10_700)
+    there.node.do(there.market.configurator, category, EMODE, 7_700, 7_800, 10_100, ZERO, "ETH correlated")
+    session.tick()
+    assert (quantity(there, DEBT), there.transactions()) == (0.0, 2), "0.78 / 0.75 is below the emergency's 1.05"
+    with pytest.raises(ConfigError, match=r"liquidation threshold of e-mode 1 is 0\.78, .* says 0\.95"):
+        there.again()
+
+
+def test_a_ratio_that_the_oracle_does_not_follow_is_no_health(there: Bench) -> None:
+    """Aave caps how fast a staked token may gain: what EtherFi says beyond it is lent nothing against."""
+    session = run(there)
+    there.node.do(there.market.weeth, "setRate(uint256)", round(1.045 * ETHER))
+    session.tick()
+    assert health_is_the_protocols(there, session) == pytest.approx(0.95 / 0.75, rel=1e-3)
 
 
 def test_a_rebalance_is_one_transaction_and_restores_the_target(there: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -23,8 +24,12 @@ from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.anvil import anvil
 from basis_pipeline_tests.chain.bench import KEY, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
+from basis_pipeline_tests.chain.proxy import RpcFault, proxied
+from basis_pipeline_tests.fakes.server import Reply
 
 COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
+SAID_BY_GATE = "select message from experiments.gates where gate = 'live_values'"
+HELD_STEPS = "select count(distinct timestamp) from experiments.positions where as_of < timestamp"
 
 
 class Wallet:
@@ -79,6 +84,16 @@ class Wallet:
         process = self.start(*command)
         out, err = process.communicate(timeout=90.0)
         return process.returncode, out + err
+
+    def answer(self, question: str) -> str:
+        """The one value that a question in SQL has for an answer."""
+        variables, self.variables = self.variables, self.variables | {"BASIS_EXECUTION_MODE": "backtest"}
+        code, said = self.run("query", question, "--format", "json")
+        self.variables = variables
+        assert code == 0, said
+        [row] = json.loads(said)
+        [value] = row.values()
+        return str(value)
 
     def states(self) -> int:
         if not self.journal.is_file():
@@ -152,6 +167,35 @@ def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet
     ether = market.node.chain.balance(owner()) / ETHER
     assert state.positions["wallet:BaseToken:ETH"].quantity == pytest.approx(ether, rel=1e-9)
     assert state.positions["aave_v3:aToken:aUSDT"].quantity == pytest.approx(100_000.0, rel=1e-3)
+
+
+def test_a_silent_node_is_told_by_the_status_the_tables_and_a_gate_until_it_speaks_again(wallet: Wallet) -> None:
+    """Ended while the values are held: the month says so, and says it no longer after a session with newer ones."""
+    market, wallet.mode = wallet.market, "pure_lending_usdt"
+    market.node.do(market.usdt, "mint(address,uint256)", market.executor, 100_000 * 10**6)
+    with proxied(market.node) as (url, provider):
+        wallet.variables["BASIS_STAGING__ALCHEMY__RPC_URL"] = url
+        session = wallet.start("live", wallet.mode, "--interval", "0.5")
+        wallet.until(3)
+        provider.faults.append(RpcFault(times=10**9, reply=Reply(503, {"error": "down"})))
+        wallet.until(wallet.states() + 4)
+        code, said = wallet.run("live", wallet.mode, "--status")
+        assert code == 0 and re.search(r'"values_as_of": "20\d\d-', said), said
+        session.send_signal(signal.SIGTERM)
+        _, said = session.communicate(timeout=60.0)
+        assert session.returncode == 0, said
+        assert '"what": "values held"' in said and "nothing is done: the chain says nothing" in said
+        assert "the month ends with values of 20" in wallet.answer(SAID_BY_GATE)
+        assert int(wallet.answer(HELD_STEPS)) >= 3
+        provider.faults.clear()
+        session = wallet.start("live", wallet.mode, "--interval", "0.5")
+        wallet.until(wallet.states() + 3)
+        session.send_signal(signal.SIGTERM)
+        _, said = session.communicate(timeout=60.0)
+        assert session.returncode == 0, said
+    assert "the month ends with" not in wallet.answer(SAID_BY_GATE)
+    code, said = wallet.run("live-compare", wallet.mode)
+    assert code == 0 and "1 orders live, 1 in the replay, 0 without a counterpart" in said, said
 
 
 def test_read_only_plays_through_and_sends_nothing(wallet: Wallet) -> None:

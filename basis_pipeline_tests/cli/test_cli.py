@@ -7,40 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from basis_pipeline_tests.cli.shell import REPOSITORY, Shell
 
-
-class Shell:
-    """Runs the command in a data root of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __call__(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("BASIS_")}
-        result = subprocess.run(
-            [sys.executable, "-m", "basis_pipeline", *arguments],
-            cwd=REPOSITORY,
-            env=clean | {"BASIS_DATA_DIR": str(self.root)} | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == code, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
-        assert "Traceback" not in result.stderr
-        return result
+MakeShell = Callable[[Path], Shell]
 
 
 @pytest.fixture(scope="module")
-def basis(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def basis(tmp_path_factory: pytest.TempPathFactory, shell_in: MakeShell) -> Shell:
     """A root with two months of ingested sample data and one published mode."""
-    shell = Shell(tmp_path_factory.mktemp("cli"))
+    shell = shell_in(tmp_path_factory.mktemp("cli"))
     shell("sample-data", "--months", "2")
     shell("ingest")
     shell("backtest", "pure_lending_usdt", "--from", "2024-01", "--to", "2024-01")
@@ -199,8 +181,8 @@ def test_a_start_past_the_end_of_the_data_is_a_bad_argument(basis: Shell) -> Non
     assert "past the end of the data, 2024-02" in basis("backtest", "btc_basis", "--from", "2030-01", code=2).stderr
 
 
-def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: Path) -> None:
-    basis = Shell(tmp_path)
+def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: Path, shell_in: MakeShell) -> None:
+    basis = shell_in(tmp_path)
     basis("sample-data", "--months", "1")
     basis("ingest")
     candles = tmp_path / "raw/cex/perp/binance_BTCUSDT_perp_1h.csv"
@@ -217,8 +199,8 @@ def test_a_blocked_series_says_why_and_a_backtest_that_reads_it_warns(tmp_path: 
     assert "warning" not in basis("backtest", "pure_lending_usdt").stderr
 
 
-def test_a_series_whose_file_is_gone_is_named_with_its_months_and_readers(tmp_path: Path) -> None:
-    basis = Shell(tmp_path)
+def test_a_series_whose_file_is_gone_is_named_with_its_months_and_readers(tmp_path: Path, shell_in: MakeShell) -> None:
+    basis = shell_in(tmp_path)
     basis("sample-data", "--months", "2")
     assert "withdrawn" not in basis("ingest").stderr
     (rates,) = (tmp_path / "raw").rglob("bybit_BTCUSDT_funding_8h.csv")

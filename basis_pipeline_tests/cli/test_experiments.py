@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from basis_pipeline_tests.cli.test_cli import Shell
+from basis_pipeline_tests.cli.shell import Shell
 
 GRID = ("--grid", "strategy.spot_fraction=0.5,0.6,0.95", "--from", "2024-01", "--to", "2024-01")
 
 
 @pytest.fixture(scope="module")
-def basis(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def basis(tmp_path_factory: pytest.TempPathFactory, shell_in: Callable[[Path], Shell]) -> Shell:
     """A root with a month of ingested sample data and the standing record of btc_basis."""
-    shell = Shell(tmp_path_factory.mktemp("experiments"))
+    shell = shell_in(tmp_path_factory.mktemp("experiments"))
     shell("sample-data", "--months", "1")
     shell("ingest")
     shell("backtest", "btc_basis")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.config.environment import VARIABLES
+from basis_pipeline.config.variables import VARIABLES
 from basis_pipeline_tests.cluster.conftest import REPOSITORY
 from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore
 

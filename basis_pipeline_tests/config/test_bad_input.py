@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.loading import ConfigFolder, parse_overrides
+from basis_pipeline.config.variables import check_names
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline_tests.builders import wired
+from basis_pipeline_tests.builders import CONFIGS, wired
 
 BASIS, LENDING = "btc_basis", "pure_lending_usdt"
 
@@ -243,11 +245,36 @@ def test_an_override_that_is_no_pair_is_a_config_error(text: str) -> None:
         ({"BASIS_ENVIRONMENT": "production"}, "BASIS_ENVIRONMENT='production' is not one of dev, staging, prod"),
         ({"BASIS_EXECUTION_MODE": "paper"}, "BASIS_EXECUTION_MODE='paper'"),
         ({"BASIS_LOG_LEVEL": "INFO"}, "BASIS_LOG_LEVEL is not known"),
+        ({"BASIS_LIVE_TRADING__ENABLE": "true"}, r"did you mean BASIS_LIVE_TRADING__ENABLED\?"),
+        ({"BASIS_LIVE_TRADING__ENDPOINT_BINANC": "x"}, r"did you mean BASIS_LIVE_TRADING__ENDPOINT_BINANCE\?"),
+        ({"BASIS_LIVE_TRADING__CIRCUIT_BREAKER_ENABLED": "false"}, "cannot be switched off"),
+        ({"BASIS_LIVE_TRADE__ENABLED": "true"}, r"did you mean BASIS_LIVE_TRADING__ENABLED\?"),
+        ({"BASIS_LIVE_TRADING_READ_ONLY": "true"}, r"did you mean BASIS_LIVE_TRADING__READ_ONLY\?"),
+        (
+            {"BASIS_STAGING__CEX__BINANCE_SPOT_API_KY": "s3cr3t"},
+            r"did you mean BASIS_STAGING__CEX__BINANCE_SPOT_API_KEY\?",
+        ),
+        ({"BASIS_STAGIN__CEX__OKX_PASSPHRASE": "s3cr3t"}, r"did you mean BASIS_STAGING__CEX__OKX_PASSPHRASE\?"),
+        ({"BASIS_PROD__ALCHEMY__PRIVATEKEY": "s3cr3t"}, r"did you mean BASIS_PROD__ALCHEMY__PRIVATE_KEY\?"),
+        ({"BASIS_PROD__CEX__KRAKEN": "s3cr3t"}, "known are BASIS_PROD__CEX__BINANCE_SPOT_API_KEY, "),
     ],
 )
 def test_an_unknown_or_wrong_variable_is_a_config_error(variables: dict[str, str], says: str) -> None:  # R80
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=says) as refusal:
         read_environment(variables)
+    assert "s3cr3t" not in str(refusal.value)
+
+
+def test_every_variable_of_the_guides_is_known() -> None:
+    pages = "".join(page.read_text() for page in (CONFIGS.parent / "docs").rglob("*.md"))
+    written = {f"BASIS_{end}" for end in re.findall(r"\bBASIS_([A-Z][A-Z_]+[A-Z])\b(?!\*)", pages)}
+    assert len(written) > 15
+    check_names(written)
+
+
+def test_variables_of_other_environments_and_without_a_value_are_known() -> None:
+    names = ("BASIS_PROD__CEX__BYBIT_SECRET", "BASIS_DEV__ALCHEMY__NETWORK", "BASIS_STAGING__CEX__OKX_API_KEY")
+    assert read_environment(dict.fromkeys(names, "")).environment == "dev"
 
 
 def test_known_variables_are_read_and_foreign_ones_ignored() -> None:

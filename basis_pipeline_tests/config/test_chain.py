@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from eth_utils.address import to_checksum_address
 
-from basis_pipeline.config.chain import load_deployment
+from basis_pipeline.config.chain import chain_access, load_deployment
 from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType
+from basis_pipeline.venues.live.spelling import misspelling
 from basis_pipeline_tests.builders import CONFIGS
 
 SHIPPED = CONFIGS / "chains/ethereum.yaml"
@@ -44,6 +46,35 @@ def test_the_file_has_a_contract_for_every_position_and_route(mode: str, overrid
             assert name in deployment.staking
         if rules.kind == "dex":
             assert {settings.universe.instruments[slot].token for slot in rules.trades} <= set(deployment.pools[name])
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("0x6B175474E89094C44Da98b954EedeAC495271d0F", ""),
+        ("0x6b175474e89094c44da98b954eedeac495271d0f", ""),
+        ("0x6B175474E89094C44DA98B954EEDEAC495271D0F", ""),
+        ("0x6B175474E89094C44Da98b954EedeAC495271d0f", "its own checksum"),
+        ("0x6B175474E89094C44Da98b954EedeAC495271d1F", "its own checksum"),
+        ("0x6B175474E89094C44Da98b954EedeAC495271d0", "40 hexadecimal digits"),
+        ("6B175474E89094C44Da98b954EedeAC495271d0F", "40 hexadecimal digits"),
+    ],
+)
+def test_an_address_is_held_against_its_checksum(address: str, fault: str) -> None:  # EIP-55; DAI of the main network
+    assert fault in misspelling(address) and bool(fault) == bool(misspelling(address))
+
+
+def test_a_deployment_with_a_mistyped_address_names_it_before_anything_is_asked(tmp_path: Path) -> None:
+    text = SHIPPED.read_text()
+    address = next(one for one in re.findall(r"0x[0-9a-fA-F]{40}", text) if one[-1] in "abcdef")
+    (tmp_path / "chains").mkdir()
+    (tmp_path / "chains/ethereum.yaml").write_text(text.replace(address, address[:-1] + address[-1].upper()))
+    prefix = "BASIS_PROD__ALCHEMY__"
+    variables = {f"{prefix}RPC_URL": "https://h/k", f"{prefix}PRIVATE_KEY": "5c" * 32}
+    variables[f"{prefix}EXECUTOR_ADDRESS"] = "0x" + "11" * 20
+    with pytest.raises(ConfigError, match=rf"CHAIN-002.*ethereum\.yaml: {address[:-1]}[A-F] is .*checksum") as refusal:
+        chain_access(variables, "prod", tmp_path)
+    assert "5c5c" not in str(refusal.value)
 
 
 def test_gas_of_a_book_in_dollars_is_a_position_of_its_own() -> None:

@@ -11,20 +11,16 @@ import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from basis_pipeline.definitions import build_definitions
-from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.data_root import DataRoot
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / "configs"
 
 
 @pytest.fixture(scope="session")
-def validated(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def validated(sample_validated: Path) -> Path:
     """Validated market data of the default sample, all of 2024; read-only by convention."""
-    root = DataRoot(tmp_path_factory.mktemp("ingested"))
-    assert not ingest(root, sample_raw, config_dir=CONFIGS).errors
-    return root.validated
+    return sample_validated
 
 
 @dataclass(frozen=True)
@@ -48,18 +44,23 @@ class Deployment:
 
 
 @pytest.fixture
-def deploy(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def deploy(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[..., Deployment]:
     """Make a deployment; `validated` is linked, so give a copy where it is to be changed."""
-    with dg.instance_for_test() as instance:
 
-        def deployed(validated: Path | None = None, config_dir: Path = CONFIGS, name: str = "root") -> Deployment:
-            root = tmp_path / name
-            root.mkdir(exist_ok=True)
-            if validated and not (root / "validated").exists():
-                (root / "validated").symlink_to(validated)
-            return Deployment(Workspace(root, config_dir), instance)
+    def deployed(validated: Path | None = None, config_dir: Path = CONFIGS, name: str = "root") -> Deployment:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        if validated and not (root / "validated").exists():
+            (root / "validated").symlink_to(validated)
+        return Deployment(Workspace(root, config_dir), instance)
 
-        yield deployed
+    return deployed
 
 
 def materialized(result: dg.ExecuteInProcessResult, asset: str) -> list[str | None]:

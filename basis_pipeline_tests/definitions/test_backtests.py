@@ -80,6 +80,8 @@ def test_metadata_of_a_month_agree_with_its_tables(validated: Path, deploy: Depl
     assert [record.data["gate"] for record in gates.records] == applied
     timings = {record.data["phase"]: record.data for record in event.materialization.metadata["timings"].records}
     assert timings["refresh"]["times"] == 29 * 24
+    assert timings["refresh"]["budget (ms)"] == "500" and timings["refresh"]["over budget"] == "0"
+    assert timings["step: total"]["times"] == 29 * 24 and timings["step: total"]["over budget"] == ""
 
 
 def test_a_check_shows_all_months_of_the_record(validated: Path, deploy: Deploy) -> None:

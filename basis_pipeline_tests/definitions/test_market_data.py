@@ -24,7 +24,7 @@ SAMPLED = set(DATASETS) - {"ml_signals"}
 @pytest.fixture(scope="module")
 def one_month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = tmp_path_factory.mktemp("one_month") / "raw"
-    generate(raw, months=1)
+    generate(raw, months=1, assets=("BTC",))
     return raw
 
 

@@ -58,14 +58,18 @@ class Watched:
         self.cursor = ticked.cursor
         return ticked.skip_message or ""
 
-    def status(self, asset: str, month: str | None = None) -> StaleStatus:
-        instance = self.deployment.instance
-        graph = self.deployment.definitions.resolve_asset_graph()
-        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
-        return resolver.get_status(dg.AssetKey(asset), month)
+    def status(self, asset: str) -> StaleStatus:
+        return self._resolver().get_status(dg.AssetKey(asset))
 
     def stale(self, mode: str) -> list[str]:
-        return [month for month in MONTHS if self.status(mode, month) is StaleStatus.STALE]
+        resolver = self._resolver()
+        return [month for month in MONTHS if resolver.get_status(dg.AssetKey(mode), month) is StaleStatus.STALE]
+
+    def _resolver(self) -> CachingStaleStatusResolver:
+        """What the instance knows at this moment."""
+        instance = self.deployment.instance
+        graph = self.deployment.definitions.resolve_asset_graph()
+        return CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
 
     def reported(self, mode: str) -> list[str | None]:
         found = self.deployment.instance.fetch_materializations(dg.AssetKey(mode), limit=100, ascending=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,13 @@ from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline_tests.definitions.conftest import CONFIGS, Deployment, failure
 
 Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """One on disk: a schedule opens the instance anew, by its reference."""
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 def tick(deployment: Deployment, at: datetime, mode: str = "btc_basis") -> dg.RunRequest | str:

@@ -15,10 +15,12 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 
+from basis_pipeline.definitions import build_definitions
 from basis_pipeline.defs.partitions import monthly
 from basis_pipeline.gates.registry import GATES
 from basis_pipeline.market_data.datasets import DATASETS
-from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment, failure
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.definitions.conftest import CONFIGS, REPOSITORY, Deployment, failure
 
 BASIS, LENDING = ["btc_basis", "eth_basis"], ["pure_lending_eth", "pure_lending_usdt"]
 STAKING = ["eth_leveraged", "eth_staking_only"]
@@ -29,9 +31,9 @@ BASIS_DATA = {"spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "funding_
 LENDING_DATA = {"spot_candles_1h", "aave_reserves_1d", "aave_rates_1h", "gas_prices_1h"}
 
 
-@pytest.fixture
-def definitions(deploy: Callable[..., Deployment]) -> dg.Definitions:
-    return deploy().definitions
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return build_definitions(Workspace(tmp_path_factory.mktemp("empty"), CONFIGS))
 
 
 def parents(definitions: dg.Definitions, asset: str) -> set[str]:

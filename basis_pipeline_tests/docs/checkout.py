@@ -92,7 +92,7 @@ def make_checkout(folder: Path, sample_root: Path | None) -> Checkout:
     folder.mkdir()
     for name in COPIED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name)
     for file in ROOT.iterdir():
         if file.is_file() and file.name != ".git":
             shutil.copy2(file, folder / file.name)

@@ -14,7 +14,7 @@ from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.docs.checkout import make_checkout
 from basis_pipeline_tests.docs.pages import COOKBOOK, ROOT, fences
-from basis_pipeline_tests.sample_runs import run_sample
+from basis_pipeline_tests.sample_runs import ingest_sample, run_sample
 
 _ANSWERED = re.compile(r"(```sql\n(.*?)```\n\n<!-- answer -->\n```text\n).*?(```)", re.DOTALL)
 
@@ -39,7 +39,9 @@ def answered(text: str, ask: Callable[[str], pa.Table]) -> str:
 def main() -> None:
     """Run the sample and the page's experiment in a folder of their own, and write the answers into the page."""
     with tempfile.TemporaryDirectory() as folder:
-        run_sample(Workspace(Path(folder) / "root", ROOT / "configs"))
+        workspace = Workspace(Path(folder) / "root", ROOT / "configs")
+        ingest_sample(workspace)
+        run_sample(workspace)
         checkout = make_checkout(Path(folder) / "checkout", Path(folder) / "root")
         for fence in fences(COOKBOOK):
             if fence.language == "sh":

@@ -11,9 +11,10 @@ from basis_pipeline.domain.errors import ConfigError, OrderError, StateError
 from basis_pipeline.domain.orders import Action, Operation, Order
 from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.domain.state import EngineState
+from basis_pipeline.domain.timeline import HOUR
 from basis_pipeline.engine.event_driven_strategy_engine import COMPONENTS, EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
-from basis_pipeline_tests.builders import HandMadeFeed, Moment, Run, at, frictionless, steady, wired
+from basis_pipeline_tests.builders import START, HandMadeFeed, Moment, Run, at, frictionless, steady, wired
 
 CALM = Moment(prices={"BTC": 50_000.0})
 
@@ -101,6 +102,22 @@ def test_a_degraded_component_does_not_stop_the_book() -> None:
     engine.health.report("data_provider", HealthState.DEGRADED, 0, "slow")
     engine.run_backtest("2024-01-01", "2024-01-01")
     assert len(engine.log.orders) == 6
+
+
+def test_values_that_are_held_are_marked_and_nothing_is_settled_or_decided_on_them() -> None:  # R97
+    """Capital of three steps, cash of which the strategy would trade at once: it waits for the next newer values."""
+    engine, (opening, first, second, third) = new_engine(), (START + hour * HOUR for hour in range(4))
+    engine.observe(opening)
+    orders, equity = len(engine.log.orders), engine.pnl_monitor.state().equity
+    for moment in (first, second):
+        snapshot = engine.hold(moment)
+        assert (snapshot.timestamp, snapshot.market.timestamp, snapshot.market.as_of) == (moment, moment, opening)
+        assert (engine.act().exposure.equity, len(engine.log.orders)) == (equity, orders)
+    assert {delta.timestamp for delta in engine.log.deltas} == {opening}
+    assert engine.health.may_execute
+    assert engine.process_timestep(third).market.as_of is None
+    assert len(engine.log.orders) == 6
+    assert [engine.log.commits[i].market.as_of for i in engine.log.closings] == [opening, opening, None]
 
 
 def test_an_unknown_component_cannot_report() -> None:

@@ -19,7 +19,7 @@ from basis_pipeline_tests.fakes.server import FakeServer
 KEY, SECRET = "the-key-of-a-test", "the-secret-of-a-test"
 SKINS: dict[str, Any] = {"binance": BinanceSkin, "bybit": BybitSkin, "okx": OkxSkin}
 EXCHANGES = tuple(SKINS)
-_KEYS = {
+KEYS = {
     "binance": {"spot_key": KEY, "spot_secret": SECRET, "futures_key": KEY, "futures_secret": SECRET},
     "bybit": {"key": KEY, "secret": SECRET},
     "okx": {"key": KEY, "secret": SECRET, "passphrase": PASSPHRASE},
@@ -35,7 +35,7 @@ class Account:
 
     def exchange(self, *, timeout: float = 2.0) -> CcxtExchange:
         """A new client of it, as of a process of its own; requests are not spaced out."""
-        keys = {field: Secret(value) for field, value in _KEYS[self.name].items()}
+        keys = {field: Secret(value) for field, value in KEYS[self.name].items()}
         made = live_exchange(self.name, "prod", keys, endpoint=self.server.url, timeout=timeout)
         made._client.rateLimit = 0.1
         return made
@@ -48,9 +48,16 @@ class Account:
 
 
 @contextmanager
-def account(name: str, *, usdt: float = 100_000.0, margin: float = 0.0, at: int = 0) -> Iterator[Account]:
+def account(
+    name: str,
+    *,
+    usdt: float = 100_000.0,
+    margin: float = 0.0,
+    at: int = 0,
+    opens: type[FakeExchange] = FakeExchange,
+) -> Iterator[Account]:
     """BTC costs 50,000 and ETH 2,500 there."""
-    books = FakeExchange()
+    books = opens()
     books.list_coin("BTC", 50_000.0)
     books.list_coin("ETH", 2_500.0, contract=0.1)
     books.now = at

@@ -92,6 +92,13 @@ def shifted(category: str, amount: float, found: pa.Table) -> pa.Table:
     return with_column(found, "pnl", pa.array(found["pnl"].to_numpy() + moved))
 
 
+def held(found: pa.Table, *, first: int, last: int | None) -> pa.Table:
+    """The values of some timesteps are of the beginning of the month."""
+    told = [None] * found.num_rows
+    told[first:last] = [START] * len(told[first:last])
+    return with_column(found, "as_of", pa.array(told, pa.timestamp("us")))
+
+
 def more(name: str, by: float, found: pa.Table) -> pa.Table:
     return with_column(found, name, pa.array(found[name].to_numpy() + by))
 
@@ -111,6 +118,10 @@ DEFECTS: dict[str, tuple[str, Defect]] = {
         "live_attribution", partial(table, "pnl_attribution", partial(shifted, "residual", -2.0))),
     "profit that no category has": ("live_attribution", partial(table, "timesteps", partial(more, "step_pnl", 0.01))),
     "every tenth tick is skipped": ("live_ticks", partial(journal, ticks=90, skipped=10)),
+    "the month ends at values that are held": (
+        "live_values", partial(table, "timesteps", partial(held, first=-1, last=None))),
+    "two of 31 steps are at values that are held": (
+        "live_values", partial(table, "timesteps", partial(held, first=5, last=7))),
     "known before it was sent": ("live_delays", partial(first_order, known=1)),
     "nobody knows when it was executed": ("live_delays", partial(first_order, executed_at=None)),
 }  # fmt: skip

@@ -166,3 +166,18 @@ def test_the_command_takes_the_words_of_the_configuration(
     assert done.exit_code == 0, done.output
     entry = msgspec.json.decode(there.entries(Kind.HALT)[-1].payload, type=HaltEntry)
     assert (entry.active, entry.policy) == (True, policy)
+
+
+def test_a_book_that_does_not_get_smaller_is_told_once_until_it_does(there: Stage, told: list[Alert]) -> None:
+    """The exchange takes no order of the exit at two ticks."""
+    session, no = running(there), Reply(400, {"code": -2010, "msg": "Account has insufficient balance."})
+    there.server.faults += [Fault("/api/v3/order", "reply", "before", reply=no) for _ in range(2)]
+    emergency_stop(there.path, EmergencyPolicy.EXIT_FULL)
+    ticks(there, session, 2)
+    assert [alert.what for alert in told] == ["emergency stop", "reduction failed"]
+    assert "spot_trade" in told[1].message and "VEN-003" in told[1].message and told[1].remedy
+    assert not is_flat(there)
+    ticks(there, session)
+    assert is_flat(there)
+    assert len(told) == 2
+    holds_what_the_venue_holds(there)

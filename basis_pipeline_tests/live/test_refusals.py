@@ -19,6 +19,11 @@ from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, free_po
 
 pytestmark = pytest.mark.slow
 PRIVATE_KEY, RPC_KEY = "5c" * 32, "v2-key-of-a-node-8237429"
+SILENT = f"127.0.0.1:{free_port()}"
+NOBODY = f"http://{SILENT}"
+STACK = "eth_leveraged"
+EXECUTOR = "0x6B175474E89094C44Da98b954EedeAC495271d0F"
+"""An address with the capitals that are its checksum."""
 WRONG = "wr0ng-secret-0123456789"
 SECRETS = (KEY, SECRET, PRIVATE_KEY, RPC_KEY, WRONG)
 
@@ -42,13 +47,9 @@ def there(tmp_path: Path) -> Iterator[Drill]:
         yield made
 
 
-def silent_port() -> str:
-    return f"http://127.0.0.1:{free_port()}"
-
-
-def wallet(url: str, environment: str = "STAGING", key: str = "0x" + PRIVATE_KEY) -> dict[str, str | None]:
-    prefix = f"BASIS_{environment}__ALCHEMY__"
-    return {f"{prefix}RPC_URL": url, f"{prefix}PRIVATE_KEY": key, f"{prefix}EXECUTOR_ADDRESS": "0x" + "11" * 20}
+def wallet(url: str, key: str = "0x" + PRIVATE_KEY, executor: str = "0x" + "11" * 20) -> dict[str, str | None]:
+    prefix = "BASIS_STAGING__ALCHEMY__"
+    return {f"{prefix}RPC_URL": url, f"{prefix}PRIVATE_KEY": key, f"{prefix}EXECUTOR_ADDRESS": executor}
 
 
 def keys_of(environment: str) -> dict[str, str | None]:
@@ -119,6 +120,8 @@ CASES = {
     "endpoint of another venue": Case(2, f"{LIVE}ENDPOINT_BINANC is not known", {f"{LIVE}ENDPOINT_BINANC": "x"}),
     "unknown environment": Case(2, "BASIS_ENVIRONMENT='production'", {"BASIS_ENVIRONMENT": "production"}),
     "unknown switch": Case(2, f"{LIVE}READONLY is not known", {f"{LIVE}READONLY": "false"}),
+    "misspelt switch": Case(2, f"did you mean {LIVE}ENABLED?", {f"{LIVE}ENABLE": "true"}),
+    "misspelt credential": Case(2, f"did you mean {CREDENTIALS}SPOT_API_KEY?", {f"{CREDENTIALS}SPOT_API_KY": WRONG}),
     "unknown variable": Case(2, "BASIS_LIVE_TRADE is not known", {"BASIS_LIVE_TRADE": "1"}),
     "switch that is no number": Case(2, "MAX_TRADE_SIZE_USD is 'lots'", {f"{LIVE}MAX_TRADE_SIZE_USD": "lots"}),
     "switch that is neither": Case(2, "READ_ONLY is 'no'", {f"{LIVE}READ_ONLY": "no"}),
@@ -127,10 +130,18 @@ CASES = {
     "a shape that is not carried": Case(2, "not shape directional", mode="ml_btc_directional_usdt_margin"),
     "no wallet": Case(2, "BASIS_STAGING__ALCHEMY__RPC_URL", mode="eth_leveraged"),
     "a node's address that is none": Case(2, "RPC_URL is no URL", wallet("wss://" + RPC_KEY), mode="eth_leveraged"),
-    "a node that is down": Case(3, "cannot start", wallet(f"{silent_port()}/{RPC_KEY}"), mode="eth_leveraged"),
-    "an exchange that is down": Case(3, "cannot start", {f"{LIVE}ENDPOINT_BINANCE": silent_port()}),
+    "a node that is down": Case(3, f"the node at {SILENT} gave no", wallet(f"http://{SILENT}/{RPC_KEY}"), mode=STACK),
+    "an exchange that is down": Case(3, f"binance at {SILENT} gave no", {f"{LIVE}ENDPOINT_BINANCE": f"http://{SILENT}"}),
+    "a key with a digit too few": Case(
+        2, "CHAIN-002] BASIS_STAGING__ALCHEMY__PRIVATE_KEY is not 32", wallet(NOBODY, key="0x" + PRIVATE_KEY[1:]),
+        mode=STACK),
+    "a key that is none of the curve": Case(2, "PRIVATE_KEY is not 32", wallet(NOBODY, key="f" * 64), mode=STACK),
+    "an executor with a digit too few": Case(
+        2, f"EXECUTOR_ADDRESS '{EXECUTOR[:-1]}' is no 0x and 40", wallet(NOBODY, executor=EXECUTOR[:-1]), mode=STACK),
+    "an executor with a wrong digit": Case(
+        2, "EXECUTOR_ADDRESS '0x6B", wallet(NOBODY, executor=EXECUTOR.replace("9", "8")), mode=STACK),
     "no ccxt": Case(2, "live sessions need ccxt", before=hidden("ccxt")),
-    "no web3": Case(2, "live sessions need web3", wallet(silent_port()), mode="eth_leveraged", before=hidden("web3")),
+    "no web3": Case(2, "live sessions need web3", wallet(NOBODY), mode="eth_leveraged", before=hidden("web3")),
     "journal of another mode": Case(1, "is the journal of eth_basis@staging", before=journal("eth_basis@staging")),
     "journal of a newer schema": Case(1, "journal schema '99'", before=newer),
     "status of a newer schema": Case(1, "journal schema '99'", before=newer, options=("--status",)),
@@ -172,7 +183,8 @@ def assert_refused(said: str, code: int, expected: int, reason: str) -> None:
     assert code == expected, said
     assert len(errors) == 1 and reason in errors[0], said
     assert errors[0].startswith("error [")
-    assert expected == 3 or "Remedy: " in errors[0] or " is '" in errors[0] or "ENVIRONMENT=" in errors[0], errors[0]
+    assert len([line for line in said.splitlines() if reason in line and not line.startswith("{")]) == 1, said
+    assert "Remedy: " in errors[0] or " is '" in errors[0] or "ENVIRONMENT=" in errors[0], errors[0]
     assert "Traceback" not in said
     assert not [secret for secret in SECRETS if secret in said]
 

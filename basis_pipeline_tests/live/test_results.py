@@ -11,6 +11,7 @@ import pytest
 
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure
 from basis_pipeline.domain.evidence import GateStatus, Source
+from basis_pipeline.domain.timings import Phase
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.store import broken_months
@@ -59,6 +60,7 @@ def test_a_session_over_the_end_of_a_month_is_two_months_of_one_record(there: St
         ("2024-02", False),
     ]
     assert january.manifest.source is february.manifest.source is Source.LIVE
+    assert january.manifest.timings[Phase.ORDER].budget == 0.8, "that of an order at an exchange"
     assert february.manifest.predecessor == january.generation
     assert broken_months([january, february]) == []
     assert {gate.status for m in (january, february) for gate in m.manifest.gates} == {GateStatus.PASSED}
@@ -66,8 +68,9 @@ def test_a_session_over_the_end_of_a_month_is_two_months_of_one_record(there: St
     for name, table in whole.items():
         parts = [results.read_month(MODE, month, name, RECORD) for month in ("2024-01", "2024-02")]
         assert sum(part.num_rows for part in parts) == table.num_rows, name
-        assert parts[0].column_names == [*table.column_names, "wall_time"]
-        assert table_digest(parts[0].drop_columns(["wall_time"])) == table_digest(table.slice(0, parts[0].num_rows))
+        assert parts[0].column_names == [*table.column_names, "as_of", "wall_time"]
+        same = parts[0].drop_columns(["as_of", "wall_time"])
+        assert table_digest(same) == table_digest(table.slice(0, parts[0].num_rows))
     assert publish_live(workspace(tmp_path), MODE, "dev", now=there.books.now) == [], "nothing is new"
     assert results.modes() == [], "the standing record is not touched"
 

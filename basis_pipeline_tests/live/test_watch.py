@@ -18,9 +18,10 @@ import yaml
 from basis_pipeline.defs.live_watch import observation
 from basis_pipeline.domain.errors import SystemFailure
 from basis_pipeline.domain.secret import Secret
+from basis_pipeline.domain.timings import Timing
 from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.live_journal.journal import Action
-from basis_pipeline.live_journal.pulse import OrderDelays, Spread, spreads
+from basis_pipeline.live_journal.pulse import OrderDelays
 from basis_pipeline.runs.live.alerts import alerting, tell_failure
 from basis_pipeline.runs.live.hearing import Hearing
 from basis_pipeline.runs.live.log import LiveLog
@@ -104,15 +105,12 @@ def test_the_delays_of_an_order_are_those_of_the_clock(there: Stage) -> None:
     assert first.executed is not None and START <= first.executed <= START + 3_000_000
     assert second.sent == START + 3_000_000 and second.decided == START, "one plan, one decision"
     delays = live_status(there.path).delays
-    assert delays["sent to settled"] == Spread(2, 0.0, 3.0)
-    assert delays["decided to reconciled"] == Spread(2, 3.0, 3.0)
-
-
-def test_percentiles_are_times_that_occurred() -> None:
-    times = [{"persist": float(number)} for number in range(1, 101)]
-    assert spreads(times) == {"persist": Spread(100, 50.0, 95.0)}
-    assert spreads([{"a": 1.0}, {"a": 3.0, "b": 2.0}]) == {"a": Spread(2, 1.0, 3.0), "b": Spread(1, 2.0, 2.0)}
-    assert spreads([]) == {}
+    assert delays["sent to settled"] == Timing(2, 3.0, 3.0, median=0.0, p95=3.0, budget=0.5, over=1)
+    assert delays["sent to reconciled"] == Timing(2, 3.0, 3.0, median=0.0, p95=3.0, budget=0.8, over=1)
+    assert delays["decided to reconciled"] == Timing(2, 6.0, 3.0, median=3.0, p95=3.0, budget=None, over=None)
+    page = status_page(live_status(there.path))
+    assert "<td>sent to settled<td>median 0.000<td>95% 3.000<td>longest 3.000<td>of 2<td>over 0.5: 1" in page
+    assert "<td>decided to reconciled<td>median 3.000<td>95% 3.000<td>longest 3.000<td>of 2<td>no budget" in page
 
 
 def logged(there: Stage) -> list[dict[str, object]]:

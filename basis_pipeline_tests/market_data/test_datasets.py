@@ -13,10 +13,11 @@ from basis_pipeline.domain.timeline import HOUR, MINUTE
 from basis_pipeline.market_data.corrections import load_corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.datasets import DATASETS, dataset
-from basis_pipeline.market_data.schemas import arrow_schema, describe, to_arrow, violations
+from basis_pipeline.market_data.schemas import arrow_schema, describe, to_arrow
 from basis_pipeline.market_data.series import Series
 from basis_pipeline.market_data.sources import LAYOUTS, candidates, recognise
 from basis_pipeline.market_data.sources.raw_files import RawFile
+from basis_pipeline.market_data.violations import violations
 from basis_pipeline_tests.market_data.vendor_files import grid, walk, write_text
 from basis_pipeline_tests.market_data.world import CONFIGS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,10 +77,18 @@ def stack_tables() -> dict[str, pa.Table]:
     return tables
 
 
-@pytest.fixture
-def store(tmp_path: Path, basis_months: list[tuple[str, dict[str, pa.Table], EngineState]]) -> ResultsStore:
-    """Three published months of one mode."""
-    results = ResultsStore(tmp_path / "results")
+@pytest.fixture(scope="session")
+def published(
+    tmp_path_factory: pytest.TempPathFactory, basis_months: list[tuple[str, dict[str, pa.Table], EngineState]]
+) -> Path:
+    """Three published months of one mode; read-only by convention."""
+    results = ResultsStore(tmp_path_factory.mktemp("published") / "results")
     for month, tables, state in basis_months:
         results.publish_month(manifest(month), tables, state)
-    return results
+    return results.base
+
+
+@pytest.fixture
+def store(tmp_path: Path, published: Path) -> ResultsStore:
+    """The three months in a folder of the test's own."""
+    return ResultsStore(shutil.copytree(published, tmp_path / "results"))

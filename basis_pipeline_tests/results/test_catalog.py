@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.timings import Phase, timing
 from basis_pipeline.results.catalog import connect, query, rebuild_catalogue
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
@@ -36,7 +37,7 @@ def test_an_empty_store_has_all_views_with_their_columns_and_no_rows(tmp_path: P
     with connect(ResultsStore(tmp_path / "nothing")) as connection:
         for table, columns in SCHEMAS.items():
             view = connection.sql(f"FROM {schema}.{table}")
-            beyond = ["wall_time"] if table == "deltas" else ["wall_time", "source"]
+            beyond = ["as_of", "wall_time", *([] if table == "deltas" else ["source"])]
             assert view.columns == [*keys, *columns.names, *beyond]
             assert view.fetchall() == []
         assert connection.sql(f"FROM {schema}.months").columns[: len(keys)] == keys
@@ -76,6 +77,21 @@ def test_months_gates_and_data_usage_come_from_the_manifests(store: ResultsStore
         assert filled.fetchall() == [(2, 1)]
         unit = connection.sql("SELECT unit FROM columns WHERE \"table\" = 'positions' AND \"column\" = 'value_usd'")
         assert unit.fetchall() == [("USD",)]
+
+
+def test_timings_come_from_the_manifests_old_ones_included(store: ResultsStore, basis_months: list) -> None:
+    """A manifest from before the distribution was recorded knows how often and how long, and nothing else."""
+    month, tables, state = basis_months[2]
+    took = timing([0.001, 0.002, 0.030], 0.020)
+    store.publish_month(manifest(month, timings={Phase.ORDER: took, Phase.STEP: timing([3.0], None)}), tables, state)
+    with connect(store) as connection:
+        columns = "month, phase, times, mean, median, p95, worst, budget, over_budget"
+        assert connection.sql(f"SELECT {columns} FROM timings ORDER BY month, phase").fetchall() == [
+            ("2024-01", "refresh", 744, 0.1 / 744, None, None, 0.001, None, None),
+            ("2024-02", "refresh", 744, 0.1 / 744, None, None, 0.001, None, None),
+            ("2024-03", "order: total", 3, pytest.approx(0.011), 0.002, 0.030, 0.030, 0.020, 1),
+            ("2024-03", "step: total", 1, 3.0, 3.0, 3.0, 3.0, None, None),
+        ]
 
 
 def test_a_session_in_new_york_sees_the_same_months(store: ResultsStore, monkeypatch: pytest.MonkeyPatch) -> None:

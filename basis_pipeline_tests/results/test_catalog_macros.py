@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -9,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.evidence import Source
 from basis_pipeline.results.catalog import connect, query, rebuild_catalogue
-from basis_pipeline.results.catalog_hints import Published, notes
+from basis_pipeline.results.catalog_hints import Published, no_rows, notes
 from basis_pipeline.results.catalog_macros import macro_docs, macros
 from basis_pipeline.results.metrics import drawdowns, index_of_steps
 from basis_pipeline.results.store import ResultsStore
@@ -21,13 +25,19 @@ NAMES = [macro.name for macro in macros()]
 COMPARING = ("compare", "configuration_changes")
 
 
-@pytest.fixture
-def compared(store: ResultsStore) -> ResultsStore:
-    """The standing months and an experiment `wide` of the first two."""
+@pytest.fixture(scope="module")
+def compared_once(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = ResultsStore(shutil.copytree(published, tmp_path_factory.mktemp("compared") / "results"))
     config = {"behaviour": {"strategy.spot_fraction": "0.5", "asset": '"BTC"'}}
     for month, tables, state in book_months(BasisBook("2024-01", seed=8), ("2024-01", "2024-02")):
         store.publish_month(manifest(month, experiment="wide", config=config, config_digest="beef"), tables, state)
-    return store
+    return store.base
+
+
+@pytest.fixture
+def compared(compared_once: Path, tmp_path: Path) -> ResultsStore:
+    """The standing months and an experiment `wide` of the first two."""
+    return ResultsStore(shutil.copytree(compared_once, tmp_path / "results"))
 
 
 def call(name: str, mode: str = "btc_basis", experiment: str = "wide") -> str:
@@ -226,3 +236,27 @@ def test_no_experiment_may_be_called_standing(store: ResultsStore, basis_months:
     month, tables, state = basis_months[0]
     with pytest.raises(ConfigError, match="taken for the standing record"):
         store.publish_month(manifest(month, experiment="standing"), tables, state)
+
+
+def test_of_an_empty_answer_is_said_where_the_rows_are(tmp_path: Path, basis_months: list) -> None:
+    results = ResultsStore(tmp_path / "results")
+    month, tables, state = basis_months[0]
+    for name, source in (("live-dev", Source.LIVE), ("wide", Source.BACKTEST)):
+        results.publish_month(manifest(month, experiment=name, source=source), tables, state)
+    asked, published = "select * from months", Published.of(results.all_months())
+    assert query(results, asked).num_rows == 0
+    [said] = no_rows(asked, published)
+    assert "(btc_basis: live-dev, wide)" in said and "ask records.months" in said
+    assert query(results, asked.replace("months", "records.months")).num_rows == 2
+    assert no_rows("from timesteps where mode = $m", published, ["btc_basis"]) != []
+    assert no_rows("from records.months where month = '2031-01'", published) == []
+    results.publish_month(manifest(month), tables, state)
+    assert no_rows("from months where month = '2031-01'", Published.of(results.all_months())) == []
+
+
+def test_a_name_that_two_tables_have_is_answered_with_what_it_means_in_each(store: ResultsStore) -> None:
+    asked = "select source from orders o join deltas d using (mode, month, timestamp, operation_id)"
+    with pytest.raises(ConfigError, match=r"name the table of source: o\.source or d\.source\. Of `deltas` it is what"):
+        query(store, asked)
+    with pytest.raises(ConfigError, match=r"name the table of fee: o\.fee or d\.fee\.$"):
+        query(store, asked.replace("source", "fee"))

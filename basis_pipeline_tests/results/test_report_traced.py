@@ -6,6 +6,7 @@ These are: headline, ends and extremes of lines, carry, monthly returns, verdict
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,15 +31,20 @@ INDEX = f"""
 CARRY = "category in ('funding_pnl', 'supply_yield', 'borrow_costs', 'staking_yield', 'staking_rewards')"
 
 
-@pytest.fixture
-def sql(store: ResultsStore) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect(store) as connection:
+@pytest.fixture(scope="module")
+def reported(published: Path, tmp_path_factory: pytest.TempPathFactory) -> ResultsStore:
+    return ResultsStore(shutil.copytree(published, tmp_path_factory.mktemp("reported") / "results"))
+
+
+@pytest.fixture(scope="module")
+def sql(reported: ResultsStore) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(reported) as connection:
         yield connection
 
 
-@pytest.fixture
-def page(store: ResultsStore) -> Page:
-    return Page(write_report(store, MODE))
+@pytest.fixture(scope="module")
+def page(reported: ResultsStore) -> Page:
+    return Page(write_report(reported, MODE))
 
 
 def one(sql: duckdb.DuckDBPyConnection, query: str) -> float:

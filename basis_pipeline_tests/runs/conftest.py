@@ -1,4 +1,4 @@
-"""Data roots for tests of the use cases: ingested once per session, results in a folder of each test's own."""
+"""Data roots for tests of the use cases: shared market data, results in a folder of each test's own."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.runs.ingest import ingest
+from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline.storage.data_root import DataRoot
+from basis_pipeline_tests.made_once import made_once
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-def _ingested(folder: Path, raw: Path) -> Path:
-    report = ingest(DataRoot(folder), raw, config_dir=CONFIGS)
-    assert not report.errors
-    return folder / "validated"
-
-
-@pytest.fixture(scope="session")
-def sample_validated(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Validated market data of the default sample, all of 2024; read-only by convention."""
-    return _ingested(tmp_path_factory.mktemp("sample_root"), sample_raw)
+STAKING_MODES = (
+    "eth_staking_only",
+    "eth_leveraged",
+    "usdt_eth_staking_hedged_simple",
+    "usdt_eth_staking_hedged_leveraged",
+)
 
 
 @pytest.fixture(scope="session")
-def real_validated(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Validated market data of the real vendor files; read-only by convention."""
-    return _ingested(tmp_path_factory.mktemp("real_root"), real_raw)
+def staking_record(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The four staking modes as they ship, 2024-06 to 2025-06 of the real data; read-only by convention."""
+
+    def run(root: Path) -> None:
+        (root / "validated").symlink_to(real_validated)
+        for mode in STAKING_MODES:
+            for _ in plan_backtest(Workspace(root, CONFIGS), mode, first="2024-06", last="2025-06").run():
+                pass
+
+    return Workspace(made_once(tmp_path_factory, "staking_record", run), CONFIGS)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from basis_pipeline.results.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.signals import train_signals
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline_tests.runs.conftest import copied
+from basis_pipeline_tests.made_once import made_once
+from basis_pipeline_tests.runs.conftest import CONFIGS, copied
 
 pytestmark = [pytest.mark.real_data]
 LINEAR, INVERSE = "ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin"
@@ -34,19 +35,19 @@ STOPS = "deltas.source in ('stop_loss', 'take_profit')"
 @pytest.fixture(scope="module")
 def tables(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
     """Three months with deposits, withdrawals and many signals, as views named like the tables."""
-    root = tmp_path_factory.mktemp("directional")
-    copied(real_validated, root / "validated", tuple(f"2024-{number:02}" for number in range(1, 8)))
-    workspace = Workspace(root, Path(__file__).parents[2] / "configs")
-    train_signals(workspace, "btc_trees")
-    for mode in MODES:
-        half = CAPITAL[mode] / 2
-        flows = [{"at": "2024-05-20T10:00:00Z", "amount": half}, {"at": "2024-06-20T10:00:00Z", "amount": -half}]
-        plan = plan_backtest(
-            workspace, mode, first=FIRST, last=LAST, overrides=BUSY | {"flows": flows}, experiment=mode
-        )
-        for _ in plan.run():
-            pass
-    with connect(workspace.results) as connection:
+
+    def run(root: Path) -> None:
+        copied(real_validated, root / "validated", tuple(f"2024-{number:02}" for number in range(1, 8)))
+        workspace = Workspace(root, CONFIGS)
+        train_signals(workspace, "btc_trees")
+        for mode in MODES:
+            half = CAPITAL[mode] / 2
+            flows = [{"at": "2024-05-20T10:00:00Z", "amount": half}, {"at": "2024-06-20T10:00:00Z", "amount": -half}]
+            changed = BUSY | {"flows": flows}
+            for _ in plan_backtest(workspace, mode, first=FIRST, last=LAST, overrides=changed, experiment=mode).run():
+                pass
+
+    with connect(Workspace(made_once(tmp_path_factory, "directional", run), CONFIGS).results) as connection:
         connection.execute("set schema = 'experiments'")
         yield connection
 

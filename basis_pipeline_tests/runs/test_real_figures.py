@@ -16,6 +16,8 @@ from basis_pipeline.results.catalog import connect
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.made_once import made_once
+from basis_pipeline_tests.runs.conftest import CONFIGS
 
 pytestmark = [pytest.mark.real_data]
 OpenWorkspace = Callable[..., Workspace]
@@ -26,13 +28,14 @@ TOP_OF_MONTHS = ("2024-01-01", "2025-06-30")
 @pytest.fixture(scope="module")
 def record(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The lending and basis modes over the whole real range."""
-    root = tmp_path_factory.mktemp("record")
-    (root / "validated").symlink_to(real_validated)
-    workspace = Workspace(root, Path(__file__).parents[2] / "configs")
-    for mode in ("pure_lending_usdt", "pure_lending_eth", "btc_basis", "eth_basis"):
-        for _ in plan_backtest(workspace, mode, first=FIRST, last=LAST).run():
-            pass
-    return workspace
+
+    def run(root: Path) -> None:
+        (root / "validated").symlink_to(real_validated)
+        for mode in ("pure_lending_usdt", "pure_lending_eth", "btc_basis", "eth_basis"):
+            for _ in plan_backtest(Workspace(root, CONFIGS), mode, first=FIRST, last=LAST).run():
+                pass
+
+    return Workspace(made_once(tmp_path_factory, "lending_and_basis", run), CONFIGS)
 
 
 def _ask(workspace: Workspace, sql: str) -> list[tuple[object, ...]]:

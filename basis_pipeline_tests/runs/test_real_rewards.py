@@ -7,24 +7,11 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.results.catalog import connect
-from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.runs.conftest import STAKING_MODES
 
 pytestmark = [pytest.mark.real_data]
-MODES = ("eth_staking_only", "eth_leveraged", "usdt_eth_staking_hedged_simple", "usdt_eth_staking_hedged_leveraged")
 HELD = {"eth_staking_only": "etherfi:LST:weETH", "usdt_eth_staking_hedged_simple": "etherfi:LST:weETH"}
-
-
-@pytest.fixture(scope="module")
-def record(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """All modes that earn rewards, 2024-06 to 2025-06; every gate passes, or the run would stop."""
-    root = tmp_path_factory.mktemp("rewards")
-    (root / "validated").symlink_to(real_validated)
-    workspace = Workspace(root, Path(__file__).parents[2] / "configs")
-    for mode in MODES:
-        for _ in plan_backtest(workspace, mode, first="2024-06", last="2025-06").run():
-            pass
-    return workspace
 
 
 def _payouts(raw: Path) -> str:
@@ -52,13 +39,13 @@ def _midnight_ratios(raw: Path) -> str:
     """
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", STAKING_MODES)
 def test_every_reward_is_the_raw_rate_times_the_mean_hourly_holding(
-    mode: str, record: Workspace, real_raw: Path
+    mode: str, staking_record: Workspace, real_raw: Path
 ) -> None:
     """Hours before the opening count as nothing held; the position closes an hour as it began the next."""
     held = HELD.get(mode, "aave_v3:aToken:aweETH")
-    with connect(record.results) as connection:
+    with connect(staking_record.results) as connection:
         paid = connection.execute(
             "select split_part(position_key, ':', 3), timestamp, delta_amount from deltas "
             f"where mode = '{mode}' and source = 'reward' order by all"
@@ -76,9 +63,9 @@ def test_every_reward_is_the_raw_rate_times_the_mean_hourly_holding(
         assert amount == pytest.approx(expected_amount, rel=1e-9)
 
 
-def test_rewards_add_half_to_nine_tenths_of_a_percent_a_year_to_staking(record: Workspace) -> None:
+def test_rewards_add_half_to_nine_tenths_of_a_percent_a_year_to_staking(staking_record: Workspace) -> None:
     """Priced on the pools at receipt, not at the vendor's constant 3.50 USD, which would give 1.35%."""
-    with connect(record.results) as connection:
+    with connect(staking_record.results) as connection:
         earned, days = connection.execute(
             "select sum(pnl), count(distinct timestamp) / 24.0 from pnl_attribution "
             "where mode = 'eth_staking_only' and category = 'staking_rewards'"
@@ -86,10 +73,10 @@ def test_rewards_add_half_to_nine_tenths_of_a_percent_a_year_to_staking(record: 
     assert 0.005 < earned / 40.0 * 365 / days < 0.009
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_dust_is_sold_when_it_is_worth_it_and_never_lost(mode: str, record: Workspace) -> None:
+@pytest.mark.parametrize("mode", STAKING_MODES)
+def test_dust_is_sold_when_it_is_worth_it_and_never_lost(mode: str, staking_record: Workspace) -> None:
     """What was received is what was sold and what is held; each sale was worth 0.2% of equity or more."""
-    with connect(record.results) as connection:
+    with connect(staking_record.results) as connection:
         received, sold, held = connection.execute(f"""
             select (select sum(delta_amount) from deltas where mode = '{mode}' and source = 'reward'
                     and position_key = 'wallet:BaseToken:EIGEN'),

@@ -17,7 +17,9 @@ from duckdb import DuckDBPyConnection
 from basis_pipeline.results.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.made_once import made_once
 from basis_pipeline_tests.runs import raw_series
+from basis_pipeline_tests.runs.conftest import CONFIGS
 from basis_pipeline_tests.runs.raw_series import FIRST_DAY, LAST_DAY
 
 pytestmark = [pytest.mark.real_data]
@@ -50,22 +52,22 @@ def _name(lst: str, ltv: float) -> str:
 @pytest.fixture(scope="module")
 def experiments(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
     """Unmanaged stacks of both tokens at four loans to value, 0 being plain staking, over thirteen real months."""
-    root = tmp_path_factory.mktemp("unmanaged")
-    (root / "validated").symlink_to(real_validated)
-    workspace = Workspace(root, Path(__file__).parents[2] / "configs")
-    for lst, ltv in [("weETH", 0.0), ("wstETH", 0.0), *LEVERAGED]:
-        overrides = UNMANAGED | {"strategy.lst": lst, "strategy.target_ltv": ltv}
-        plan = plan_backtest(
-            workspace,
-            "eth_leveraged" if ltv else "eth_staking_only",
-            first=FIRST_DAY[:7],
-            last=LAST_DAY[:7],
-            overrides=overrides,
-            experiment=_name(lst, ltv),
-        )
-        for _ in plan.run():
-            pass
-    with connect(workspace.results) as connection:
+
+    def run(root: Path) -> None:
+        (root / "validated").symlink_to(real_validated)
+        for lst, ltv in [("weETH", 0.0), ("wstETH", 0.0), *LEVERAGED]:
+            plan = plan_backtest(
+                Workspace(root, CONFIGS),
+                "eth_leveraged" if ltv else "eth_staking_only",
+                first=FIRST_DAY[:7],
+                last=LAST_DAY[:7],
+                overrides=UNMANAGED | {"strategy.lst": lst, "strategy.target_ltv": ltv},
+                experiment=_name(lst, ltv),
+            )
+            for _ in plan.run():
+                pass
+
+    with connect(Workspace(made_once(tmp_path_factory, "unmanaged", run), CONFIGS).results) as connection:
         yield connection
 
 

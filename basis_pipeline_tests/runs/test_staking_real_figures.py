@@ -7,6 +7,7 @@ Every category of the attribution is computed again by DuckDB from what was held
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,12 @@ from duckdb import DuckDBPyConnection
 from basis_pipeline.results.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.runs.conftest import CONFIGS, STAKING_MODES
 
 pytestmark = [pytest.mark.real_data]
 FIRST, LAST = "2024-06", "2025-06"
 ETH_MODES = ("eth_staking_only", "eth_leveraged")
 HEDGED_MODES = ("usdt_eth_staking_hedged_simple", "usdt_eth_staking_hedged_leveraged")
-MODES = (*ETH_MODES, *HEDGED_MODES)
-CROSS_CHECKS = [(mode, lst) for mode in HEDGED_MODES for lst in ("weETH", "wstETH")]
 BARE = {"strategy.carry_gate": False, "strategy.rewards.tokens": []}
 """The simulation that the hedged modes are compared with knows neither."""
 
@@ -49,19 +49,23 @@ CATEGORY = {
 
 
 @pytest.fixture(scope="module")
-def tables(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
-    root = tmp_path_factory.mktemp("staking")
+def tables(staking_record: Workspace) -> Iterator[DuckDBPyConnection]:
+    with connect(staking_record.results) as connection:
+        connection.execute(INTERVALS)
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def bare(real_validated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
+    """The hedged modes as the independent simulation knows them."""
+    root = tmp_path_factory.mktemp("bare")
     (root / "validated").symlink_to(real_validated)
-    workspace = Workspace(root, Path(__file__).parents[2] / "configs")
-    plans = [plan_backtest(workspace, mode, first=FIRST, last=LAST) for mode in MODES]
-    for mode, lst in CROSS_CHECKS:
+    workspace = Workspace(root, CONFIGS)
+    for mode, lst in product(HEDGED_MODES, ("weETH", "wstETH")):
         overrides, name = BARE | {"strategy.lst": lst}, f"{mode}_{lst}"
-        plans.append(plan_backtest(workspace, mode, first=FIRST, last=LAST, overrides=overrides, experiment=name))
-    for plan in plans:
-        for _ in plan.run():
+        for _ in plan_backtest(workspace, mode, first=FIRST, last=LAST, overrides=overrides, experiment=name).run():
             pass
     with connect(workspace.results) as connection:
-        connection.execute(INTERVALS)
         yield connection
 
 
@@ -75,7 +79,7 @@ def _attributed(tables: DuckDBPyConnection, mode: str, category: str) -> tuple[f
     return share, usd
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", STAKING_MODES)
 @pytest.mark.parametrize("category", list(CATEGORY))
 def test_yields_and_interest_follow_from_what_was_held(mode: str, category: str, tables: DuckDBPyConnection) -> None:
     share_unit = "/ eth" if mode in ETH_MODES else ""
@@ -89,7 +93,7 @@ def test_yields_and_interest_follow_from_what_was_held(mode: str, category: str,
     assert (expected[0] != 0.0) == (levered or category == "staking_yield")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", STAKING_MODES)
 def test_costs_are_what_the_orders_state(mode: str, tables: DuckDBPyConnection) -> None:
     unit = "/ eth" if mode in ETH_MODES else ""
     expected = _one(
@@ -101,7 +105,7 @@ def test_costs_are_what_the_orders_state(mode: str, tables: DuckDBPyConnection) 
     assert expected[1] < 0.0
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", STAKING_MODES)
 def test_funding_is_what_was_settled(mode: str, tables: DuckDBPyConnection) -> None:
     expected, count = _one(
         tables,
@@ -113,7 +117,7 @@ def test_funding_is_what_was_settled(mode: str, tables: DuckDBPyConnection) -> N
     assert count == (0 if mode in ETH_MODES else 2 * settlements)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", STAKING_MODES)
 def test_the_attribution_closes_at_every_step_in_share_class_and_usd(mode: str, tables: DuckDBPyConnection) -> None:
     residual, gap, gap_usd = _one(
         tables,
@@ -153,7 +157,7 @@ def test_the_hedged_delta_stays_in_its_band(mode: str, tables: DuckDBPyConnectio
     ],
 )
 def test_hedged_modes_land_near_an_independent_simulation(
-    mode: str, lst: str, expected: float, tables: DuckDBPyConnection
+    mode: str, lst: str, expected: float, bare: DuckDBPyConnection
 ) -> None:
     """An independent plain loop on the same files, thirteen months, same triggers.
 
@@ -161,13 +165,13 @@ def test_hedged_modes_land_near_an_independent_simulation(
     gas of every group are paid as well, and pools are dearer the larger the order. That is worth 0.1 to 0.3 points.
     """
     (final,) = _one(
-        tables,
+        bare,
         f"select max_by(equity_share_class, timestamp) from experiments.timesteps where experiment = '{mode}_{lst}'",
     )
     assert final / 100_000.0 - 1.0 == pytest.approx(expected, abs=0.004)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", STAKING_MODES)
 def test_nobody_is_liquidated_and_nothing_is_ever_negative(mode: str, tables: DuckDBPyConnection) -> None:
     liquidated, lowest = _one(
         tables,

@@ -9,7 +9,10 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from basis_pipeline.results.catalog import connect
+from basis_pipeline.runs.workspace import Workspace
+from basis_pipeline_tests.made_once import made_once
 from basis_pipeline_tests.runs import stress_table
+from basis_pipeline_tests.runs.conftest import CONFIGS
 from basis_pipeline_tests.runs.stress_table import BASIS, DIRECTIONAL, HEDGED, LENDING, MODES, STAKING, Cell
 
 PAIRS = (*BASIS, *HEDGED)
@@ -19,8 +22,8 @@ Table = dict[tuple[str, str], Cell]
 
 @pytest.fixture(scope="module")
 def experiments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBPyConnection]:
-    workspace = stress_table.run_stress(tmp_path_factory.mktemp("stress"))
-    with connect(workspace.results) as connection:
+    root = made_once(tmp_path_factory, "stress", stress_table.run_stress)
+    with connect(Workspace(root, CONFIGS).results) as connection:
         yield connection
 
 

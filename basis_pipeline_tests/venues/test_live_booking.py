@@ -13,6 +13,7 @@ from basis_pipeline.domain.records import Positions
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.reconciliation import check_conservation
 from basis_pipeline.venues.live.booking import handshake, unknown
+from basis_pipeline.venues.live.foreign_fees import foreign_tokens
 from basis_pipeline_tests.builders import START, snapshot
 from basis_pipeline_tests.venues.test_simulated import CASH, MOMENT, SETTINGS, SHORT, SPOT, WALLET, book, execute, order
 
@@ -108,13 +109,26 @@ def test_a_story_that_does_not_add_up_is_refused(bookings: tuple[Booking, ...]) 
         check_conservation(answer, RICH, apply(answer, RICH), MARKET, SETTINGS)
 
 
-def test_a_fee_in_a_token_of_the_venue_is_refused_by_name() -> None:
+def test_a_fee_in_a_foreign_token_moves_nothing_of_the_book() -> None:
+    buy = order(Operation.SPOT_TRADE, SPOT, 0.5, Side.BUY)
+    bookings = (Booking("binance:BaseToken:BTC", 0.5), Booking("binance:BaseToken:USDT", -25_000.0))
+    paid = Facts(
+        fate=Fate.EXECUTED, filled=0.5, price=50_000.0, fee=0.01, fee_token="BNB", executed_at=START,
+        bookings=(*bookings, Booking("binance:BaseToken:BNB", -0.01)),
+    )  # fmt: skip
+    answer = handshake(buy, paid, MARKET, SETTINGS)
+    assert foreign_tokens(buy, paid, SETTINGS) == {"BNB": 0.01}
+    assert ([delta.amount for delta in answer.deltas], answer.fee) == ([0.5, -25_000.0], 0.0)
+    check_conservation(answer, RICH, apply(answer, RICH), MARKET, SETTINGS)
+
+
+def test_what_the_book_does_not_hold_and_is_no_fee_of_a_trade_is_refused_by_name() -> None:
     buy = order(Operation.SPOT_TRADE, SPOT, 0.5, Side.BUY)
     charged = told(execute(buy, RICH), fee=0.01, fee_token="BNB")
     with pytest.raises(OrderError, match=r"charged 0\.01 BNB.*fees in the traded tokens"):
         handshake(buy, charged, MARKET, SETTINGS)
-    booked = told(execute(buy, RICH), bookings=(Booking("binance:BaseToken:BNB", -0.01),))
-    with pytest.raises(OrderError, match="binance:BaseToken:BNB"):
+    booked = told(execute(buy, RICH), bookings=(Booking("bybit:BaseToken:BNB", -0.01),))
+    with pytest.raises(OrderError, match="bybit:BaseToken:BNB"):
         handshake(buy, booked, MARKET, SETTINGS)
 
 

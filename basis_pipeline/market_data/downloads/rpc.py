@@ -11,17 +11,15 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from basis_pipeline.domain.errors import DownloadError
+from basis_pipeline.domain.secret import keys_in, without
 from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.market_data.downloads.transport import SourceDownError, shown
 
 _WORD = 64
-_KEY = 8
-"""Parts of a URL from this length on may be a key."""
 _TOO_MUCH = re.compile(r"too many|more than|too large|too wide|range|limit|exceed|response size|timed? ?out", re.I)
 _TOO_FAST = re.compile(r"rate.?limit|per second|too many requests|capacity|quota", re.I)
 _NO_HISTORY = re.compile(
@@ -57,8 +55,7 @@ class Rpc:
     def __init__(self, session: requests.Session, url: str, blocks_per_request: int) -> None:
         self._session, self._url, self._width = session, url, blocks_per_request
         self.place = shown(url, secret=True)
-        parts = urlsplit(url)
-        self._keys = [part for part in re.split(r"[/&=:@]", f"{parts.path}&{parts.query}") if len(part) >= _KEY]
+        self._keys = keys_in(url)
 
     def call(self, method: str, *parameters: object) -> Any:
         """The result of a method.
@@ -80,7 +77,7 @@ class Rpc:
                 remedy="check BASIS_RPC_URL: the whole URL, the key included.",
             )
         if error := content.get("error"):
-            text = self._without_keys(str(error.get("message", error) if isinstance(error, dict) else error)[:200])
+            text = without(self._keys, str(error.get("message", error) if isinstance(error, dict) else error)[:200])
             if _TOO_FAST.search(text):
                 remedy = "lower ethereum.requests_per_second in configs/downloads.yaml, or wait; then run it again."
                 raise SourceDownError(f"{self.place} answers {method}: {text}.", remedy=remedy)
@@ -140,12 +137,6 @@ class Rpc:
             f"{address} has no event {topics[0][:10]} in blocks {floor} to {block}.",
             remedy="check the address in configs/downloads.yaml, or begin with a later month.",
         )
-
-    def _without_keys(self, text: str) -> str:
-        """Some nodes repeat the key that they were called with."""
-        for key in self._keys:
-            text = text.replace(key, "…")
-        return text
 
 
 class BlockClock:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from basis_pipeline.domain.orders import Action, OrderResult, OrderState
 from basis_pipeline.engine.health import HealthManager
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 
+REDUCTION = "reduction failed"
+_REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
+_READ_ONLY = "EXEC-015"
+"""Nothing failed: the session was told to send nothing."""
 NOT_TRADING = "not trading"
 CREDENTIALS = "credentials refused"
 
@@ -32,6 +39,19 @@ class Alarms:
         if now - self._closed_since > self._parts.heartbeat:
             summary = f"nothing was traded for {now - self._closed_since:.0f} s: {health.check(0).summary}."
             self._once(NOT_TRADING, Alert(NOT_TRADING, summary, "basis live MODE --status"))
+
+    def look_at_orders(self, results: Iterable[OrderResult]) -> None:
+        """At once where a book had to get smaller and did not: what refuses one order refuses the next one as well."""
+        reductions = [result for result in results if result.order.action in _REDUCTIONS]
+        failed = [result for result in reductions if result.state is OrderState.FAILURE]
+        if failed and (answer := failed[0].handshake) is not None and answer.error_code != _READ_ONLY:
+            order = failed[0].order
+            what = f"{order.operation} of {order.quantity:.10g} at {order.venue}, operation {order.operation_id}"
+            message = f"{what}, was to make the book smaller and failed: [{answer.error_code}] {answer.error_message}"
+            remedy = "it is planned again at every tick; remove the reason, or reduce the book by hand."
+            self._once(REDUCTION, Alert(REDUCTION, message, remedy))
+        elif any(result.success for result in reductions):
+            self._told.discard(REDUCTION)
 
     def _once(self, key: str, alert: Alert) -> None:
         if key not in self._told:

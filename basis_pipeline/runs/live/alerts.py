@@ -1,6 +1,7 @@
 """Alerts of a live session to people, through the channels of `notifications.yaml`, without making trading wait.
 
-A thread sends them: a webhook that does not answer may take half a minute. What cannot be delivered is said in the log.
+A thread sends them: a webhook that does not answer may take half a minute. What cannot be delivered is said in the log;
+the session's own log has every alert in any case, and says it once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def alerting(workspace: Workspace, subject: str, log: Callable[[Action], None]) 
     def deliver() -> None:
         while (alert := waiting.get()) is not None:
             try:
-                notify(workspace, Notice("alert", subject, "", alert.what, alert.message, alert.remedy))
+                notify(workspace, Notice("alert", subject, "", alert.what, alert.message, alert.remedy), logged=True)
             except (NotificationError, ConfigError) as error:
                 log(Action("alerts", "not delivered", f"{alert.what}: {error}", level="error"))
 
@@ -42,9 +43,12 @@ def alerting(workspace: Workspace, subject: str, log: Callable[[Action], None]) 
 
 
 def tell_failure(workspace: Workspace, subject: str, failure: SystemFailure | BasisError, *, remedy: str) -> str:
-    """Say that a session of `subject` has ended by itself; what went wrong with saying so, in words, or nothing."""
+    """Say to those who are not at its terminal that a session of `subject` has ended by itself.
+
+    Returns what went wrong with saying so, in words, or nothing.
+    """
     try:
-        notify(workspace, Notice("alert", subject, "", "session ended", str(failure), remedy))
+        notify(workspace, Notice("alert", subject, "", "session ended", str(failure), remedy), logged=True)
     except (NotificationError, ConfigError) as error:
         return str(error)
     return ""

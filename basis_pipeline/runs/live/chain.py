@@ -108,7 +108,8 @@ def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = 
 
     Raises:
         ConfigError: no access to the chain, or a network that is not for this environment.
-        VenueSilence: it was sent and no block has it yet.
+        VenueRefusal: it failed.
+        VenueSilence: it was sent and is not final yet.
     """
     need("web3")
     from basis_pipeline.venues.live.abi import pack  # noqa: PLC0415
@@ -127,9 +128,9 @@ def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = 
     chain.send(raw)
     end = time.monotonic() + DEPLOYMENT_SECONDS
     while time.monotonic() < end:
-        if (address := chain.created(transaction)) is not None:
+        if (address := chain.created(transaction, access.deployment.confirmations)) is not None:
             return address
         time.sleep(1.0)
     raise VenueSilence(
-        f"no block has transaction {transaction} after {DEPLOYMENT_SECONDS:g} s; look it up by its hash."
+        f"transaction {transaction} is not final after {DEPLOYMENT_SECONDS:g} s; look it up by its hash."
     )

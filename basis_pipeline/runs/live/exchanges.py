@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +32,6 @@ from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import ExchangeEnd, Withdrawals
 
 STABLE = "USDT"
-_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 ON_CHAIN = frozenset({"lending", "staking", "dex", "executor"})
 """Kinds of venues that only a wallet on a chain reaches."""
 
@@ -181,13 +179,15 @@ def addresses_in_use(settings: EngineSettings, transfers: TransferPlan) -> dict[
 
 def check_addresses(settings: EngineSettings, transfers: TransferPlan, network: str) -> None:
     """What a wallet sends to has to be on its own `network`; raises ConfigError TRANSFER-008 naming key by key."""
+    from basis_pipeline.venues.live.spelling import misspelling  # noqa: PLC0415 - only books with a wallet need it
+
     wrong: list[str] = []
     for (venue, token), there in addresses_in_use(settings, transfers).items():
         key = f"transfers.addresses.{venue}.{token}"
         if there.network != network:
             wrong.append(f"{key}.network is {there.network}, the wallet is on {network}")
-        if not _ADDRESS.fullmatch(there.address):
-            wrong.append(f"{key}.address is {there.address!r}, no 0x and 40 hexadecimal digits")
+        if fault := misspelling(there.address):
+            wrong.append(f"{key}.address is {there.address!r}, {fault}")
     if wrong:
         raise ConfigError(
             f"configs/live.yaml: {'; '.join(wrong)}.",

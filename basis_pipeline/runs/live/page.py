@@ -13,6 +13,7 @@ import msgspec
 
 from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.domain.timeline import iso
+from basis_pipeline.domain.timings import Timing
 from basis_pipeline.engine.health import TRADING
 from basis_pipeline.runs.live.status import LiveStatus, RecentAction, heartbeat, live_status, status_json
 from basis_pipeline.runs.loopback import LOOPBACK
@@ -24,7 +25,7 @@ table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:l
 vertical-align:top}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
 vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
-<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{line}
+<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{held}{line}
 <h2>Alerts</h2>{alerts}<h2>Health</h2>{components}<h2>Positions</h2>{positions}
 <h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Age of prices</h2>{ages}<h2>Seconds</h2>{seconds}
 <h2>Results</h2><p>{results}</p><h2>Latest</h2>{recent}
@@ -49,7 +50,7 @@ def status_server(journal: Path, port: int) -> Iterator[str]:
 def status_page(status: LiveStatus) -> str:
     """Everything in one page that needs nothing from elsewhere."""
     age = "never" if status.state_age_seconds is None else f"{status.state_age_seconds:.0f} s ago"
-    well = status.health in TRADING and not status.halts
+    well = status.health in TRADING and not status.halts and not status.values_as_of
     return _PAGE.format(
         record=escape(status.record),
         health=escape(status.health),
@@ -57,6 +58,7 @@ def status_page(status: LiveStatus) -> str:
         halts=escape("".join(f"; {halt}: {reason}" for halt, reason in status.halts.items())),
         summary=f"last tick {escape(status.state_at)} ({age}){_worth(status)}, orders so far: {status.orders}, "
         f"ticks skipped: {status.skipped_ticks}",
+        held=_held(status.values_as_of),
         line=_line([equity for _, equity in status.equity_line]),
         alerts=_actions(status.alerts),
         components=_table(
@@ -66,19 +68,33 @@ def status_page(status: LiveStatus) -> str:
         positions=_table((key, f"{quantity:,.8f}") for key, quantity in status.positions.items()),
         unknown=escape(", ".join(status.open_intents) or "none"),
         ages=_table((name, f"{age:,.1f} s") for name, age in status.ages.items()),
-        seconds=_table(
-            (name, f"median {spread.p50:.3f}", f"95% {spread.p95:.3f}", f"of {spread.count}")
-            for name, spread in [*status.phases.items(), *status.delays.items()]
-        ),
+        seconds=_table(_took(name, timing) for name, timing in [*status.phases.items(), *status.delays.items()]),
         results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         recent=_actions(status.recent),
     )
+
+
+def _held(as_of: str) -> str:
+    said = f"values are of {escape(as_of)}, nobody has said newer ones: nothing is traded on them"
+    return f'<p class="ill">{said}</p>' if as_of else ""
 
 
 def _worth(status: LiveStatus) -> str:
     if status.equity is None or status.drawdown is None:
         return ""
     return f", equity {status.equity:,.2f}, drawdown {status.drawdown:.2%}"
+
+
+def _took(name: str, timing: Timing) -> tuple[str, ...]:
+    kept = "no budget" if timing.budget is None else f"over {timing.budget:g}: {timing.over}"
+    return (
+        name,
+        f"median {timing.median:.3f}",
+        f"95% {timing.p95:.3f}",
+        f"longest {timing.worst:.3f}",
+        f"of {timing.count}",
+        kept,
+    )
 
 
 def _actions(actions: Iterable[RecentAction]) -> str:

@@ -85,6 +85,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         emergency: what an emergency stop does where nobody says otherwise.
         unexplained_alert: fraction of equity; more than this without explanation in a day is told.
         heartbeat: seconds without a completed tick after which the session fails.
+        hold: seconds for which the book is reported on at values that were told before; 0 for all but lending (R97).
         many_orders: in one tick, from which on they are pointed out: fewer are typical (R100).
         minimum_room: bytes that have to be free on the journal's volume for orders to be sent.
         room: says how many are; None: the volume itself.
@@ -107,6 +108,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     unexplained_alert: float = 1e-4
     heartbeat: float = 300.0
+    hold: float = 0.0
     many_orders: int = 10
     minimum_room: float = 100e6
     room: Callable[[], float] | None = None
@@ -152,6 +154,7 @@ class SessionParts(msgspec.Struct, frozen=True):
 
     def alert(self, component: str, alert: Alert) -> None:
         """Write it down, and tell people."""
-        self.record(Action(component, alert.what, alert.message, level="critical", told=True))
+        detail = f"{alert.message} Remedy: {alert.remedy}" if alert.remedy else alert.message
+        self.record(Action(component, alert.what, detail, level="critical", told=True))
         if self.tell is not None:
             self.tell(alert)

@@ -16,11 +16,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from basis_pipeline.config.chain import ChainAccess, access_prefix, chain_access
+from basis_pipeline.config.chain import ChainAccess, chain_access
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.config.live import PREFIX, LiveFile, LiveSwitches, credentials, load_live, read_switches
-from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy
+from basis_pipeline.config.live import LiveFile, LiveSwitches, credentials, load_live, read_switches
+from basis_pipeline.config.models import BasisStrategy, DirectionalStrategy, HedgedStakingStrategy, LendingStrategy
 from basis_pipeline.config.universe import WALLET
+from basis_pipeline.config.variables import SWITCHES_PREFIX, wallet_prefix
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError, SystemFailure, VenueSilence
 from basis_pipeline.domain.settings import EngineSettings
@@ -31,6 +32,7 @@ from basis_pipeline.runs.live.clock import WallClock
 from basis_pipeline.runs.live.exchanges import (
     NO_TRANSFERS,
     TransferPlan,
+    check_addresses,
     exchanges_of,
     live_settings,
     needs_chain,
@@ -153,6 +155,7 @@ class LivePlan:
             minimum_room=self.live.minimum_free_mb * 1e6,
             unexplained_alert=self.live.unexplained_alert,
             heartbeat=self.switches.heartbeat_timeout,
+            hold=self.live.held_values_seconds if isinstance(self.wired.file.strategy, LendingStrategy) else 0.0,
             log=log,
             tell=tell,
             hearing=hearing,
@@ -179,7 +182,8 @@ def plan_live(
         variables: the environment; default that of the process.
 
     Raises:
-        ConfigError: not enabled, wrong environment, missing credentials, a mode that live sessions do not carry.
+        ConfigError: not enabled, wrong environment, credentials that are missing, keys and addresses that are none, a
+            mode that live sessions do not carry.
         StateError: there is no such checkpoint.
     """
     given = dict(os.environ if variables is None else variables)
@@ -188,17 +192,16 @@ def plan_live(
     live = load_live(workspace.config.path)
     wired = wire_live(workspace.config, mode, overrides, tank=live.gas_tank_eth)
     _check_shape(wired)
-    if not switches.enabled:
-        raise ConfigError(
-            "live trading is not enabled.",
-            code="CONFIG-004",
-            remedy=f"set {PREFIX}ENABLED=true; {PREFIX}READ_ONLY stays true until it is set to false.",
-        )
+    _check_enabled(switches)
     _check_carried(wired, given, environment)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)
     settings = live_settings(wired, live, transfers.linked if exchanges else None)
+    keys = {venue: credentials(given, environment, venue) for venue in exchanges}
+    chain = chain_access(given, environment, workspace.config.path) if on_chain else None
+    if chain is not None:
+        check_addresses(settings, transfers, chain.deployment.network)
     return LivePlan(
         workspace,
         wired,
@@ -206,9 +209,9 @@ def plan_live(
         environment,
         live,
         switches,
-        {venue: credentials(given, environment, venue) for venue in exchanges},
+        keys,
         _seed(workspace, settings, seed_from) if seed_from else None,
-        chain_access(given, environment, workspace.config.path) if on_chain else None,
+        chain,
         overrides,
         transfers,
     )
@@ -223,16 +226,25 @@ def _check_shape(wired: WiredMode) -> None:
         )
 
 
+def _check_enabled(switches: LiveSwitches) -> None:
+    if not switches.enabled:
+        raise ConfigError(
+            "live trading is not enabled.",
+            code="CONFIG-004",
+            remedy=f"set {SWITCHES_PREFIX}ENABLED=true; it stays read only until {SWITCHES_PREFIX}READ_ONLY=false.",
+        )
+
+
 def _check_carried(wired: WiredMode, variables: Mapping[str, str], environment: str) -> None:
     """ConfigError for a mode that needs a wallet where none is named, or a client library that is not installed."""
     exchanges = exchanges_of(wired)
     for library in (["ccxt"] if exchanges else []) + (["web3"] if needs_chain(wired) else []):
         check_installed(library)
-    wallet = any(name.startswith(access_prefix(environment)) for name in variables)
+    wallet = any(name.startswith(wallet_prefix(environment)) for name in variables)
     if isinstance(wired.file.strategy, BasisStrategy) and needs_chain(wired) and not wallet:
         raise ConfigError(
             f"{wired.name} keeps {wired.settings.reserve_fraction:.2%} of its equity in a wallet, and "
-            f"{access_prefix(environment)}* names none.",
+            f"{wallet_prefix(environment)}* names none.",
             remedy=f"--set reserve_fraction=0, and place all cash at {' and '.join(exchanges)}; or set up a wallet "
             "(docs/guides/live-on-chain.md).",
         )

@@ -150,6 +150,11 @@ class TickRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Of the timestep that it closes with, microseconds UTC."""
         return self.commits[self.closings[-1]].timestamp
 
+    @property
+    def as_of(self) -> int | None:
+        """When the values it closes with were told, microseconds UTC; None: at its timestamp."""
+        return self.commits[self.closings[-1]].market.as_of
+
 
 def record_tick(
     journal: LiveJournal, engine: EventDrivenStrategyEngine, *, start: bool = False, skipped: int = 0

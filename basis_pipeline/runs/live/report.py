@@ -14,7 +14,7 @@ from basis_pipeline.live_journal.pulse import ComponentPulse, OrderDelays, Pulse
 from basis_pipeline.runs.live.delays import order_delays
 from basis_pipeline.runs.live.parts import SessionParts
 
-_MONITORS = ("exposure_monitor", "risk_monitor", "pnl_monitor", "event_logger")
+_CHAIN = ("exposure_monitor", "risk_monitor", "pnl_monitor", "event_logger")
 """In the order of `Moments.chains`."""
 _REFRESHED, _DECIDED = 1, 2
 """Places in `Moments.steps`."""
@@ -28,6 +28,7 @@ class TickReport:
         self._at = 0.0
         self._entries = 0
         self._phases: dict[str, float] = {}
+        self._monitors: dict[str, float] = {}
         self._delays: Sequence[OrderDelays] = ()
         self._components: tuple[ComponentPulse, ...] = ()
 
@@ -47,9 +48,10 @@ class TickReport:
         self._phases |= {"decide": decided - started, "execute": self._phases["execute"] - (decided - started)}
         trace = self._parts.trace
         trace(Action("position_update_handler", "refreshed", "", self._phases["observe"]))
-        for place, component in enumerate(_MONITORS):
-            took = sum(moments[place + 1] - moments[place] for moments in log.moments.chains)
-            trace(Action(component, "updated", f"{len(log.moments.chains)} times", took))
+        chains = log.moments.chains
+        self._monitors = {name: sum(chain[i + 1] - chain[i] for chain in chains) for i, name in enumerate(_CHAIN)}
+        for component, took in self._monitors.items():
+            trace(Action(component, "updated", f"{len(chains)} times", took))
         trace(Action("comparison", "compared", "", self._phases["compare"]))
         trace(Action("strategy_manager", "decided", f"{len(log.orders)} orders", self._phases["decide"]))
         self._delays = order_delays(log, self._parts.journal, self._parts.clock, after=self._entries)
@@ -69,7 +71,10 @@ class TickReport:
         for one in self._delays:
             self._parts.journal.delay(one)
         ages = {name: (timestamp - at) / SECOND for name, at in self._parts.feed.told.items()}
-        self._parts.journal.pulse(Pulse(timestamp, equity, skipped, self._phases, overall, changed, ages))
+        as_of = engine.position_update_handler.latest.market.as_of
+        self._parts.journal.pulse(
+            Pulse(timestamp, equity, skipped, self._phases, overall, changed, ages, as_of, self._monitors)
+        )
         took = sum(self._phases.values())
         self._parts.trace(Action("session", "tick", iso(timestamp), took, phases=self._phases))
 

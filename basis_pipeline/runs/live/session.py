@@ -18,6 +18,9 @@ from basis_pipeline.runs.live.alarms import Alarms
 from basis_pipeline.runs.live.comparison import BookComparison
 from basis_pipeline.runs.live.emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live.emergency import EmergencyStop
+from basis_pipeline.runs.live.fee_watch import COMPONENT as FEES
+from basis_pipeline.runs.live.fee_watch import FeeWatch
+from basis_pipeline.runs.live.held import HeldValues
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.record import record_tick
 from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
@@ -41,8 +44,8 @@ class LiveSession:
         self._parts, self._seed = parts, seed
         self._unexplained = Unexplained(parts)
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
-        self._emergency, self._surroundings = EmergencyStop(parts), Surroundings(parts)
-        self._tick_report, self._alarms = TickReport(parts), Alarms(parts)
+        self._emergency, self._surroundings, self._held = EmergencyStop(parts), Surroundings(parts), HeldValues(parts)
+        self._tick_report, self._alarms, self._fees = TickReport(parts), Alarms(parts), FeeWatch(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._overdue_at = 0
@@ -119,7 +122,7 @@ class LiveSession:
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        for component in (CLOCK, DISK, EMERGENCY, *((TRANSIT,) if self._parts.transit else ())):
+        for component in (CLOCK, DISK, EMERGENCY, FEES, *((TRANSIT,) if self._parts.transit else ())):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         if self._parts.hearing is not None:
@@ -132,7 +135,8 @@ class LiveSession:
     def tick(self) -> None:
         """One timestep; one that the venues or the data do not allow is skipped, what else is unexpected ends it all.
 
-        Between its halves: does the book hold what the venues hold, and may it be traded at all?
+        Between its halves: does the book hold what the venues hold, and may it be traded at all? A lending book is
+        seen at values that are held rather than not at all; there is nothing to compare then.
         """
         engine, clock = self._running(), self._parts.clock
         timestamp, report = clock.wall(), self._tick_report
@@ -140,24 +144,31 @@ class LiveSession:
         try:
             with FailingSafely(DataGapError, VenueError):
                 self._surroundings.look(engine, timestamp)
-                engine.observe(timestamp)
+                fresh = self._held.observe(engine, timestamp)
         except (DataGapError, VenueError) as gap:
             self._skip(engine, timestamp, gap)
             return
         report.passed("observe")
-        engine.health.report("data_provider", HealthState.HEALTHY, timestamp)
         with FailingSafely():
-            self._comparison.look(engine, timestamp)
+            self._compare(engine, timestamp, fresh=fresh)
             report.passed("compare")
             self._unexplained.check(engine, timestamp)
+            self._fees.look(engine, timestamp)
             self._emergency.look(engine, timestamp)
             engine.act()
             report.acted(engine.log)
+            self._alarms.look_at_orders(one.result for one in engine.log.orders)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
-        self._completed_at = timestamp
+        self._completed_at = timestamp if fresh else self._completed_at
         self._watch_transfers(engine, timestamp)
         report.close(engine, timestamp, self.skipped_ticks)
         self._alarms.look(engine.health)
+
+    def _compare(self, engine: EventDrivenStrategyEngine, timestamp: int, *, fresh: bool) -> None:
+        if fresh:
+            self._comparison.look(engine, timestamp)
+        else:
+            self._comparison.again = None
 
     def _watch_transfers(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
         """Funds that should have arrived long ago degrade the session, and people are told every hour."""

@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.timeline import SECOND, iso
+from basis_pipeline.domain.timings import Timing
 from basis_pipeline.engine.health import TRADING, HealthState
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import Action, LiveJournal
-from basis_pipeline.live_journal.pulse import ComponentPulse, Spread, spreads
+from basis_pipeline.live_journal.pulse import ComponentPulse
+from basis_pipeline.runs.live.delays import distributions, live_budgets
 from basis_pipeline.runs.live.publishing import RESULTS
 
 _RECENT, _ACTIONS, _PULSES = 20, 500, 1_000
@@ -42,12 +44,13 @@ class LiveStatus(msgspec.Struct, frozen=True):
         components: all of them, as of when one last changed.
         halts: why nothing is traded until somebody says a word, by kind.
         equity, drawdown: share class, and fraction below the highest value so far; None before the first state.
+        values_as_of: when prices and rates of the last tick were told, ISO, where nobody said newer ones; else empty.
         positions: quantities by position key, without zeros.
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
         skipped_ticks: of the session that ran last.
         ages: seconds that what the market is made of was old at the last tick, by name.
-        phases: seconds of the parts of the last ticks.
+        phases: seconds of the parts of the last ticks, and of the monitors within them.
         delays: seconds between the parts of the last orders.
         equity_line: timestamp (ISO) and equity of the last ticks, oldest first.
         alerts: the last that people were told, newest first.
@@ -60,6 +63,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     state_age_seconds: float | None
     equity: float | None
     drawdown: float | None
+    values_as_of: str
     positions: dict[str, float]
     open_intents: tuple[str, ...]
     orders: int
@@ -70,28 +74,31 @@ class LiveStatus(msgspec.Struct, frozen=True):
     halts: dict[str, str]
     skipped_ticks: int
     ages: dict[str, float]
-    phases: dict[str, Spread]
-    delays: dict[str, Spread]
+    phases: dict[str, Timing]
+    delays: dict[str, Timing]
     equity_line: tuple[tuple[str, float], ...]
     alerts: tuple[RecentAction, ...]
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """Answer of `/health`: one look at the last tick."""
+    """Answer of `/health`: one look at the last tick; `values_as_of` as in LiveStatus."""
 
     healthy: bool
     health: str
     age_seconds: float | None
+    values_as_of: str = ""
 
 
 def heartbeat(path: Path, *, patience: float = PATIENCE_SECONDS) -> Heartbeat:
-    """Not healthy without a tick for `patience` seconds, or while nothing may be traded."""
+    """Not healthy without a tick for `patience` seconds, or while nothing may be traded, as on values that are held."""
     with _open(path) as journal:
         pulses = journal.pulses(1)
     if not pulses:
         return Heartbeat(healthy=False, health=HealthState.UNKNOWN, age_seconds=None)
     age = (_now() - pulses[0].timestamp) / SECOND
-    return Heartbeat(pulses[0].health in TRADING and age <= patience, pulses[0].health, round(age, 3))
+    health, as_of = pulses[0].health, pulses[0].as_of
+    well = health in TRADING and as_of is None and age <= patience
+    return Heartbeat(well, health, round(age, 3), "" if as_of is None else iso(as_of))
 
 
 def live_status(path: Path) -> LiveStatus:
@@ -100,11 +107,13 @@ def live_status(path: Path) -> LiveStatus:
         state, pulses, actions = journal.last_state(), journal.pulses(_PULSES), journal.actions(_ACTIONS)
         last = pulses[-1] if pulses else None
         halts = {str(halt): journal.halted(halt) for halt in Halt}
+        budgets = live_budgets(state.positions if state else ())
         return LiveStatus(
             record=journal.belongs_to,
             state_at=iso(state.timestamp) if state else "",
             state_age_seconds=round((_now() - state.timestamp) / SECOND, 3) if state else None,
             equity=state.pnl.equity if state else None,
+            values_as_of=iso(last.as_of) if last and last.as_of is not None else "",
             drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else None,
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),
@@ -116,8 +125,8 @@ def live_status(path: Path) -> LiveStatus:
             halts={halt: entry.reason for halt, entry in halts.items() if entry is not None and entry.active},
             skipped_ticks=last.skipped if last else 0,
             ages=last.ages if last else {},
-            phases=spreads(pulse.phases for pulse in pulses),
-            delays=spreads(delays.seconds() for delays in journal.delays(_PULSES)),
+            phases=distributions((pulse.phases | pulse.monitors for pulse in pulses), budgets),
+            delays=distributions((delays.seconds() for delays in journal.delays(_PULSES)), budgets),
             equity_line=tuple((iso(pulse.timestamp), pulse.equity) for pulse in pulses),
             alerts=tuple(_recent(at, one) for at, one in reversed(actions) if one.told)[:_RECENT],
         )

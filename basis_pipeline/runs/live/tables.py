@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from basis_pipeline.domain.intents import Facts, Fate, Intent
-from basis_pipeline.domain.timings import Phase, Timing, Timings
+from basis_pipeline.domain.timings import Durations, Timings
 from basis_pipeline.gates.live_evidence import LiveEvidence, SettledOrder
 from basis_pipeline.live_journal.database import Entry, Kind, Mark
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.results.tables import WALL_TIME
+from basis_pipeline.results.tables import AS_OF, WALL_TIME
+from basis_pipeline.runs.live.delays import live_budgets
 from basis_pipeline.runs.live.record import SessionAbout, TickRecord, joined_log, tick_records
 from basis_pipeline.runs.simulation import tracked_tables
 
@@ -33,7 +34,7 @@ class LiveTables(NamedTuple):
     """What the records of a month amount to.
 
     Attributes:
-        tables: all but `metrics`, with `wall_time`.
+        tables: all but `metrics`, with `as_of` and `wall_time`.
         timings: over all ticks.
         ticks, starts, skipped, off: see LiveEvidence.
     """
@@ -55,7 +56,7 @@ def live_tables(
 ) -> LiveTables:
     """The tables of consecutive ticks; `before` is the one before them."""
     parts: dict[str, list[pa.Table]] = defaultdict(list)
-    timings: dict[Phase, Timing] = {}
+    durations = Durations()
     known, universe = {order.operation_id: order.known for order in orders}, about.universe
     tally = _Tally(_record(journal, before) if before else None)
     for batch in batches(tick_records(journal, ticks[0].number, ticks[-1].number)):
@@ -63,11 +64,12 @@ def live_tables(
         made = tracked_tables(log, universe, about.margin_venues, about.tracked_assets, signals=about.signals)
         for name, table in made.items():
             parts[name].append(_timed(table, batch, known if name == "orders" else {}))
-        for phase, timing in log.moments.timings().items():
-            timings[phase] = timings[phase] + timing if phase in timings else timing
+        durations.add(log.moments)
         tally.count(record for _, record in batch)
     tables = {name: pa.concat_tables(found).unify_dictionaries().combine_chunks() for name, found in parts.items()}
-    return LiveTables(tables, timings, tally.ticks, tally.starts, tally.skipped, tally.off)
+    return LiveTables(
+        tables, durations.timings(live_budgets(universe.keys)), tally.ticks, tally.starts, tally.skipped, tally.off
+    )
 
 
 def settled_orders(journal: LiveJournal) -> list[SettledOrder]:
@@ -135,17 +137,24 @@ def batches(records: Iterable[tuple[Entry, TickRecord]]) -> Iterator[list[tuple[
 
 
 def _timed(table: pa.Table, batch: Sequence[tuple[Entry, TickRecord]], known: Mapping[int, int]) -> pa.Table:
-    """`table` with the moment at which the record of each row was written, or the fate of its order was `known`."""
+    """`table` with what live tables have beyond those of backtests.
+
+    That is when the values of a row were told if they were held, and when its record was written down, or the fate of
+    its order `known`.
+    """
     ends = np.maximum.accumulate(np.array([record.timestamp for _, record in batch], dtype=np.int64))
     written = np.array([entry.written_at for entry, _ in batch], dtype=np.int64)
     stamps: _Ints = table["timestamp"].cast(pa.int64()).to_numpy()
-    moments = written[np.minimum(np.searchsorted(ends, stamps), len(ends) - 1)]
+    places = np.minimum(np.searchsorted(ends, stamps), len(ends) - 1)
+    moments = written[places]
     if known:
         operations = table["operation_id"].to_numpy()
         moments = np.array(
             [known.get(operation, moment) for operation, moment in zip(operations, moments, strict=True)],
             dtype=np.int64,
         )
+    told = pa.array([record.as_of for _, record in batch], AS_OF.type)
+    table = table.append_column(AS_OF, told.take(pa.array(places)))
     return table.append_column(WALL_TIME, pa.array(moments.view("datetime64[us]")))
 
 

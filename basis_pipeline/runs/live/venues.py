@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.chain import Wallet, open_wallet, wallet_venues
-from basis_pipeline.runs.live.exchanges import check_addresses, exchange_venues
+from basis_pipeline.runs.live.exchanges import exchange_venues
 from basis_pipeline.runs.live.hearing import Hearing
 from basis_pipeline.runs.live.parts import LiveClock, LiveFeed, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
@@ -51,13 +51,12 @@ def hybrid_venues(
     """Exchanges and wallet in one session: one market, and one list of what is on its way between them.
 
     Raises:
-        ConfigError, OrderError, VenueError: as `check_addresses`, `exchange_venues` and `wallet_venues`.
+        ConfigError, OrderError, VenueError: as `exchange_venues` and `wallet_venues`.
     """
     from basis_pipeline.venues.live.hybrid_feed import LiveHybridFeed  # noqa: PLC0415
     from basis_pipeline.venues.live.wallet_end import WalletEnd  # noqa: PLC0415
 
     switches, live = plan.switches, plan.live
-    check_addresses(plan.settings, plan.transfers, wallet.deployment.network)
     venues, prices, transit = exchange_venues(
         clients, plan.wired, plan.settings, plan.transfers, journal=journal, clock=clock, switches=switches, live=live,
         patience=delays_in(plan.environment), wallet=WalletEnd(wallet.chain, wallet.deployment, wallet.signer.address),

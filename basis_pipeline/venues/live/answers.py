@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import requests
+
 from basis_pipeline.domain.errors import VenueRefusal, VenueSilence
+from basis_pipeline.venues.live.transport import host_of
 
 _OF_THE_KEY = re.compile("api.?key", re.IGNORECASE)
 _OKX_ORDER = re.compile(r'"sCode": ?"51\d{3}"')
@@ -25,11 +28,19 @@ def answers(name: str) -> Iterator[None]:
         if _means_no(error):
             code = "VEN-010" if _about_the_key(error) else None
             raise VenueRefusal(f"{name} refused: {_said(error)}.", code=code, remedy=_remedy(error)) from None
-        raise VenueSilence(f"{name} gave no usable answer: {_said(error)}.") from None
+        raise VenueSilence(f"{name}{_host(error)} gave no usable answer: {_said(error)}.") from None
     except ccxt.BaseError as error:
-        raise VenueSilence(f"{name} gave no usable answer: {type(error).__name__}.") from None
+        raise VenueSilence(f"{name}{_host(error)} gave no usable answer: {type(error).__name__}.") from None
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # of another shape than documented
         raise VenueSilence(f"{name} answered something unexpected: {type(error).__name__}.") from None
+
+
+def _host(error: BaseException) -> str:
+    """Where the request really went, as ` at host:port`: no path, no query, no credentials; empty if it is not told."""
+    cause = error.__cause__ or error.__context__
+    if not isinstance(cause, requests.RequestException) or cause.request is None:
+        return ""
+    return f" at {host_of(str(cause.request.url))}"
 
 
 def _means_no(error: Exception) -> bool:

@@ -33,7 +33,7 @@ class Income(Protocol):
 
     def income(self, venue: str, reference: str, payload: bytes) -> bool: ...
 
-    def saved_at(self) -> int | None: ...
+    def settled_until(self) -> int | None: ...
 
 
 class _Scan(NamedTuple):
@@ -60,7 +60,7 @@ class Arrivals:
 
     def due(self, kind: SettlementKind, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Transfers that no saved state contains, one delta each, however many refreshes since were rolled back."""
-        head, saved = self._chain.block(confirmed_block(self._chain, self._deployment)), self._journal.saved_at()
+        head, saved = self._chain.block(confirmed_block(self._chain, self._deployment)), self._journal.settled_until()
         before = self._saved_block(kind, head.timestamp if saved is None else saved)
         slots = {self._deployment.token(token).address.lower(): slot for token, slot in self._slots[kind].items()}
         found = tuple(self._transfers(slots, before + 1, head.number, market, SOURCES[kind]))

@@ -6,22 +6,59 @@ venue's own bookings; price, fee and reference only explain them, so a story tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import BasisError, OrderError
-from basis_pipeline.domain.intents import Facts, Fate
+from basis_pipeline.domain.intents import Booking, Facts, Fate
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order
+from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Operation, Order, Side
+from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.venues.live.exchange import Fill
+from basis_pipeline.venues.live.foreign_fees import foreign_tokens
+
+
+def executed(  # noqa: PLR0917 - a venue's answer and what it is about
+    venue: str, instrument: Instrument, order: Order, reference: str, fills: tuple[Fill, ...], held: Collection[str]
+) -> Facts:
+    """The facts of an order that was filled, in part or whole: one booking per leg, one per token of the fee.
+
+    A discount token that runs out on the way leaves the rest of the fee to a token that the book has `held`.
+    """
+    filled = sum(fill.quantity for fill in fills)
+    paid = sum(fill.quantity * fill.price for fill in fills)
+    fees: dict[str, float] = {}
+    for fill in fills:
+        fees[fill.fee_token] = fees.get(fill.fee_token, 0.0) + fill.fee
+    fee_token = next((token for token in fees if token in held), fills[0].fee_token)
+    sign = 1.0 if order.side is Side.BUY else -1.0
+    perp = instrument.position_type is PositionType.PERP
+    quote = instrument.quote or "USDT"
+    cash = sum(fill.realised for fill in fills) if perp else -sign * paid
+    token = f"{venue}:{PositionType.BASE_TOKEN}:"
+    return Facts(
+        fate=Fate.EXECUTED,
+        reference=reference,
+        executed_at=max(fill.at for fill in fills),
+        filled=filled,
+        price=paid / filled,
+        fee=fees[fee_token],
+        fee_token=fee_token,
+        bookings=(
+            Booking(str(instrument.key), sign * filled),
+            Booking(token + quote, cash),
+            *(Booking(token + charged, -amount) for charged, amount in fees.items()),
+        ),
+    )
 
 
 def handshake(order: Order, facts: Facts, market: MarketSnapshot, settings: EngineSettings) -> ExecutionHandshake:
     """The answer to `order` that `facts` amount to; a partial fill is CONFIRMED with what was filled.
 
     Raises:
-        OrderError: VEN-005 where the venue booked something that the mode does not hold, for example a fee in a
-            token of its own.
+        OrderError: VEN-005 where the venue booked something that the mode does not hold. A fee of a trade in another
+            token is no part of it: `foreign_fees.py` books what that cost.
     """
     if facts.fate is not Fate.EXECUTED:
         return _refused(order, facts, market)
@@ -77,8 +114,11 @@ def _refused(order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHan
 def _moved(order: Order, facts: Facts, settings: EngineSettings) -> Mapping[int, float]:
     """Booked amounts by slot."""
     moved: dict[int, float] = {}
+    foreign = foreign_tokens(order, facts, settings)
     for booking in facts.bookings:
         slot = settings.universe.find(booking.position_key)
+        if slot is None and booking.position_key.rpartition(":")[2] in foreign:
+            continue
         if slot is None:
             raise OrderError(
                 f"{order.venue} booked {booking.amount:.10g} of {booking.position_key} for operation "
@@ -92,7 +132,7 @@ def _moved(order: Order, facts: Facts, settings: EngineSettings) -> Mapping[int,
 
 def _fee(order: Order, facts: Facts, market: MarketSnapshot, settings: EngineSettings) -> float:
     """The fee in USDT: a token received is worth what was paid for it, anything else its own price."""
-    if not facts.fee:
+    if not facts.fee or facts.fee_token in foreign_tokens(order, facts, settings):
         return 0.0
     base = settings.universe.instruments[order.slot]
     if facts.price is not None and order.operation is Operation.SPOT_TRADE and facts.fee_token == base.token:

@@ -18,6 +18,7 @@ from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Op
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.venues.live.abi import topic, unpack
+from basis_pipeline.venues.live.calls import paid_out
 from basis_pipeline.venues.live.chain import Log, Receipt
 from basis_pipeline.venues.live.deployment import Deployment
 
@@ -30,7 +31,6 @@ RAY = 10**27
 WEI = 1e-18
 GAS_TOKEN = "ETH"
 ETH = "wallet:BaseToken:ETH"
-WETH = "wallet:BaseToken:WETH"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -42,15 +42,19 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """How to read receipts: contracts of positions by address, our executor, and who sells for us. All lower case."""
+    """How to read receipts: contracts of positions by address, our executor, whom it obeys, and who sells for us.
+
+    All lower case.
+    """
 
     held: dict[str, Held]
     weth: str
     account: str
+    owner: str
     pools: frozenset[str]
 
 
-def ledger(settings: EngineSettings, deployment: Deployment) -> Ledger:
+def ledger(settings: EngineSettings, deployment: Deployment, owner: str) -> Ledger:
     """The contracts behind the declared positions; WETH is ETH unless the mode declares it."""
     held: dict[str, Held] = {}
     for instrument in settings.universe:
@@ -69,7 +73,7 @@ def ledger(settings: EngineSettings, deployment: Deployment) -> Ledger:
                 token = deployment.token(instrument.token)
                 held[token.address.lower()] = Held(key, token.decimals)
     pools = frozenset(pool.address.lower() for by_token in deployment.pools.values() for pool in by_token.values())
-    return Ledger(held, deployment.weth.lower(), deployment.executor.lower(), pools)
+    return Ledger(held, deployment.weth.lower(), deployment.executor.lower(), owner.lower(), pools)
 
 
 def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Facts:
@@ -88,10 +92,8 @@ def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Fac
             error_message="the transaction was reverted; only its gas was paid.",
         )
     moved = _moved(receipt, book)
-    if receipt.value:
-        moved[ETH] = moved.get(ETH, 0.0) - receipt.value * WEI
-    if order.operation is Operation.UNWRAP:
-        moved[ETH] = moved.get(ETH, 0.0) - moved.get(WETH, 0.0)
+    if ether := paid_out(receipt.data, book.owner) - _wrapped(receipt, book):
+        moved[ETH] = moved.get(ETH, 0.0) + ether * WEI
     sold, received = _swapped(order, receipt, book)
     return Facts(
         fate=Fate.EXECUTED,
@@ -224,6 +226,15 @@ def _plain(log: Log, book: Ledger) -> int:
         amount = int(unpack(("uint256",), log.data)[0])
         return amount if log.topics[0] == DEPOSIT else -amount
     return 0
+
+
+def _wrapped(receipt: Receipt, book: Ledger) -> int:
+    """Wei of ETH that became WETH: all of it that a transaction takes, the owner's and what the executor had.
+
+    What is staked or sent away as ETH was WETH before, and is gone from there.
+    """
+    deposits = (log for log in receipt.logs if log.address == book.weth and log.topics[:1] == (DEPOSIT,))
+    return sum(int(unpack(("uint256",), log.data)[0]) for log in deposits if _party(log, 1) == book.account)
 
 
 def _scaled(log: Log, book: Ledger) -> int:

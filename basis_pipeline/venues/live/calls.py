@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 
 import msgspec
 
-from basis_pipeline.venues.live.abi import call_data
+from basis_pipeline.venues.live.abi import call_data, selector, unpack
 
 NOBODY = "0x" + "00" * 20
 CALLS = "(address,uint256,bytes,address,uint256)[]"
@@ -37,6 +37,17 @@ class Program(msgspec.Struct, frozen=True):
     @property
     def data(self) -> bytes:
         return call_data(EXECUTE, [call.packed for call in self.calls], self.lender)
+
+
+def paid_out(data: bytes, receiver: str) -> int:
+    """Wei that the calls of a transaction to the executor, `data`, send to `receiver` without calling anything there.
+
+    Those of its list itself: what is done with a loan pays nobody.
+    """
+    if data[:4] != selector(EXECUTE):
+        return 0
+    calls = unpack((CALLS, "address"), data[4:])[0]
+    return sum(value for target, value, inside, *_ in calls if not inside and target.lower() == receiver.lower())
 
 
 def wei(amount: float, decimals: int = 18) -> int:

@@ -12,16 +12,17 @@ from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
-from basis_pipeline.domain.intents import Booking, Facts, Fate, Intent, IntentJournal, OpenIntent
+from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.venues.live.booking import handshake, refused, unknown
-from basis_pipeline.venues.live.exchange import Exchange, Fill, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.booking import executed, handshake, refused, unknown
+from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.foreign_fees import FeeJournal, ForeignFees
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import Withdrawals
 
@@ -33,10 +34,8 @@ WINDOW_MARGIN = 5.0
 """Seconds beyond the receive window before an unknown order is called lost: clocks differ."""
 
 
-class IncomeJournal(IntentJournal, Protocol):
+class IncomeJournal(IntentJournal, FeeJournal, Protocol):
     """Also remembers which lines of income were booked."""
-
-    def income(self, venue: str, reference: str, payload: bytes) -> bool: ...
 
 
 class LiveCex:
@@ -83,6 +82,8 @@ class LiveCex:
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
+        self._tokens = frozenset(i.token for _, i in self._slots if i.position_type is PositionType.BASE_TOKEN)
+        self._fees = ForeignFees(self.name, settings, journal)
         self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
 
     def check_account(self) -> None:
@@ -132,7 +133,7 @@ class LiveCex:
         return held
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """Funding from the income history, and transfers that have ended here, that no saved state contains yet."""
+        """What no saved state contains yet: funding from the income history, fees, transfers that have ended here."""
         if kind is SettlementKind.ARRIVAL:
             return self._transit.settle(self.name, positions) if self._transit else ()
         deltas, since = [], max(self._since, self._seen - INCOME_DELAY)
@@ -152,7 +153,18 @@ class LiveCex:
                         )
                     )
         self._seen = market.timestamp
-        return tuple(deltas)
+        return (*deltas, *self._fees.due(self._price))
+
+    def _price(self, token: str) -> float:
+        """USDT per token, of one that the book does not hold."""
+        try:
+            return self._exchange.prices(f"{token}/USDT").last
+        except VenueRefusal as error:
+            raise VenueError(
+                f"{self.name} charged a fee in {token} and tells no price of it in USDT: {error.message}",
+                code="VEN-005",
+                remedy="switch fees in that token off; while nobody knows what it cost, no tick is completed.",
+            ) from error
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
         """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""
@@ -213,6 +225,7 @@ class LiveCex:
                 continue
             if facts is not None:
                 self._journal.settle(intent.intent_id, facts)
+                self._fees.found(SettledIntent(intent, facts))
                 return facts
         return None
 
@@ -231,7 +244,7 @@ class LiveCex:
         if abs(sum(fill.quantity for fill in fills) - status.filled) > 1e-9 * status.filled:
             return None
         instrument = self._settings.universe.instruments[intent.order.slot]
-        return executed(self.name, instrument, intent.order, status.reference, fills)
+        return executed(self.name, instrument, intent.order, status.reference, fills, self._tokens)
 
     def _absent(self, sent_at: float, trouble: VenueError | None) -> Facts | None:
         """The exchange does not know the order: refused, or on its way until its window has passed."""
@@ -256,32 +269,6 @@ def whole_lots(quantity: float, listing: Listing) -> float:
     # A quantity one float below a multiple of the lot means that multiple.
     lots = (Decimal(repr(quantity)) / lot + Decimal("1e-9")).to_integral_value(rounding=ROUND_DOWN)
     return float(lots * lot)
-
-
-def executed(venue: str, instrument: Instrument, order: Order, reference: str, fills: tuple[Fill, ...]) -> Facts:
-    """The facts of an order that was filled, in part or whole: one booking per leg, one per fee."""
-    filled = sum(fill.quantity for fill in fills)
-    paid = sum(fill.quantity * fill.price for fill in fills)
-    fee_token, fee = fills[0].fee_token, sum(fill.fee for fill in fills)
-    sign = 1.0 if order.side is Side.BUY else -1.0
-    perp = instrument.position_type is PositionType.PERP
-    quote = instrument.quote or "USDT"
-    cash = sum(fill.realised for fill in fills) if perp else -sign * paid
-    token = f"{venue}:{PositionType.BASE_TOKEN}:"
-    return Facts(
-        fate=Fate.EXECUTED,
-        reference=reference,
-        executed_at=max(fill.at for fill in fills),
-        filled=filled,
-        price=paid / filled,
-        fee=fee,
-        fee_token=fee_token,
-        bookings=(
-            Booking(str(instrument.key), sign * filled),
-            Booking(token + quote, cash),
-            Booking(token + fee_token, -fee),
-        ),
-    )
 
 
 def _delays(first: tuple[float, ...]) -> list[float]:

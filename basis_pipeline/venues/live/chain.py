@@ -11,16 +11,22 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from eth_abi.exceptions import DecodingError
 from web3.exceptions import Web3Exception
 from web3.providers import HTTPProvider
 
 from basis_pipeline.domain.errors import ConfigError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.secret import keys_in, without
 from basis_pipeline.domain.timeline import SECOND
-from basis_pipeline.venues.live.abi import call_data, reason, unpack
+from basis_pipeline.venues.live.abi import call_data, unpack
+from basis_pipeline.venues.live.rpc import number, raw_bytes, refusal_in, told
+from basis_pipeline.venues.live.transport import host_of
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAINNET = 1
 GWEI = 10**9
+LARGEST_TIP = 10 * GWEI
+"""Wei per unit of gas that a block's builder is given where the base fee is less; a node may name anything."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -45,6 +51,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Attributes:
         to: whom it was sent to, lower case; empty for one that creates a contract.
+        data: of its call.
         value: wei sent with it.
         gas: wei paid for gas, whether it succeeded or not.
     """
@@ -56,6 +63,7 @@ class Receipt(msgspec.Struct, frozen=True):
     gas: int
     logs: tuple[Log, ...]
     to: str = ""
+    data: bytes = b""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -64,12 +72,16 @@ class Fees(msgspec.Struct, frozen=True):
     most: int
     tip: int
 
+    def up_to(self, most: int) -> Fees:
+        """No more than `most`."""
+        return Fees(min(self.most, most), min(self.tip, most))
+
 
 class Chain:
     """One node, by JSON-RPC.
 
     Args:
-        url: of the node; it may contain a key and appears in no message.
+        url: of the node; it may contain a key, and messages have nothing but its host.
 
     Raises:
         VenueRefusal: VEN-003 the node answered and said no; of a call that reverts, with the decoded reason.
@@ -78,11 +90,13 @@ class Chain:
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
         self.local = (urlsplit(url).hostname or "") in LOOPBACK
+        self._name = f"the node at {host_of(url)}"
         self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._keys = keys_in(url)
         self._highest = 0
 
     def chain_id(self) -> int:
-        return _number(self.ask("eth_chainId"))
+        return number(self.ask("eth_chainId"))
 
     def software(self) -> str:
         return str(self.ask("web3_clientVersion"))
@@ -99,47 +113,53 @@ class Chain:
         found = self.ask("eth_getBlockByNumber", which if isinstance(which, str) else hex(which), False)
         if found is None:
             raise VenueSilence(f"the node does not know block {which}.")
-        fee = _number(found.get("baseFeePerGas", "0x0"))
-        return Block(_number(found["number"]), _number(found["timestamp"]) * SECOND, fee)
+        fee = number(found.get("baseFeePerGas", "0x0"))
+        return Block(number(found["number"]), number(found["timestamp"]) * SECOND, fee)
 
     def rewound(self) -> None:
         """Blocks were taken back (a reorganisation): lower ones are new again."""
         self._highest = 0
 
     def nonce(self, address: str, state: str = "latest") -> int:
-        return _number(self.ask("eth_getTransactionCount", address, state))
+        return number(self.ask("eth_getTransactionCount", address, state))
 
     def balance(self, address: str, block: int | None = None) -> int:
         """Wei."""
-        return _number(self.ask("eth_getBalance", address, _state(block)))
+        return number(self.ask("eth_getBalance", address, _state(block)))
 
     def code(self, address: str) -> bytes:
         """Of the contract at `address`; empty where there is none."""
-        return _bytes(self.ask("eth_getCode", address, "latest"))
+        return raw_bytes(self.ask("eth_getCode", address, "latest"))
 
     def code_made_by(self, creation: bytes) -> bytes:
         """The code that a contract would have whose creation code (with its arguments) is `creation`."""
-        return _bytes(self.ask("eth_call", {"data": "0x" + creation.hex()}, "latest"))
+        return raw_bytes(self.ask("eth_call", {"data": "0x" + creation.hex()}, "latest"))
 
     def read(self, to: str, function: str, returns: tuple[str, ...], *arguments: Any, block: int | None = None) -> Any:
         """Answer of a view function; the value itself where it returns one."""
         answer = self.call(to, call_data(function, *arguments), block=block)
-        values = unpack(returns, answer)
+        try:
+            values = unpack(returns, answer)
+        except DecodingError:
+            raise VenueSilence(f"the node gave no usable answer to {function}: {len(answer)} bytes.") from None
         return values[0] if len(returns) == 1 else values
 
     def call(
         self, to: str, data: bytes, *, sender: str | None = None, value: int = 0, block: int | None = None
     ) -> bytes:
         """What a call would answer, without sending it."""
-        return _bytes(self.ask("eth_call", _request(to, data, sender, value), _state(block)))
+        return raw_bytes(self.ask("eth_call", _request(to, data, sender, value), _state(block)))
 
     def gas_needed(self, to: str, data: bytes, *, sender: str, value: int) -> int:
         """Units of gas."""
-        return _number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
+        return number(self.ask("eth_estimateGas", _request(to, data, sender, value)))
 
     def fees(self, block: Block) -> Fees:
-        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it."""
-        tip = _number(self.ask("eth_maxPriorityFeePerGas"))
+        """What gets into one of the next blocks: twice the base fee, so that six full blocks do not stop it.
+
+        The tip is the node's, but no more than `LARGEST_TIP` or the base fee.
+        """
+        tip = min(number(self.ask("eth_maxPriorityFeePerGas")), max(LARGEST_TIP, block.base_fee))
         return Fees(2 * block.base_fee + tip, tip)
 
     def gas_price(self) -> float:
@@ -152,7 +172,7 @@ class Chain:
         found = self.ask("eth_getTransactionByHash", transaction)
         if found is None:
             return None
-        return Fees(_number(found["maxFeePerGas"]), _number(found["maxPriorityFeePerGas"]))
+        return Fees(number(found["maxFeePerGas"]), number(found["maxPriorityFeePerGas"]))
 
     def send(self, signed: bytes) -> None:
         self.ask("eth_sendRawTransaction", "0x" + signed.hex())
@@ -167,23 +187,45 @@ class Chain:
             return None
         return Receipt(
             hash=transaction,
-            block=_number(found["blockNumber"]),
-            succeeded=_number(found["status"]) == 1,
-            value=_number(sent["value"]),
-            gas=_number(found["gasUsed"]) * _number(found["effectiveGasPrice"]),
+            block=number(found["blockNumber"]),
+            succeeded=number(found["status"]) == 1,
+            value=number(sent["value"]),
+            gas=number(found["gasUsed"]) * number(found["effectiveGasPrice"]),
             logs=tuple(map(_log, found["logs"])),
             to=(sent["to"] or "").lower(),
+            data=raw_bytes(sent["input"]),
         )
 
     def logs(self, contracts: Sequence[str], event: str, *, receiver: str, first: int, last: int) -> tuple[Log, ...]:
-        """Events of `contracts` whose second indexed argument is `receiver`, in blocks `first` to `last`."""
+        """Events of `contracts` whose second indexed argument is `receiver`, in blocks `first` to `last`, in order.
+
+        What a provider refuses is asked for in halves: each has its own idea of how many blocks are too many.
+        """
         wanted = {
             "address": list(contracts),
             "topics": [event, None, "0x" + receiver.removeprefix("0x").lower().rjust(64, "0")],
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
-        return tuple(map(_log, self.ask("eth_getLogs", wanted)))
+        try:
+            return tuple(map(_log, self.ask("eth_getLogs", wanted)))
+        except VenueRefusal:
+            if first >= last:
+                raise
+        middle = (first + last) // 2
+        parts = ((first, middle), (middle + 1, last))
+        return tuple(log for a, b in parts for log in self.logs(contracts, event, receiver=receiver, first=a, last=b))
+
+    def user_of(self, address: str, nonce: int, first: int, last: int) -> str:
+        """Hash of the transaction of `address` that used `nonce`, which it did after block `first` and up to `last`."""
+        while last - first > 1:
+            middle = (first + last) // 2
+            first, last = (first, middle) if self.nonce(address, hex(middle)) > nonce else (middle, last)
+        found = self.ask("eth_getBlockByNumber", hex(last), True)
+        if found is None:
+            raise VenueSilence(f"the node does not know block {last}.")
+        sent = (one for one in found["transactions"] if one["from"].lower() == address.lower())
+        return next((str(one["hash"]) for one in sent if number(one["nonce"]) == nonce), "")
 
     def receiver_of(self, transaction: str) -> str:
         """The contract that a transaction was sent to; empty if it creates one. VenueSilence if it is not known."""
@@ -192,21 +234,31 @@ class Chain:
             raise VenueSilence(f"the node does not know transaction {transaction}.")
         return str(found["to"] or "")
 
-    def created(self, transaction: str) -> str | None:
-        """Address of the contract that a transaction has created; None while it is in no block."""
+    def created(self, transaction: str, confirmations: int) -> str | None:
+        """Address of the contract that a transaction has created; None while it is not `confirmations` blocks deep.
+
+        Raises:
+            VenueRefusal: it has created none. Its receipt names an address all the same, where nothing will ever be.
+        """
         found = self.ask("eth_getTransactionReceipt", transaction)
-        return None if found is None else str(found["contractAddress"])
+        if found is None or self.head().number - number(found["blockNumber"]) + 1 < confirmations:
+            return None
+        if number(found["status"]) != 1:
+            raise VenueRefusal(f"transaction {transaction} failed and created no contract; its gas was paid.")
+        return str(found["contractAddress"])
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """One request, sent once."""
         try:
-            answer = self._provider.make_request(method, list(parameters))
+            answer: Any = self._provider.make_request(method, list(parameters))
         except (requests.RequestException, Web3Exception, ValueError) as error:
-            raise VenueSilence(f"the node gave no usable answer to {method}: {type(error).__name__}.") from None
+            answer = refusal_in(error)
+            if answer is None:
+                raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(error).__name__}.") from None
         if not isinstance(answer, dict):
-            raise VenueSilence(f"the node gave no usable answer to {method}: {type(answer).__name__}.")
+            raise VenueSilence(f"{self._name} gave no usable answer to {method}: {type(answer).__name__}.")
         if failure := answer.get("error"):
-            raise VenueRefusal(f"the node refused {method}: {_told(failure)}.") from None
+            raise VenueRefusal(f"the node refused {method}: {without(self._keys, told(failure))}.") from None
         return answer.get("result")
 
 
@@ -236,7 +288,7 @@ def check_network(chain: Chain, *, expected: int, environment: str) -> None:
 
 def _log(found: Mapping[str, Any]) -> Log:
     topics = tuple(topic.lower() for topic in found["topics"])
-    return Log(found["address"].lower(), topics, _bytes(found["data"]), found["transactionHash"].lower())
+    return Log(found["address"].lower(), topics, raw_bytes(found["data"]), found["transactionHash"].lower())
 
 
 def _request(to: str, data: bytes, sender: str | None, value: int) -> dict[str, str]:
@@ -244,22 +296,5 @@ def _request(to: str, data: bytes, sender: str | None, value: int) -> dict[str, 
     return request | ({"from": sender} if sender else {})
 
 
-def _told(failure: Any) -> str:
-    if isinstance(failure, str):
-        return failure
-    data = failure.get("data")
-    if isinstance(data, str) and data.startswith("0x"):
-        return f"reverted, {reason(_bytes(data))}"
-    return str(failure.get("message", "no reason given")).rstrip(".")
-
-
 def _state(block: int | None) -> str:
     return "latest" if block is None else hex(block)
-
-
-def _number(text: Any) -> int:
-    return int(str(text), 16)
-
-
-def _bytes(text: Any) -> bytes:
-    return bytes.fromhex(str(text).removeprefix("0x"))

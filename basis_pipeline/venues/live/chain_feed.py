@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from basis_pipeline.domain.errors import DataGapError, VenueError
@@ -10,12 +12,13 @@ from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.venues.live.chain import Block, Chain
-from basis_pipeline.venues.live.deployment import Deployment, Pool, StakingKind
+from basis_pipeline.venues.live.deployment import Deployment, Lending, Pool, StakingKind
 
 RAY = 10**27
 ORACLE_UNIT = 10**8
 """Aave's oracle answers in USD with eight decimals."""
 GWEI = 10**9
+BASIS_POINTS = 10**4
 RATIO_FUNCTIONS = {StakingKind.ETHERFI: "getRate()", StakingKind.LIDO: "stEthPerToken()"}
 
 
@@ -25,6 +28,17 @@ class ChainLine(msgspec.Struct, frozen=True):
     index: float = 1.0
     ratio: float = 1.0
     pool_price: float | None = None
+
+
+class _Account(NamedTuple):
+    """What Aave's `getUserAccountData` says: USD in the oracle's units, basis points, the health factor in 1e-18."""
+
+    collateral: int
+    debt: int
+    available: int
+    threshold: int
+    loan_to_value: int
+    health: int
 
 
 class ChainReader:
@@ -107,10 +121,25 @@ class ChainReader:
         lending = self._deployment.lending
         if lending is None:
             return None
-        data = self._chain.read(
-            lending.pool, "getUserAccountData(address)", ("uint256",) * 6, self._deployment.executor, block=block
-        )
-        return float(data[5]) / 1e18 if data[1] else None
+        account = self._account(lending, block)
+        return account.health / 1e18 if account.debt else None
+
+    def liquidation_threshold(self, block: int) -> float | None:
+        """What counts of the collateral as the book values it, ratio times price of ETH; None without debt.
+
+        The account's own threshold, which governance may change and which is the e-mode's only while that applies,
+        times the oracle's price of the token over the book's: Aave caps how fast a ratio may grow.
+        """
+        lending, backed = self._deployment.lending, self._settings.lending
+        if lending is None or backed is None or not (account := self._account(lending, block)).debt:
+            return None
+        collateral = self._settings.universe.instruments[backed.collateral_slots[0]]
+        priced = self.usd(collateral.token, block) / self.usd("WETH", block)
+        return account.threshold / BASIS_POINTS * priced / self._ratio(collateral, block)
+
+    def _account(self, lending: Lending, block: int | None) -> _Account:
+        executor, words = self._deployment.executor, ("uint256",) * 6
+        return _Account(*self._chain.read(lending.pool, "getUserAccountData(address)", words, executor, block=block))
 
     def _index(self, instrument: Instrument, block: int) -> float:
         kind, lending = instrument.position_type, self._deployment.lending
@@ -200,6 +229,7 @@ class LiveChainFeed:
             share_price=eth if self._settings.share_asset == "ETH" else 1.0,
             gas_price=reader.gas_price(block),
             gas_token_price=eth,
+            liquidation_threshold=reader.liquidation_threshold(block.number),
         )
 
     def _price(self, instrument: Instrument, line: ChainLine, eth: float) -> float:

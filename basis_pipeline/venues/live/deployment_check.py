@@ -107,9 +107,13 @@ class _Inspection:
             yield f"{'debt token' if debt else 'aToken'} of {token} is {found}, not {said}"
 
     def _threshold(self, lending: Lending) -> Iterator[str]:
-        """The health factor is computed with the configured threshold; it must be the protocol's."""
+        """What is to be borrowed was sized for the configured threshold; it must be the protocol's.
+
+        Where something is owed already the health factor is computed with the protocol's own at every tick: a session
+        that cannot start would look after nothing.
+        """
         account = self._settings.lending
-        if account is None:
+        if account is None or self._owes(lending):
             return
         collateral = self._settings.universe.instruments[account.collateral_slots[0]].token
         if lending.emode:
@@ -125,6 +129,10 @@ class _Inspection:
                 f"the liquidation threshold of {where} is {found:g}, `collateral` of {account.venue} says "
                 f"{account.liquidation_threshold:g}"
             )
+
+    def _owes(self, lending: Lending) -> bool:
+        executor, words = self._deployment.executor, ("uint256",) * 6
+        return bool(self._chain.read(lending.pool, "getUserAccountData(address)", words, executor)[1])
 
     def _staking(self, venue: str, staking: Staking | None) -> Iterator[str]:
         if staking is None:

@@ -80,6 +80,7 @@ class LiveHybridFeed:
             share_price=share_price,
             gas_price=reader.gas_price(block),
             gas_token_price=eth,
+            liquidation_threshold=reader.liquidation_threshold(block.number),
         )
 
 

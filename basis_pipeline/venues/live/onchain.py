@@ -30,7 +30,7 @@ from basis_pipeline.venues.live.chain import Chain, Receipt
 from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.deployment_check import check_deployment
-from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size
+from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size, highest_fee
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.transactions import Sender, Signer
@@ -79,7 +79,7 @@ class OnChainAccount:
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
         self._transit = transit
-        self._ledger = booking_chain.ledger(settings, deployment)
+        self._ledger = booking_chain.ledger(settings, deployment, signer.address)
         self._arrivals = Arrivals(chain, deployment, settings, journal)
         self._terms = Terms(deployment, settings, limits.slippage)
         self._sender = Sender(
@@ -97,7 +97,8 @@ class OnChainAccount:
             check_size(self._limits, order, market, self._settings)
             check_gas(self._limits, order, self._chain.gas_price())
             made = program(order, positions, market, account, self._terms)
-            payload = self._sender.prepare(self._deployment.executor, made.data, made.value)
+            most = highest_fee(self._limits, order)
+            payload = self._sender.prepare(self._deployment.executor, made.data, made.value, most=most)
             check_allowed(self._limits, order)
             facts = self._sender.send(intent, payload)
         except (OrderError, VenueError) as error:
@@ -175,7 +176,8 @@ class OnChainAccount:
             for token, contract in (contracts | {"WETH": self._deployment.weth}).items()
         }
         time, destination = self._chain.head().timestamp // SECOND, self._destination(order)
-        return Account(self._sender.address, units, emode, time, destination)
+        ether = self._chain.balance(executor)
+        return Account(self._sender.address, units, emode, time, destination, ether)
 
     def _destination(self, order: Order) -> str:
         if order.operation is not Operation.TRANSFER:

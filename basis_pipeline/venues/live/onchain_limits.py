@@ -10,6 +10,8 @@ from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import Action, Operation, Order
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.venues.live.abi import MAX_UINT
+from basis_pipeline.venues.live.chain import GWEI
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -35,10 +37,14 @@ REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
 
 
 def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: EngineSettings) -> None:
-    """Raise EXEC-014 for an order or a transfer that is too large."""
+    """Raise EXEC-014 for an order or a transfer that is too large; a group is as large as its largest step.
+
+    A staked token counts with its ratio: ten wstETH are twelve ETH.
+    """
     if not order.quantity > 0.0:
         raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
-    notional = order.quantity * market.price[order.slot]
+    parts = order.steps or (order,)
+    notional = max(part.quantity * market.ratio[part.slot] * market.price[part.slot] for part in parts)
     kind, switch, most = "order", "MAX_TRADE_SIZE_USD", limits.max_notional
     if order.operation is Operation.TRANSFER:
         kind, switch, most = "transfer", "MAX_TRANSFER_SIZE_USD", limits.max_transfer
@@ -49,6 +55,12 @@ def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: E
             code="EXEC-014",
             remedy=f"raise BASIS_LIVE_TRADING__{switch} if this size is meant.",
         )
+
+
+def highest_fee(limits: Limits, order: Order) -> int:
+    """Wei per unit of gas that a transaction for `order` may offer."""
+    unlimited = order.action in REDUCTIONS or math.isinf(limits.max_gas_price)
+    return MAX_UINT if unlimited else int(limits.max_gas_price * GWEI)
 
 
 def check_gas(limits: Limits, order: Order, price: float) -> None:

@@ -27,6 +27,8 @@ CLEARED = 1e-6
 """An order to repay all but this fraction of the debt means all of it: interest accrues while the order travels."""
 INTEREST_ROOM = 1e-5
 """A debt that is cleared is flash-borrowed with this much more; what is not needed goes straight back."""
+IDLE = 10**16
+"""Wei of WETH from which on an order that leaves it returns it: less is not worth the gas."""
 SWAP_WINDOW = 300
 """Seconds after which a swap that is still waiting for a block is refused by the pool."""
 
@@ -40,6 +42,7 @@ class Account(msgspec.Struct, frozen=True):
         emode: category it is in at the lending pool.
         time: of the last block, seconds.
         destination: the address that a transfer goes to; empty for other orders.
+        ether: wei that the executor itself has; nobody means to send it any, but somebody may have.
     """
 
     owner: str
@@ -47,6 +50,7 @@ class Account(msgspec.Struct, frozen=True):
     emode: int
     time: int
     destination: str = ""
+    ether: int = 0
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -70,7 +74,7 @@ def program(order: Order, positions: Positions, market: MarketSnapshot, account:
 
 
 class _Writer:
-    """Calls in the order of the steps, with the WETH at hand as they go along."""
+    """Calls in the order of the steps, with the WETH at hand as they go along: as expected, and what is certain."""
 
     def __init__(
         self, order: Order, positions: Positions, market: MarketSnapshot, account: Account, terms: Terms
@@ -80,7 +84,8 @@ class _Writer:
         self._calls: list[Call] = []
         self._outer: list[Call] | None = None
         self._loan = 0
-        self._weth, self._lowest, self._wrapped = account.units["WETH"], 0, 0
+        self._weth = self._certain = account.units["WETH"]
+        self._lowest = self._wrapped = 0
         self._whole: set[str] = set()
         steps = order.steps or (order,)
         # What a pool will pay is not known before; the chain refuses a loan that its proceeds do not cover.
@@ -106,11 +111,21 @@ class _Writer:
         writers[step.operation](step)
 
     def finished(self) -> Program:
-        """With the ETH that is missing wrapped first."""
+        """With the ETH that is missing wrapped first, and what is left of it returned to the owner, who pays the gas.
+
+        Where a mode tells ETH from WETH, WETH is a position of its own that other orders unwrap.
+        """
         missing = max(0, -self._lowest)
         lead = (Call(self._deployment.weth, call_data("deposit()"), missing),) if missing else ()
+        left = self._certain + missing
+        if left >= IDLE and self._settings.universe.find("wallet:BaseToken:WETH") is None:
+            self._return(left)
         lender = self._deployment.lender.address if self._loan else NOBODY
-        return Program((*lead, *self._calls), lender, missing + self._wrapped)
+        return Program((*lead, *self._calls), lender, max(0, missing + self._wrapped - self._account.ether))
+
+    def _return(self, amount: int) -> None:
+        unwrap = Call(self._deployment.weth, call_data("withdraw(uint256)", amount))
+        self._calls += [unwrap, Call(self._account.owner, b"", amount)]
 
     def _flash_borrow(self, step: Order) -> None:
         amount = wei(step.quantity)
@@ -123,9 +138,12 @@ class _Writer:
         if self._outer is None:
             raise OrderError("a flash loan is repaid that was not taken.", code="EXEC-005")
         weth, lender = self._deployment.weth, self._deployment.lender
-        if not self._sells:
-            rate = self._settings.rules_of(step.venue).flash_fee
-            self._spend(self._loan + (round(self._loan * rate) + 1 if rate else 0))
+        rate = self._settings.rules_of(step.venue).flash_fee
+        due = self._loan + (round(self._loan * rate) + 1 if rate else 0)
+        if self._sells:
+            self._certain -= due
+        else:
+            self._spend(due)
         inside = pack(("address", CALLS), weth, [call.packed for call in self._calls])
         if lender.kind is LenderKind.MORPHO:
             data = call_data("flashLoan(address,uint256,bytes)", weth, self._loan, inside)
@@ -162,7 +180,7 @@ class _Writer:
             amount = MAX_UINT
             self._whole.add(token)
         if token == "WETH":
-            self._gain(self._wei(token, step.quantity))
+            self._gain(self._wei(token, step.quantity), 0)
         address = self._deployment.token(token).address
         data = call_data("withdraw(address,uint256,address)", address, amount, self._deployment.executor)
         self._calls.append(Call(self._lending(step).pool, data))
@@ -180,11 +198,9 @@ class _Writer:
         weth, pool, cleared = self._deployment.weth, self._lending(step).pool, self._cleared(step)
         amount = wei(step.quantity)
         most = amount + round(amount * INTEREST_ROOM) if cleared else amount
-        repay = (weth, MAX_UINT if cleared else amount, VARIABLE_RATE, self._deployment.executor)
-        self._calls += [
-            self._approval(weth, pool, most, NOBODY),
-            Call(pool, call_data("repay(address,uint256,uint256,address)", *repay)),
-        ]
+        terms = (weth, MAX_UINT if cleared else amount, VARIABLE_RATE, self._deployment.executor)
+        repay = Call(pool, call_data("repay(address,uint256,uint256,address)", *terms))
+        self._calls += [self._approval(weth, pool, most, NOBODY), repay]
         if cleared:
             self._calls.append(self._approval(weth, pool, 0, NOBODY))
         self._spend(most)
@@ -198,14 +214,14 @@ class _Writer:
         address = self._deployment.token(token).address
         terms = (
             address, self._deployment.weth, pool.fee, self._deployment.executor, self._account.time + SWAP_WINDOW,
-            amount, wei(fair * (1.0 - self._terms.slippage)), 0,
+            amount, least := wei(fair * (1.0 - self._terms.slippage)), 0,
         )  # fmt: skip
         single = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
         self._calls += [
             self._approval(address, pool.router, amount, spent),
             Call(pool.router, call_data(single, terms), 0, spent, self._at(spent, 5)),
         ]
-        self._gain(wei(fair))
+        self._gain(wei(fair), least)
 
     def _wrap(self, step: Order) -> None:
         amount = wei(step.quantity)
@@ -214,9 +230,7 @@ class _Writer:
 
     def _unwrap(self, step: Order) -> None:
         """To the owner, who pays the gas."""
-        amount = self._held("WETH", step.quantity)
-        unwrap = Call(self._deployment.weth, call_data("withdraw(uint256)", amount))
-        self._calls += [unwrap, Call(self._account.owner, b"", amount)]
+        self._return(self._held("WETH", step.quantity))
 
     def _transfer(self, step: Order) -> None:
         """To the address that the account was told to send to: no order can name another one."""
@@ -230,11 +244,13 @@ class _Writer:
         data = call_data("transfer(address,uint256)", destination, amount)
         self._calls.append(Call(self._deployment.token(token).address, data))
 
-    def _gain(self, amount: int) -> None:
+    def _gain(self, amount: int, certain: int | None = None) -> None:
         self._weth += amount
+        self._certain += amount if certain is None else certain
 
     def _spend(self, amount: int) -> None:
         self._weth -= amount
+        self._certain -= amount
         self._lowest = min(self._lowest, self._weth)
 
     def _cleared(self, step: Order) -> bool:
@@ -277,8 +293,8 @@ class _Writer:
         return pool
 
     def _absent(self, step: Order) -> OrderError:
+        key = self._settings.universe.keys[step.slot]
         return OrderError(
-            f"the deployment has no contract for {step.operation} of "
-            f"{self._settings.universe.keys[step.slot]} at {step.venue}.",
+            f"the deployment has no contract for {step.operation} of {key} at {step.venue}.",
             remedy="add its addresses to the deployment.",
         )

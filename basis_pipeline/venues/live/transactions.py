@@ -6,7 +6,6 @@ sending the same bytes again cannot double anything, and a cancellation at the s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import chain as chained
 from itertools import repeat
@@ -17,11 +16,13 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
 from eth_utils.address import to_checksum_address
 
-from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError, VenueRefusal
+from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
 from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent
 from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.venues.live.abi import MAX_UINT
 from basis_pipeline.venues.live.chain import Chain, Fees, Receipt
+from basis_pipeline.venues.live.spelling import check_private_key
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between looks at the chain; the last one repeats."""
@@ -31,10 +32,10 @@ REPLACEMENT = 1.3
 """Factor on both fees; nodes want at least 1.1 to replace a waiting transaction."""
 SURELY_INDEXED = 5
 """Blocks after which a node knows a receipt if there is one: a missing one is evidence only then."""
+REMEMBERED = 100
+"""Blocks whose states every node remembers; a receipt that is missing for longer was never there."""
 TRANSFER_GAS = 21_000
 CREATION_GAS = 1_500_000
-CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""Private keys are below it (secp256k1)."""
 NO_ADDRESS = ""
 """The receiver of a transaction that creates a contract."""
 WEI = 1e-18
@@ -44,12 +45,13 @@ Reading = Callable[[Order, Receipt, int], Facts]
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """A call about to be sent: `gas` units at most."""
+    """A call about to be sent: `gas` units at most, for `most` wei each at most."""
 
     to: str
     data: bytes
     value: int
     gas: int
+    most: int = MAX_UINT
 
 
 class Attempts(msgspec.Struct, frozen=True):
@@ -74,8 +76,7 @@ class Signer:
     """A private key that signs and is never shown."""
 
     def __init__(self, key: str, chain_id: int) -> None:
-        if not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", key) or not 0 < int(key, 16) < CURVE_ORDER:
-            raise ConfigError("the private key of the wallet is not 32 bytes in hexadecimal.", code="CHAIN-002")
+        check_private_key(key)
         self._account: LocalAccount = EthAccount.from_key(key)
         self.address = str(self._account.address)
         self._chain_id = chain_id
@@ -129,8 +130,11 @@ class Sender:
     def address(self) -> str:
         return self._signer.address
 
-    def prepare(self, to: str, data: bytes, value: int) -> Payload:
+    def prepare(self, to: str, data: bytes, value: int, *, most: int = MAX_UINT) -> Payload:
         """Play the call through on the node and see that its gas can be paid; nothing is sent.
+
+        A unit of gas may cost `most` wei, and what the wallet has for it, if that is enough for the next block: base
+        fees rise by an eighth at most (EIP-1559).
 
         Raises:
             VenueRefusal: it would revert, with the reason.
@@ -138,7 +142,8 @@ class Sender:
         """
         self._chain.call(to, data, sender=self.address, value=value)
         gas = round(self._chain.gas_needed(to, data, sender=self.address, value=value) * GAS_MARGIN)
-        needed = value + gas * self._chain.fees(self._chain.head()).most
+        head = self._chain.head()
+        needed = value + gas * (head.base_fee * 9 // 8 + self._chain.fees(head).tip)
         balance = self._chain.balance(self.address)
         if balance < needed:
             raise OrderError(
@@ -146,7 +151,7 @@ class Sender:
                 code="EXEC-008",
                 remedy="send ETH to this address: it pays the gas.",
             )
-        return Payload(to, data, value, gas)
+        return Payload(to, data, value, gas, min(most, (balance - value) // gas))
 
     def send(self, intent: Intent, payload: Payload) -> Facts | None:
         """Journal, sign, journal the hash, send, find out; None if that is not possible until the deadline.
@@ -154,7 +159,7 @@ class Sender:
         Raises:
             VenueRefusal: before anything was journalled: something else of this account is on its way.
         """
-        nonce, fees = self._chain.nonce(self.address), self._chain.fees(self._chain.head())
+        nonce, fees = self._chain.nonce(self.address), self._chain.fees(self._chain.head()).up_to(payload.most)
         if self._chain.nonce(self.address, "pending") != nonce:
             raise VenueRefusal(f"another transaction of {self.address} is on its way.")
         self._journal.intend(intent)
@@ -203,9 +208,17 @@ class Sender:
         return self._settled(intent, _displaced()) if self._displaced(attempts, head.number) else None
 
     def _displaced(self, attempts: Attempts, head: int) -> bool:
-        """Whether a transaction that is not ours has used the nonce, deep enough to be final."""
+        """Whether a transaction that is not ours has used the nonce, deep enough to be final.
+
+        The block that has it says which one it was: that a receipt is missing proves nothing, a node may have lost it.
+        """
         settled = max(0, head - self._confirmations - SURELY_INDEXED + 1)
-        return _used(self._chain, self.address, settled) > attempts.nonce
+        if _used(self._chain, self.address, settled) <= attempts.nonce:
+            return False
+        before = max(0, settled - REMEMBERED)
+        if _used(self._chain, self.address, before) > attempts.nonce:
+            return True
+        return self._chain.user_of(self.address, attempts.nonce, before, settled) not in ("", *attempts.hashes)
 
     def _facts(self, intent: Intent, attempts: Attempts, receipt: Receipt) -> Facts:
         at = self._chain.block(receipt.block).timestamp

@@ -23,3 +23,8 @@ class Redirect(HTTPAdapter):
         there = urlsplit(request.url or "")
         request.url = urlunsplit((self._base.scheme, self._base.netloc, there.path, there.query, ""))
         return super().send(request, *args, **kwargs)
+
+
+def host_of(url: str) -> str:
+    """`host` or `host:port`, and nothing else of an address: user, path and query may be secrets."""
+    return urlsplit(url).netloc.rpartition("@")[2]
