@@ -51,12 +51,13 @@ class HealthManager:
         self, components: Iterable[str], on_change: Callable[[int, str, HealthState, str], None] | None = None
     ) -> None:
         self._components = {name: ComponentHealth(name) for name in components}
+        self._trading = not self._components
         self._on_change = on_change
         self._checks: list[Callable[[HealthManager], None]] = []
 
     def register(self, component: str) -> None:
         """One more component that has to be well; it is so until it reports something else."""
-        self._components[component] = ComponentHealth(component, HealthState.HEALTHY)
+        self._keep(ComponentHealth(component, HealthState.HEALTHY))
 
     def watch(self, check: Callable[[HealthManager], None]) -> None:
         """Have `check` report what it knows whenever somebody asks whether orders may be executed."""
@@ -66,16 +67,16 @@ class HealthManager:
         """Record the state of a registered component; KeyError for an unknown one."""
         before = self._components[component]
         if before.state is state:
-            self._components[component] = replace(before, detail=detail)
+            self._keep(replace(before, detail=detail))
             return
-        self._components[component] = replace(before, state=state, changed_at=timestamp, detail=detail)
+        self._keep(replace(before, state=state, changed_at=timestamp, detail=detail))
         if self._on_change is not None:
             self._on_change(timestamp, component, state, detail)
 
     def error(self, component: str, timestamp: int, detail: str) -> None:
         """One more error in a row: many degrade a component, more make it unhealthy."""
         count = self._components[component].errors + 1
-        self._components[component] = replace(self._components[component], errors=count)
+        self._keep(replace(self._components[component], errors=count))
         if count > UNHEALTHY_ABOVE:
             self.report(component, HealthState.UNHEALTHY, timestamp, detail)
         elif count > DEGRADED_ABOVE:
@@ -84,21 +85,21 @@ class HealthManager:
     def well(self, component: str, timestamp: int) -> None:
         """It did what it is for: its errors are over."""
         if self._components[component].errors:
-            self._components[component] = replace(self._components[component], errors=0)
+            self._keep(replace(self._components[component], errors=0))
         self.report(component, HealthState.HEALTHY, timestamp)
 
     def ready(self, timestamp: int) -> None:
         """Every component came up."""
-        for name, health in self._components.items():
+        for health in tuple(self._components.values()):
             if health.state is HealthState.NOT_READY:
-                self._components[name] = replace(health, state=HealthState.HEALTHY, changed_at=timestamp)
+                self._keep(replace(health, state=HealthState.HEALTHY, changed_at=timestamp))
 
     @property
     def may_execute(self) -> bool:
         """The gate of R88, asked before a decision and between orders: nothing may be worse than degraded."""
         for check in self._checks:
             check(self)
-        return all(health.state in TRADING for health in self._components.values())
+        return self._trading
 
     def health_of(self, component: str) -> ComponentHealth:
         return self._components[component]
@@ -109,3 +110,7 @@ class HealthManager:
         worst = max((health.state for health in components), key=_ORDER.__getitem__, default=HealthState.NOT_READY)
         ill = [f"{health.component}: {health.detail or health.state}" for health in components if _ORDER[health.state]]
         return HealthReport(worst, timestamp, "; ".join(ill) or f"{len(components)} components healthy", components)
+
+    def _keep(self, health: ComponentHealth) -> None:
+        self._components[health.component] = health
+        self._trading = all(one.state in TRADING for one in self._components.values())

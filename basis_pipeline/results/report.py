@@ -74,7 +74,7 @@ def render(record: Record, overview: str) -> str:
     blocks = list(_blocks(record, {panel.id: panel for panel in panels}))
     return Template(asset("report.html")).substitute(
         title=html(f"{record.title} · {record.span}"),
-        heading=html(record.title),
+        heading=Html(html(record.title).replace("_", "_<wbr>")),
         crumbs=tag("a", "All modes", href=overview),
         facts=joined(tag("span", fact) for fact in _facts(record)),
         verdict=verdict(record),
@@ -131,7 +131,7 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
     yield "positions", "Positions", _grid_of([*_drawn(panels, "positions"), held])
     yield "risk", "Risk", _grid(panels, *_RISK_PANELS)
     yield "gates", "Gates", card("", evidence.gates_table(record)) + card("", evidence.gate_findings(record))
-    settled = card("Settlements and flows, without an order", evidence.settlements_table(record))
+    settled = card("Settlements and flows, without an order", evidence.settlements_table(record), wide=True)
     yield "orders", "Orders", _grid_of([_orders(record), *_drawn(panels, "costs"), settled])
     yield "events", "Events", card("Above severity info", evidence.events_table(record))
     yield "data", "Data", card("Series used", tag("p", _DATA_NOTE, class_="note") + _data(record))

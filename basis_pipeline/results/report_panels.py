@@ -130,7 +130,7 @@ def _costs(record: Record) -> Panel:
         "Positive = paid."
     )
     views = _running_views(record, stamps[order], costs, _COST_COLOURS.__getitem__)
-    return Panel("costs", "Costs of orders and exits", note, views)
+    return Panel("costs", "Costs of orders and exits", note, views, wide=True)
 
 
 def _running_views(

@@ -17,7 +17,7 @@ from basis_pipeline.domain.tolerance import Tolerance
 from basis_pipeline.live_journal.database import Entry, JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.parts import SessionParts
-from basis_pipeline.runs.live.record import SessionAbout, begin_record
+from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, begin_record
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.cex import LiveCex
 from basis_pipeline.venues.live.feed import LiveExchangeFeed
@@ -85,6 +85,7 @@ class Stage:
     mode: WiredMode
     options: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] | None = None
+    limits: SessionLimits | None = None
 
     @property
     def books(self) -> FakeExchange:
@@ -108,6 +109,7 @@ class Stage:
             interval=self.options.get("interval", 60.0),
             overrides=self.overrides or at(self.name),
             seed=options.get("seed"),
+            limits=self.limits,
         )
         begin_record(journal, about)
         client, hearing = self.account.exchange(), self.options.get("hearing")

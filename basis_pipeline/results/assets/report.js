@@ -101,7 +101,7 @@ function options(panel, view, width) {
     scales: { x: shown ? { min: shown[0], max: shown[1] } : {}, y: { range: valueRange(view) } },
     series: [{ label: "", value: (_, seconds) => stamp(seconds ?? view.times.at(-1)) }, ...lines(view)],
     axes: [timeAxis(), valueAxis(view)],
-    hooks: { setScale: [(chart, key) => key === "x" && follow(chart)], drawAxes: [(chart) => drawLevels(chart, view)] },
+    hooks: { setScale: [(chart, key) => key === "x" && follow(chart)], draw: [(chart) => drawLevels(chart, view)] },
   };
 }
 
@@ -124,7 +124,7 @@ function drawLevels(chart, view) {
   const { ctx, bbox } = chart;
   const ratio = devicePixelRatio;
   ctx.save();
-  ctx.setLineDash([5 * ratio, 4 * ratio]);
+  ctx.lineJoin = "round";
   ctx.font = `${11 * ratio}px ${css("--font")}`;
   ctx.textAlign = "right";
   const taken = []; // [y, left edge] of the labels so far: one that would cover another moves to its left
@@ -132,6 +132,8 @@ function drawLevels(chart, view) {
     const y = chart.valToPos(level.value, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.strokeStyle = ctx.fillStyle = css(level.colour);
+    ctx.setLineDash([5 * ratio, 4 * ratio]);
+    ctx.lineWidth = ratio;
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
@@ -139,6 +141,10 @@ function drawLevels(chart, view) {
     const text = `${level.label} ${written(view.format, level.value)}`;
     const near = taken.filter(([other]) => Math.abs(other - y) < 14 * ratio).map(([, left]) => left - 10 * ratio);
     const right = Math.min(bbox.left + bbox.width, ...near);
+    ctx.setLineDash([]);
+    ctx.strokeStyle = css("--card"); // a rim, so that it is read over a line
+    ctx.lineWidth = 4 * ratio;
+    ctx.strokeText(text, right, y - 4 * ratio);
     ctx.fillText(text, right, y - 4 * ratio);
     taken.push([y, right - ctx.measureText(text).width]);
   }
