@@ -65,6 +65,7 @@ class OkxSkin:
             ("GET", "/api/v5/account/balance"): self._balance,
             ("GET", "/api/v5/account/positions"): self._positions,
             ("GET", "/api/v5/account/config"): self._config,
+            ("GET", "/api/v5/account/leverage-info"): self._leverage,
             ("POST", "/api/v5/trade/order"): self._place,
             ("GET", "/api/v5/trade/order"): self._poll,
             ("GET", "/api/v5/trade/fills"): self._fills,
@@ -122,7 +123,8 @@ class OkxSkin:
 
     def _mark_price(self, parameters: dict[str, str]) -> Any:
         mark = f"{self._market(parameters['instId']).mark:.8f}"
-        return [{"instId": parameters["instId"], "instType": "SWAP", "markPx": mark, "ts": self._stamp()}]
+        stamp = str((self.exchange.now - self.exchange.marks_behind) // 1_000)
+        return [{"instId": parameters["instId"], "instType": "SWAP", "markPx": mark, "ts": stamp}]
 
     def _funding_rate(self, parameters: dict[str, str]) -> Any:
         return [{"instId": parameters["instId"], "fundingRate": "0.0001", "nextFundingRate": "",
@@ -144,6 +146,10 @@ class OkxSkin:
         return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
                  "acctLv": "1" if self.exchange.spot_only else "2",
                  "perm": "read_only,trade" + ",withdraw" * self.exchange.may_withdraw}]  # fmt: skip
+
+    def _leverage(self, parameters: dict[str, str]) -> Any:
+        return [{"instId": parameters["instId"], "mgnMode": parameters["mgnMode"], "posSide": "net",
+                 "lever": f"{self.exchange.leverage:g}"}]  # fmt: skip
 
     def _positions(self, _: dict[str, str]) -> Any:
         return [
@@ -184,8 +190,11 @@ class OkxSkin:
     def _bills(self, parameters: dict[str, str]) -> Any:
         """Newest first; `after` means older than that bill."""
         begin, after = int(parameters.get("begin", "0")), int(parameters.get("after", str(10**18)))
+        wanted = parameters.get("instId", "").removesuffix("-SWAP").replace("-", "")
         lines = [
-            line for line in reversed(self.exchange.income) if line.at // 1_000 >= begin and int(line.reference) < after
+            line
+            for line in reversed(self.exchange.income)
+            if line.at // 1_000 >= begin and int(line.reference) < after and wanted in ("", line.symbol)
         ]
         return [
             {"billId": line.reference, "balChg": f"{line.amount:.8f}", "posBalChg": "0", "ccy": "USDT", "type": "8",
