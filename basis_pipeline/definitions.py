@@ -23,6 +23,7 @@ from basis_pipeline.defs.jobs import (
     signals_job,
 )
 from basis_pipeline.defs.live import live_jobs
+from basis_pipeline.defs.live_compare import live_compare_jobs
 from basis_pipeline.defs.market_data import market_data
 from basis_pipeline.defs.notices import notices
 from basis_pipeline.defs.partitions import monthly
@@ -75,6 +76,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             *experiment_jobs([mode.file for mode in wired]),
             *sweep_jobs(workspace.config, [mode.file for mode in wired]),
             *live,
+            *live_compare_jobs(wired),
         ],
         schedules=[
             market_data_nightly(ingestion, times),

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.results.live_differences import LiveDifferences
-from basis_pipeline.results.report_text import money
+from basis_pipeline.results.live_differences_text import COLUMNS, rows, summary
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.workspace import Workspace
 
@@ -23,29 +23,16 @@ def live_compare_command(workspace: Workspace, mode: str) -> None:
     """
     made = compare_live(workspace, mode, read_environment().environment)
     screens.out(_table(made.differences))
-    screens.say(_summary(made.differences))
+    screens.say(summary(made.differences))
     screens.result(str(made.page))
 
 
 def _table(found: LiveDifferences) -> Table:
-    numbers = (Column(name, justify="right") for name in ("live", "replay", "difference", "bp"))
+    numbers = (Column(name, justify="right") for name in COLUMNS[1:])
     shown = Table(f"{found.record}, {found.currency}", *numbers)
-    for item in found.items:
-        if item.live or item.backtest:
-            share = item.difference / float(found.backtest[-1]) * 1e4
-            amounts = (money(amount, found.currency) for amount in (item.live, item.backtest, item.difference))
-            shown.add_row(item.name, *amounts, f"{share:+.3f}")
-    ours, theirs = float(found.live[-1]), float(found.backtest[-1])
+    *sources, equity = rows(found)
+    for row in sources:
+        shown.add_row(*row)
     shown.add_section()
-    amounts = (money(amount, found.currency) for amount in (ours, theirs, ours - theirs))
-    shown.add_row("equity", *amounts, f"{found.gaps_bp[-1]:+.3f}")
+    shown.add_row(*equity)
     return shown
-
-
-def _summary(found: LiveDifferences) -> str:
-    orders, again = found.counts()
-    alone = sum(pair.live is None or pair.backtest is None for pair in found.pairs)
-    return (
-        f"{len(found.stamps):,} ticks; {orders} orders live, {again} in the replay, {alone} without a counterpart; "
-        f"never further apart than {found.widest_bp:.2f} bp; {found.unnamed:+.1e} {found.currency} not named"
-    )

@@ -22,11 +22,15 @@ _COLUMNS = ("source", "series", "month", "status", "rows", "steps missing", "fil
 class DownloadConfig(dg.Config):
     """What to fetch; empty fields mean everything that configs/downloads.yaml lists."""
 
-    first_month: str = Field(default="", description="YYYY-MM; empty: first_month of the configuration.")
-    last_month: str = Field(default="", description="YYYY-MM, included; empty: the current month.")
-    datasets: list[str] = Field(default=[], description="Only these datasets.")
-    venues: list[str] = Field(default=[], description="Only these exchanges, protocols or chains.")
-    symbols: list[str] = Field(default=[], description="Only these symbols.")
+    first_month: str = Field(
+        default="", description="First month, YYYY-MM. Empty: `first_month` of configs/downloads.yaml."
+    )
+    last_month: str = Field(default="", description="Last month, YYYY-MM, included. Empty: the current month.")
+    datasets: list[str] = Field(default=[], description="Only these datasets, such as spot_candles_1h. Empty: all.")
+    venues: list[str] = Field(
+        default=[], description="Only these exchanges, protocols or chains, such as binance. Empty: all."
+    )
+    symbols: list[str] = Field(default=[], description="Only these symbols, such as BTCUSDT. Empty: all.")
 
 
 @dg.asset(

@@ -26,15 +26,25 @@ _TAGS = {"basis/kind": "backtest"}
 class ExperimentConfig(dg.Config):
     """What is typed in the Launchpad. All of it is shown; nothing hides behind an empty value."""
 
-    mode: str = Field(default="", description="A mode of the configuration folder.")
+    mode: str = Field(default="", description="The mode that is varied: a file of configs/modes.")
     name: str = Field(
-        default="launchpad", description="Taken until `replace`: another experiment of a name is refused."
+        default="launchpad",
+        description="Name that its results are found under, in SQL as experiments.* and by `basis compare`. One that "
+        "another experiment has is refused.",
     )
-    replace: bool = Field(default=False, description="Put this run in the place of an experiment of the same name.")
-    first_month: str = Field(default=FIRST_MONTH, description="YYYY-MM; it opens here with its capital.")
-    last_month: str = Field(default=shift_month(FIRST_MONTH, 2), description="YYYY-MM, included.")
-    capital: float = Field(default=0.0, description="Initial capital in units of the mode's share class.")
-    overrides: list[str] = Field(default=[], description="key=value as in the mode's file: strategy.spot_fraction=0.5")
+    replace: bool = Field(default=False, description="true: takes the place of an experiment of the same name.")
+    first_month: str = Field(
+        default=FIRST_MONTH, description="First month, YYYY-MM: the experiment opens at its start with its capital."
+    )
+    last_month: str = Field(default=shift_month(FIRST_MONTH, 2), description="Last month, YYYY-MM, included.")
+    capital: float = Field(
+        default=0.0, description="Capital to begin with, in the mode's share class: USDT, ETH or BTC, not dollars."
+    )
+    overrides: list[str] = Field(
+        default=[],
+        description="Keys of the mode's file to set otherwise, each as key=value: `strategy.spot_fraction=0.5`, "
+        "`margin_ratio.derisk=0.3`. Empty: only capital and months differ.",
+    )
 
     def all_overrides(self) -> Mapping[str, Any]:
         return {"initial_capital": self.capital} | parse_overrides(self.overrides)
@@ -81,10 +91,13 @@ def _typed(config: ExperimentConfig) -> dict[str, Any]:
 
 def _config_type(modes: Sequence[ModeFile]) -> type[ExperimentConfig]:
     """The configuration with the names of the modes as its only choices, the first of them preset."""
-    first = modes[0]
+    first, fields = modes[0], ExperimentConfig.model_fields
     names: Any = Literal[tuple(mode.mode for mode in modes)]
     return create_model(
-        "Experiment", __base__=ExperimentConfig, mode=(names, first.mode), capital=(float, first.initial_capital)
+        "Experiment",
+        __base__=ExperimentConfig,
+        mode=(names, Field(default=first.mode, description=fields["mode"].description)),
+        capital=(float, Field(default=first.initial_capital, description=fields["capital"].description)),
     )
 
 

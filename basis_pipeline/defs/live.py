@@ -41,15 +41,30 @@ class LiveConfig(dg.Config):
     """What is typed in the Launchpad. Credentials and what may be traded come from the environment only."""
 
     overrides: list[str] = Field(
-        default=[], description="key=value as in the mode's file; they belong to the record: resume with the same."
+        default=[],
+        description="Keys of the mode's file that this record has otherwise, each as key=value: `reserve_fraction=0`, "
+        "`strategy.spot_venue=bybit`. Empty: as the file says. They belong to the record: go on with the same ones.",
     )
-    seed: str = Field(default="", description="Experiment whose last checkpoint a new record goes on from.")
+    seed: str = Field(
+        default="",
+        description="Name of an experiment whose last checkpoint a new record goes on from. Empty: it begins with what "
+        "the venues hold, or goes on from its journal.",
+    )
     acknowledged: bool = Field(
         default=False,
-        description="A large difference was looked at: take the venues' word for it, at this start and no later one.",
+        description="Set it after a start was refused with LIVE-001 and somebody found out why: takes the venues' word "
+        "for the difference, at this start and no later one.",
     )
-    interval: float = Field(default=0.0, ge=0.0, description="Seconds between ticks; 0: as configs/live.yaml says.")
-    until: str = Field(default="", description="ISO with zone; empty: until the run is terminated.")
+    interval: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Seconds between two ticks, such as 60. 0: `interval_seconds` of configs/live.yaml.",
+    )
+    until: str = Field(
+        default="",
+        description="Moment at which the session stops by itself, such as 2026-01-31T18:00:00Z. Empty: when the run is "
+        "terminated.",
+    )
 
 
 def live_jobs(workspace: Workspace, modes: Sequence[WiredMode]) -> list[dg.JobDefinition]:

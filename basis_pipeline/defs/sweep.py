@@ -33,16 +33,29 @@ _TOP = 25
 class SweepConfig(dg.Config):
     """What is typed in the Launchpad: the keys of a file of `configs/sweeps`; `grid` or `points`, not both."""
 
-    sweep: str = Field(description="Name; points that are finished under it are not run again.")
-    description: str = ""
-    modes: list[str] = Field(description="Modes of the configuration folder.")
-    first_month: str = Field(default="", description="YYYY-MM; empty: where the data of each mode begin.")
-    last_month: str = Field(default="", description="YYYY-MM, included; empty: where they end.")
-    grid: dict[str, list[Any]] = Field(default={}, description="Key of the mode's file: values to try.")
-    points: list[dict[str, Any]] = Field(default=[], description="Sets of overrides to try.")
-    rank_by: str = Field(default="sharpe", description="Metric, best first.")
-    keep: Literal["metrics", "tables"] = Field(default="metrics", description="tables: every point is an experiment.")
-    steps: int = Field(default=os.cpu_count() or 1, description="Processes that share the points.")
+    sweep: str = Field(
+        description="Name that the points are kept under. Launched again, it runs only those that are not finished."
+    )
+    description: str = Field(default="", description="What is tried and why, for whoever reads the page.")
+    modes: list[str] = Field(description="The modes that are varied: files of configs/modes.")
+    first_month: str = Field(default="", description="First month, YYYY-MM. Empty: where the data of each mode begin.")
+    last_month: str = Field(default="", description="Last month, YYYY-MM, included. Empty: where the data end.")
+    grid: dict[str, list[Any]] = Field(
+        default={},
+        description="Keys of the mode's file with the values to try, all combinations of them: "
+        "`strategy.spot_fraction: [0.5, 0.6]`. Instead of `points`.",
+    )
+    points: list[dict[str, Any]] = Field(
+        default=[],
+        description="Single points instead of a grid, each a set of keys and values: `{strategy.spot_fraction: 0.5}`.",
+    )
+    rank_by: str = Field(default="sharpe", description="Metric that points are ranked by, the best first.")
+    keep: Literal["metrics", "tables"] = Field(
+        default="metrics", description="metrics: figures alone. tables: every point is an experiment to look into."
+    )
+    steps: int = Field(
+        default=os.cpu_count() or 1, description="Processes that share the points; this machine's cores by default."
+    )
 
     def file(self) -> SweepFile:
         """The same as a sweep file, held to its rules."""

@@ -183,6 +183,10 @@ class LiveJournal:
         """The state that was written with a record."""
         return _state(next(self._database.entries(Kind.STATE, after=tick.number)), self.path)
 
+    def last(self, kind: Kind) -> Entry | None:
+        """The last entry of a kind."""
+        return self._database.last(kind)
+
     def first_state_at(self) -> int | None:
         """When the record began to be lived, microseconds UTC; None before its first state."""
         first = next(self._database.entries(Kind.STATE), None)

@@ -22,7 +22,11 @@ from dagster._core.test_utils import create_run_for_test
 
 from basis_pipeline.defs.live import live_job_name, session_op_name
 from basis_pipeline.defs.supervision import SUPERVISED, TRIES, Supervision
+from basis_pipeline.runs.live.record import journal_path
+from basis_pipeline.runs.records import query
+from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment, failure
+from basis_pipeline_tests.live.stage import MINUTE, stage
 
 Deploy = Callable[..., Deployment]
 ENABLED = {
@@ -193,3 +197,43 @@ def test_loading_the_jobs_imports_no_client(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_live_record_is_compared_with_its_replay(deploy: Deploy, tmp_path: Path) -> None:
+    """A session on a fake exchange, then the job over its journal; the table's differences sum to that of equity."""
+    deployed = deploy()
+    with stage(tmp_path) as there:
+        there.path = journal_path(deployed.workspace, "btc_basis", "dev")
+        there.session().run(until=START + 3 * MINUTE)
+    config = {"ops": {"replay_and_compare": {"config": {"mode": "btc_basis"}}}}
+    result = deployed.run("live_compare", run_config=config)
+    assert result.success
+    [event] = result.get_asset_materialization_events()
+    assert event.asset_key == dg.AssetKey(["live", "dev", "btc_basis", "differences"])
+    told = {name: value.value for name, value in event.materialization.metadata.items()}
+    [row] = query(deployed.workspace, "select sum(difference) as d from live_differences").to_pylist()
+    assert told["difference (USDT)"] == pytest.approx(row["d"]) and told["difference (USDT)"] != 0.0
+    *sources, equity = (record.data for record in event.materialization.metadata["differences"].records)
+    assert equity["source"] == "equity" and {"trading_fees", "slippage"} <= {record["source"] for record in sources}
+    assert "2 orders live, 2 in the replay, 0 without a counterpart" in told["summary"]
+    assert Path(str(told["page"])).is_file()
+
+
+def test_a_record_that_is_not_there_is_a_failure_with_its_remedy(deploy: Deploy) -> None:
+    config = {"ops": {"replay_and_compare": {"config": {"mode": "eth_basis"}}}}
+    said, told = failure(deploy().run("live_compare", run_config=config), "replay_and_compare")
+    assert told["code"] == "JOURNAL-001" and "eth_basis" in said
+
+
+def test_every_field_of_every_launchpad_is_described(deploy: Deploy) -> None:
+    """In words of more than a label, with what an empty value or a zero means."""
+    short = {}
+    for job in deploy().definitions.resolve_all_job_defs():
+        for node in job.all_node_defs:
+            fields = (
+                getattr(getattr(node.config_schema, "config_type", None), "fields", {}) if job.name[0] != "_" else {}
+            )
+            for name, field in fields.items():
+                if len((field.description or "").split()) < 4:
+                    short[f"{job.name}.{name}"] = field.description
+    assert short == {}

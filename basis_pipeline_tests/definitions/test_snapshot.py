@@ -104,6 +104,7 @@ def test_jobs_and_schedules(definitions: dg.Definitions) -> None:
         "experiment_presets",
         "sweep",
         "sweep_presets",
+        "live_compare",
         *(f"{mode}_months" for mode in MODES),
         *(f"live_{mode}" for mode in MODES),
     }

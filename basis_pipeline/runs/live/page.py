@@ -15,17 +15,20 @@ from basis_pipeline.domain.errors import BasisError
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.domain.timings import Timing
 from basis_pipeline.engine.health import TRADING
+from basis_pipeline.runs.live.record import SessionLimits
 from basis_pipeline.runs.live.status import LiveStatus, RecentAction, heartbeat, live_status, status_json
 from basis_pipeline.runs.loopback import LOOPBACK
 
+_NOISE = 1e-9
+"""Relative: equity that has changed by no more has not changed."""
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10">
 <title>{health}: {record}</title><style>
 :root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}}
 table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884;
-vertical-align:top}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
+vertical-align:top}}.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
 vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
-<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p>{held}{line}
+<h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p><p>{limits}</p>{held}{line}
 <h2>Alerts</h2>{alerts}<h2>Health</h2>{components}<h2>Positions</h2>{positions}
 <h2>Open orders of unknown fate</h2><p>{unknown}</p><h2>Age of prices</h2>{ages}<h2>Seconds</h2>{seconds}
 <h2>Results</h2><p>{results}</p><h2>Latest</h2>{recent}
@@ -65,13 +68,37 @@ def status_page(status: LiveStatus) -> str:
             (one.component, one.state, iso(one.changed_at) if one.changed_at else "", one.detail)
             for one in status.components
         ),
-        positions=_table((key, f"{quantity:,.8f}") for key, quantity in status.positions.items()),
+        limits=escape(_limits(status.limits)),
+        positions=_positions(status),
         unknown=escape(", ".join(status.open_intents) or "none"),
         ages=_table((name, f"{age:,.1f} s") for name, age in status.ages.items()),
         seconds=_table(_took(name, timing) for name, timing in [*status.phases.items(), *status.delays.items()]),
         results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         recent=_actions(status.recent),
     )
+
+
+def _limits(limits: SessionLimits | None) -> str:
+    """What the environment lets the session do, in words."""
+    if limits is None:
+        return ""
+    orders = "read only: no order is sent" if limits.read_only else f"orders up to {limits.max_trade_size_usd:,.0f} USD"
+    transfers = f"transfers up to {limits.max_transfer_size_usd:,.0f} USD to {limits.addresses} listed addresses"
+    moved = transfers if limits.addresses else "no transfers: no address is listed"
+    return f"limits: {orders}; {moved}; trading stops at a loss of {limits.stop_loss:.1%}"
+
+
+def _positions(status: LiveStatus) -> str:
+    """Quantities and what they are worth, and the sum of that."""
+    if not status.positions:
+        return "<p>none</p>"
+    worth = status.values_usd
+    rows = [(key, f"{quantity:,.8f}", worth.get(key, 0.0)) for key, quantity in status.positions.items()]
+    lines = [*rows, ("together", "", sum(worth.values()))]
+    cells = "".join(
+        f'<tr><td>{escape(key)}<td class="n">{quantity}<td class="n">{value:,.2f}' for key, quantity, value in lines
+    )
+    return f'<div class="scroll"><table><tr><th>position<th class="n">quantity<th class="n">USD{cells}</table></div>'
 
 
 def _held(as_of: str) -> str:
@@ -108,7 +135,7 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _line(equity: Sequence[float]) -> str:
     """Equity of the last ticks, from the lowest to the highest."""
-    if len(equity) < 2 or min(equity) == max(equity):
+    if len(equity) < 2 or max(equity) - min(equity) <= _NOISE * max(equity):
         return ""
     low, height, width = min(equity), max(equity) - min(equity), len(equity) - 1
     points = " ".join(f"{1000 * i / width:.1f},{100 - 100 * (e - low) / height:.1f}" for i, e in enumerate(equity))

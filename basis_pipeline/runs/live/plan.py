@@ -32,6 +32,7 @@ from basis_pipeline.runs.live.clock import WallClock
 from basis_pipeline.runs.live.exchanges import (
     NO_TRANSFERS,
     TransferPlan,
+    addresses_in_use,
     check_addresses,
     exchanges_of,
     live_settings,
@@ -41,11 +42,11 @@ from basis_pipeline.runs.live.exchanges import (
     with_receivables,
 )
 from basis_pipeline.runs.live.hearing import Hearing
-from basis_pipeline.runs.live.lock import session_lock
+from basis_pipeline.runs.live.lock import session_lock, wallet_lock
 from basis_pipeline.runs.live.log import LiveLog
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.publishing import publishing_process
-from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
+from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, begin_record, journal_path
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import live_venues
 from basis_pipeline.runs.workspace import Workspace
@@ -99,6 +100,13 @@ class LivePlan:
             interval=interval or self.live.interval_seconds,
             overrides=self.overrides,
             seed=self.seed,
+            limits=SessionLimits(
+                read_only=self.switches.read_only,
+                max_trade_size_usd=self.switches.max_trade_size_usd,
+                max_transfer_size_usd=self.switches.max_transfer_size_usd,
+                stop_loss=self.switches.emergency_stop_loss,
+                addresses=len(addresses_in_use(self.settings, self.transfers)),
+            ),
         )
 
     def run(
@@ -117,6 +125,8 @@ class LivePlan:
         """
         with ExitStack() as stack:
             stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
+            if self.chain is not None:
+                stack.enter_context(wallet_lock(self.workspace, self.chain.deployment.executor))
             journal = LiveJournal.open(
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )

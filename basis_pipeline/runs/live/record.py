@@ -34,6 +34,16 @@ from basis_pipeline.runs.workspace import Workspace
 Moments = tuple[tuple[float, ...], ...]
 
 
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment lets a session do: `stop_loss` a drawdown (fraction), `addresses` that funds may go to."""
+
+    read_only: bool
+    max_trade_size_usd: float
+    max_transfer_size_usd: float
+    stop_loss: float
+    addresses: int
+
+
 class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
     """What a session is made of, as far as its record cannot be read without it.
 
@@ -51,6 +61,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
         linked: between which venues funds are moved; None: of a book that is on chain alone, or nobody wrote it down.
         transfer_latency: microseconds that a transfer between them is expected to take.
         gas_tank: ETH that a hedged stack keeps for gas; journals that do not say it are of sessions with the default.
+        limits: what it may do; None where nobody wrote it down.
     """
 
     mode: str
@@ -70,6 +81,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
     linked: frozenset[str] | None = None
     transfer_latency: int = 0
     gas_tank: float = GAS_TANK_ETH
+    limits: SessionLimits | None = None
 
     @classmethod
     def of(
@@ -81,6 +93,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
         interval: float,
         overrides: Mapping[str, Any] | None = None,
         seed: EngineState | None = None,
+        limits: SessionLimits | None = None,
     ) -> SessionAbout:
         """`settings` are those of `wired` as the session has them."""
         linked = settings.linked or frozenset()
@@ -101,6 +114,7 @@ class SessionAbout(msgspec.Struct, frozen=True, kw_only=True):
             linked=settings.linked,
             transfer_latency=max((settings.venues[venue].transfer_latency for venue in linked), default=0),
             gas_tank=settings.gas_tank,
+            limits=limits,
         )
 
     @property
@@ -185,7 +199,7 @@ class BegunSession(NamedTuple):
 def begun_sessions(journal: LiveJournal) -> list[BegunSession]:
     """The sessions of a journal, in order; StateError if nobody wrote down what they were made of."""
     entries = journal.entries(Kind.SESSION)
-    found = [BegunSession(entry.number, _decoded(entry, SessionAbout, journal)) for entry in entries]
+    found = [BegunSession(entry.number, decoded(entry, SessionAbout, journal)) for entry in entries]
     if not found:
         raise StateError(
             f"the journal {journal.path} does not say what its sessions were made of.",
@@ -215,7 +229,7 @@ def tick_records(journal: LiveJournal, first: int = 0, last: int | None = None) 
     for entry in journal.entries(Kind.TICK, after=first - 1):
         if last is not None and entry.number > last:
             return
-        yield entry, _decoded(entry, TickRecord, journal)
+        yield entry, decoded(entry, TickRecord, journal)
 
 
 def joined_log(records: Iterable[TickRecord]) -> RunLog:
@@ -265,7 +279,8 @@ def existing_journal(workspace: Workspace, mode: str, environment: str) -> Path:
     )
 
 
-def _decoded(entry: Entry, kind: type[Any], journal: LiveJournal) -> Any:
+def decoded(entry: Entry, kind: type[Any], journal: LiveJournal) -> Any:
+    """A session's or a tick's entry; StateError JOURNAL-001 where it cannot be read."""
     try:
         content = zlib.decompress(entry.payload)
         return (

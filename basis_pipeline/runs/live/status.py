@@ -9,15 +9,17 @@ from pathlib import Path
 
 import msgspec
 
+from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import SECOND, iso
 from basis_pipeline.domain.timings import Timing
 from basis_pipeline.engine.health import TRADING, HealthState
-from basis_pipeline.live_journal.database import JournalDatabase
+from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import Action, LiveJournal
 from basis_pipeline.live_journal.pulse import ComponentPulse
 from basis_pipeline.runs.live.delays import distributions, live_budgets
 from basis_pipeline.runs.live.publishing import RESULTS
+from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, TickRecord, decoded
 
 _RECENT, _ACTIONS, _PULSES = 20, 500, 1_000
 PATIENCE_SECONDS = 300.0
@@ -45,7 +47,9 @@ class LiveStatus(msgspec.Struct, frozen=True):
         halts: why nothing is traded until somebody says a word, by kind.
         equity, drawdown: share class, and fraction below the highest value so far; None before the first state.
         values_as_of: when prices and rates of the last tick were told, ISO, where nobody said newer ones; else empty.
+        limits: what the session that began last may do; None where nobody wrote it down.
         positions: quantities by position key, without zeros.
+        values_usd: the same in USD: debt negative, a perp its unrealised P&L; they sum to equity.
         open_intents: orders whose fate is not known.
         orders: intents so far, whatever became of them.
         skipped_ticks: of the session that ran last.
@@ -64,7 +68,9 @@ class LiveStatus(msgspec.Struct, frozen=True):
     equity: float | None
     drawdown: float | None
     values_as_of: str
+    limits: SessionLimits | None
     positions: dict[str, float]
+    values_usd: dict[str, float]
     open_intents: tuple[str, ...]
     orders: int
     results: RecentAction | None
@@ -116,6 +122,8 @@ def live_status(path: Path) -> LiveStatus:
             values_as_of=iso(last.as_of) if last and last.as_of is not None else "",
             drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else None,
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
+            values_usd=_values(journal, state) if state else {},
+            limits=_limits(journal),
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),
             orders=journal.intents,
             results=_recent(*published) if (published := journal.last_action(RESULTS)) else None,
@@ -130,6 +138,22 @@ def live_status(path: Path) -> LiveStatus:
             equity_line=tuple((iso(pulse.timestamp), pulse.equity) for pulse in pulses),
             alerts=tuple(_recent(at, one) for at, one in reversed(actions) if one.told)[:_RECENT],
         )
+
+
+def _limits(journal: LiveJournal) -> SessionLimits | None:
+    entry = journal.last(Kind.SESSION)
+    return None if entry is None else decoded(entry, SessionAbout, journal).limits
+
+
+def _values(journal: LiveJournal, state: EngineState) -> dict[str, float]:
+    """USD at the tick of the last `state`, whose positions are all there are, in the order of the slots."""
+    entry = journal.last(Kind.TICK)
+    if entry is None:
+        return {}
+    record: TickRecord = decoded(entry, TickRecord, journal)
+    commit = record.commits[record.closings[-1]]
+    values = zip(state.positions, commit.exposure.values, strict=True)
+    return {key: value * commit.market.usd for key, value in values if value}
 
 
 def status_json(path: Path) -> bytes:
