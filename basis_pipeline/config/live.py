@@ -70,6 +70,7 @@ class LiveFile(Model):
     gas_tank_eth: Annotated[float, Field(ge=0.0, le=10.0)] = GAS_TANK_ETH
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
     max_gas_price_gwei: Positive = 100.0
+    largest_swap_loss: Annotated[float, Field(gt=0.0, le=0.1)] = 0.005
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
     publish_seconds: NotNegative = 3_600.0
     held_values_seconds: NotNegative = 3_600.0

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from basis_pipeline.config.live import LiveFile, read_switches
 from basis_pipeline.domain.orders import Action, ExecutionHandshake, HandshakeStatus, Operation, Order
 from basis_pipeline.live_journal.database import Kind
+from basis_pipeline.runs.live.chain import Wallet, wallet_venues
 from basis_pipeline.venues.live.onchain_limits import Limits
-from basis_pipeline_tests.chain.bench import Bench, bench, order, owner
+from basis_pipeline.venues.live.transactions import Signer
+from basis_pipeline_tests.chain.anvil import CHAIN_ID
+from basis_pipeline_tests.chain.bench import KEY, Bench, bench, order, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.proxy import proxied
 
@@ -114,3 +118,19 @@ def test_a_node_that_names_a_mad_tip_is_not_believed(market: Market, tmp_path: P
         answer = execute(there, STAKE)
         assert answer.status is HandshakeStatus.CONFIRMED, answer.error_message
         assert sent(there)["tip"] == pytest.approx(tip * GWEI, rel=0.13), "blocks move the base fee by an eighth"
+
+
+def test_a_swap_loses_no_more_than_the_file_says(market: Market, tmp_path: Path) -> None:
+    """5 bp for the pool and about one for the weight of 10 weETH: 7 bp are enough, 4 are not."""
+    there = bench(market, tmp_path / "j.sqlite")
+    assert execute(there, STAKE).status is HandshakeStatus.CONFIRMED
+    snapshot, wallet = there.feed.at(there.clock.wall()), Wallet(there.chain, Signer(KEY, CHAIN_ID), there.deployment)
+    switches = replace(read_switches({}, "staging"), read_only=False, max_trade_size_usd=1e9)
+    for loss, status in ((0.0004, HandshakeStatus.FAILED), (0.0007, HandshakeStatus.CONFIRMED)):
+        venues, _ = wallet_venues(
+            wallet, there.settings, None, journal=there.journal, clock=there.clock, switches=switches,
+            live=LiveFile(largest_swap_loss=loss),
+        )  # fmt: skip
+        answer = venues["curve"].execute(SALE, there.held(), snapshot)
+        assert answer.status is status, answer.error_message
+        assert ("Too little received" in answer.error_message) is (status is HandshakeStatus.FAILED)

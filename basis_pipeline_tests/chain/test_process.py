@@ -169,6 +169,17 @@ def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet
     assert state.positions["aave_v3:aToken:aUSDT"].quantity == pytest.approx(100_000.0, rel=1e-3)
 
 
+def test_a_wallet_carries_one_session(wallet: Wallet) -> None:
+    first = wallet.start("live", "eth_staking_only", "--interval", "0.5")
+    wallet.mode = "eth_staking_only"
+    wallet.until(2)
+    code, said = wallet.run("live", "pure_lending_usdt", "--interval", "0.5")
+    assert (code, "STORE-002" in said, wallet.market.executor in said) == (1, True, True), said
+    first.send_signal(signal.SIGTERM)
+    _, said = first.communicate(timeout=60.0)
+    assert first.returncode == 0, said
+
+
 def test_a_silent_node_is_told_by_the_status_the_tables_and_a_gate_until_it_speaks_again(wallet: Wallet) -> None:
     """Ended while the values are held: the month says so, and says it no longer after a session with newer ones."""
     market, wallet.mode = wallet.market, "pure_lending_usdt"

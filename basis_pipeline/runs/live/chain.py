@@ -81,6 +81,7 @@ def wallet_venues(
     limits = Limits(
         switches.max_trade_size_usd,
         max_transfer=switches.max_transfer_size_usd,
+        slippage=live.largest_swap_loss,
         max_gas_price=live.max_gas_price_gwei,
         read_only=switches.read_only,
     )

@@ -42,7 +42,7 @@ from basis_pipeline.runs.live.exchanges import (
     with_receivables,
 )
 from basis_pipeline.runs.live.hearing import Hearing
-from basis_pipeline.runs.live.lock import session_lock
+from basis_pipeline.runs.live.lock import session_lock, wallet_lock
 from basis_pipeline.runs.live.log import LiveLog
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.publishing import publishing_process
@@ -125,6 +125,8 @@ class LivePlan:
         """
         with ExitStack() as stack:
             stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
+            if self.chain is not None:
+                stack.enter_context(wallet_lock(self.workspace, self.chain.deployment.executor))
             journal = LiveJournal.open(
                 self.journal_path, belongs_to=f"{self.wired.name}@{self.environment}", now=WallClock.wall
             )
