@@ -19,10 +19,10 @@ test: .venv/.ready-dev ## the default test suite
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not chain and not cluster" basis_pipeline_tests
 
 test-slow: .venv/.ready-dev ## tests that kill processes, start servers, or run whole ranges
-	$(BIN)/pytest -n 2 --dist loadfile -m "slow and not chain and not cluster" basis_pipeline_tests
+	$(BIN)/pytest -n 4 --dist worksteal -m "slow and not chain and not cluster" basis_pipeline_tests  # half of them wait
 
 test-chain: .venv/.ready-dev .chain/.ready ## on-chain venues against Aave, Uniswap and Morpho on a local chain; needs npm
-	$(BIN)/pytest -m chain basis_pipeline_tests/chain
+	$(BIN)/pytest -n 2 --dist worksteal -m chain basis_pipeline_tests/chain
 
 test-cluster: .venv/.ready-services ## tests against an object store, PostgreSQL and Ray, all on loopback
 	$(BIN)/pytest -n 2 --dist loadfile -m cluster basis_pipeline_tests/cluster

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,30 @@ from basis_pipeline_tests.sample_runs import ingest_sample, run_sample
 
 _CONFIGS = Path(__file__).parents[1] / "configs"
 _REAL_RAW = Path(__file__).parents[2] / "shared" / "market_data"
+
+
+def seconds(item: pytest.Item) -> float:
+    """How long the test takes, roughly: `pytest.mark.slow(seconds=60)`; zero where it does not say."""
+    slow = item.get_closest_marker("slow")
+    return float(slow.kwargs.get("seconds", 0.0)) if slow else 0.0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first, dealt out evenly to the workers of a distributed run; the others in their order.
+
+    A worker begins with an equal share of the list and does it in order; who has done his takes from others' ends.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    begins: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for item in sorted(filter(seconds, items), key=seconds, reverse=True):
+        min(begins, key=lambda long: sum(map(seconds, long))).append(item)
+    others, dealt = [item for item in items if not seconds(item)], []
+    for worker, long in enumerate(begins):
+        share = max(0, (len(items) - len(dealt)) // (workers - worker) - len(long))
+        dealt += long + others[:share]
+        others = others[share:]
+    items[:] = dealt + others
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | Non
 def _stop(server: subprocess.Popen[bytes]) -> None:
     """Ask once, then end it, however often this process is asked meanwhile."""
     with handled_by(lambda _number, _frame: None):
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # not SIGINT: Python answers that with a traceback until Dagster handles both alike
         try:
             server.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from basis_pipeline.domain.errors import VenueError
+from basis_pipeline.storage.files import exclusive_lock, put_bytes
 from basis_pipeline.venues.live.abi import call_data, pack
 from basis_pipeline.venues.live.chain import Chain
 
@@ -21,6 +22,8 @@ CHAIN = HERE.parents[1] / ".chain"
 MODULES = CHAIN / "node_modules"
 ANVIL = MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
 CHAIN_ID = 31_337
+PATIENCE_SECONDS = 60.0
+"""For any answer: what a test finds never depends on how busy the machine is."""
 
 
 class Node:
@@ -28,7 +31,7 @@ class Node:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.chain = Chain(url)
+        self.chain = Chain(url, timeout=PATIENCE_SECONDS)
         self.accounts: list[str] = self.chain.ask("eth_accounts")
         self.admin = self.accounts[0]
 
@@ -47,10 +50,20 @@ class Node:
     def send(self, to: str | None, data: bytes, *, value: int = 0, sender: str | None = None) -> Any:
         request = {"from": sender or self.admin, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(25_000_000)}
         transaction = self.chain.ask("eth_sendTransaction", request | ({"to": to} if to else {}))
-        while (receipt := self.chain.ask("eth_getTransactionReceipt", transaction)) is None:
-            time.sleep(0.005)
+        receipt = self.mined(transaction)
         assert receipt["status"] == "0x1", (to, data[:4].hex())
         return receipt
+
+    def mined(self, transaction: str) -> Any:
+        """Its receipt: a node that makes a block per transaction does so a moment after it has answered."""
+        while (receipt := self.chain.ask("eth_getTransactionReceipt", transaction)) is None:
+            time.sleep(0.005)
+        return receipt
+
+    @property
+    def makes_blocks(self) -> bool:
+        """A block per transaction, at once."""
+        return bool(self.chain.ask("anvil_getAutomine"))
 
     def mine(self, blocks: int = 1, *, seconds: int | None = None) -> None:
         if seconds is not None:
@@ -97,14 +110,13 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def compiled(source: Path, *, compiler: str = "solc") -> dict[str, Any]:
-    """Contracts of a Solidity file by name, compiled once per content."""
+    """Contracts of a Solidity file by name, compiled once per content, whoever asks at the same time."""
     digest = hashlib.sha256(source.read_bytes() + (HERE / "compile.mjs").read_bytes() + compiler.encode()).hexdigest()
     kept = CHAIN / "compiled" / f"{source.stem}-{digest[:16]}.json"
-    if not kept.is_file():
-        command = ["node", str(HERE / "compile.mjs"), str(MODULES), str(source), "true", compiler, str(source.parent)]
-        output = subprocess.run(command, check=True, capture_output=True).stdout
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(output)
+    with exclusive_lock(kept.with_suffix(".lock"), purpose="the compiler", wait=True):
+        if not kept.is_file():
+            command = ["node", HERE / "compile.mjs", MODULES, source, "true", compiler, source.parent]
+            put_bytes(kept, subprocess.run(command, check=True, capture_output=True).stdout)
     found: dict[str, Any] = json.loads(kept.read_text())
     return found
 

@@ -27,7 +27,7 @@ from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainA
 from basis_pipeline.venues.live.onchain_limits import Limits
 from basis_pipeline.venues.live.transactions import Signer
 from basis_pipeline_tests.builders import wired
-from basis_pipeline_tests.chain.anvil import CHAIN_ID, Node
+from basis_pipeline_tests.chain.anvil import CHAIN_ID, PATIENCE_SECONDS, Node
 from basis_pipeline_tests.chain.market import Market
 
 KEY = "0x" + "5c" * 32
@@ -157,7 +157,7 @@ def bench(
     settings = settings or live(mode)
     clock = clock or ChainClock(market.node)
     journal = LiveJournal(database.open(path, belongs_to=f"{mode.name}@dev"), clock.wall)
-    chain = Chain(url or market.node.url, timeout=5.0)
+    chain = Chain(url or market.node.url, timeout=PATIENCE_SECONDS)
     account = OnChainAccount(
         chain, Signer(KEY, CHAIN_ID), deployment, settings,
         journal=journal, clock=clock, limits=limits,

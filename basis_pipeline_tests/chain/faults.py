@@ -132,17 +132,13 @@ def _stuck(there: Stage) -> None:
     """Blocks are made, and none takes the transaction, until something pays more."""
     chain = there.truth.node.chain
     chain.ask("evm_setAutomine", False)
-    first: list[str] = []
 
     def passes() -> None:
         sent = there.truth.entries(Kind.SENT)
-        if not sent:
-            return
-        hashes = sent[-1].payload.decode().partition(":")[2].split(",")
-        first[:] = hashes[:1]
-        if len(hashes) > 1:
-            chain.ask("evm_setAutomine", True)
+        *before, last = sent[-1].payload.decode().partition(":")[2].split(",") if sent else [""]
+        if before and chain.ask("eth_getTransactionByHash", last):
             chain.ask("anvil_mine", "0x1")
+            chain.ask("evm_setAutomine", True)
             there.clock.passing.remove(passes)
             there.clock.makes_blocks = lambda: True
 
@@ -226,8 +222,9 @@ def _reverts(there: Stage) -> None:
 def _used_elsewhere(there: Stage) -> None:
     """The same key sends from another machine; the node forgets ours."""
     chain = there.truth.node.chain
-    _, raw = Signer(KEY, CHAIN_ID).sign(Payload(owner(), b"", 1, 21_000), chain.nonce(owner()), Fees(10**12, 10**9))
+    sent, raw = Signer(KEY, CHAIN_ID).sign(Payload(owner(), b"", 1, 21_000), chain.nonce(owner()), Fees(10**12, 10**9))
     chain.send(raw)
+    there.truth.node.mined(sent)
 
 
 def oracle_stops(there: Stage) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from basis_pipeline.venues.live.chain import Chain
-from basis_pipeline_tests.chain.anvil import Node
+from basis_pipeline_tests.chain.anvil import PATIENCE_SECONDS, Node
 from basis_pipeline_tests.fakes.server import FakeServer, Phase, Reply, Request
 
 
@@ -56,7 +56,7 @@ class ProxySkin:
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._chain = Chain(self.node.url)
+        self._chain = Chain(self.node.url, timeout=PATIENCE_SECONDS)
 
     def answer(self, request: Request) -> Reply:
         question = json.loads(request.body)
@@ -73,6 +73,8 @@ class ProxySkin:
             if fault.phase == "before" and fault.distorts is None:
                 return fault.reply
         answer = dict(self._chain._provider.make_request(method, question["params"]))
+        if method == "eth_sendRawTransaction" and "result" in answer and self.node.makes_blocks:
+            self.node.mined(answer["result"])  # the next block is the clock's: how many there are is never a race
         if fault is not None:
             return Reply(200, fault.distorts(question, answer)) if fault.distorts else fault.reply
         if (method, "after") in self.lost:

@@ -19,7 +19,7 @@ from basis_pipeline.venues.live.chain import Chain, check_network
 from basis_pipeline.venues.live.onchain import Limits
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline_tests.builders import CONFIGS
-from basis_pipeline_tests.chain.anvil import CHAIN_ID
+from basis_pipeline_tests.chain.anvil import CHAIN_ID, PATIENCE_SECONDS
 from basis_pipeline_tests.chain.bench import MODE, Bench, ChainClock, bench, owner
 from basis_pipeline_tests.chain.market import Market
 from basis_pipeline_tests.chain.proxy import ProxySkin
@@ -73,7 +73,7 @@ class Stage:
 
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, acknowledged: bool = False) -> LiveSession:
         """A session of a process of its own, with all that a start checks."""
-        chain = Chain(self.server.url, timeout=5.0)
+        chain = Chain(self.server.url, timeout=PATIENCE_SECONDS)
         Patience(self.clock).ask(lambda: check_network(chain, expected=CHAIN_ID, environment="dev"))
         return self.truth.session(
             database=database,

@@ -18,6 +18,18 @@ threading.Timer(seconds, os.kill, (os.getpid(), getattr(signal, sys.argv.pop(1))
 main()
 """
 
+_ASKED_WITH_A_SERVER = """
+import os, pathlib, signal, sys, threading, time
+from basis_pipeline.cli import main
+def ask(seconds):
+    while not any(path.read_text() for path in pathlib.Path("/proc/self/task").glob("*/children")):
+        time.sleep(0.01)
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=ask, args=[float(sys.argv.pop(1))], daemon=True).start()
+main()
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
@@ -40,3 +52,19 @@ def test_a_service_asked_to_stop_at_once_ends_with_zero_or_with_its_own_refusal(
     said = process.stdout + process.stderr
     assert "Traceback" not in said
     assert process.returncode == 0 or (command[0] == "live" and "CONFIG-004" in said), said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5, 1.0])
+def test_a_server_that_has_only_begun_to_import_itself_ends_without_a_traceback(tmp_path: Path, seconds: float) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
+    process = subprocess.run(
+        [sys.executable, "-c", _ASKED_WITH_A_SERVER, str(seconds), "dev"],
+        env=kept | {"BASIS_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stdout + process.stderr

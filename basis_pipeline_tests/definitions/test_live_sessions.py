@@ -27,7 +27,7 @@ from basis_pipeline_tests.live.test_process import holds_what_the_venue_holds
 from basis_pipeline_tests.runs.post_offices import Webhook
 from basis_pipeline_tests.runs.post_offices import serving as serving_posts
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=90)
 
 JOB = "live_btc_basis"
 ON_ONE_VENUE = ["reserve_fraction=0", "strategy.hedge_allocation={binance: 1.0}"]

@@ -22,7 +22,7 @@ from basis_pipeline_tests.definitions.ui_server import Server, eventually, servi
 from basis_pipeline_tests.runs.post_offices import Webhook
 from basis_pipeline_tests.runs.post_offices import serving as serving_posts
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=60)
 MODES = ("btc_basis", "eth_basis")
 SECRET = "/hidden-path"
 

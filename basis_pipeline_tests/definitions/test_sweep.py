@@ -86,7 +86,7 @@ def test_the_launchpad_refuses_what_does_not_fit_its_types(typed: dict[str, obje
         job.execute_in_process(run_config=config(**typed))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_its_steps_run_in_processes_of_their_own(validated: Path, tmp_path: Path) -> None:
     """As the UI launches it: another process per step, results from the data root alone."""
     root = tmp_path / "root"

@@ -11,7 +11,7 @@ import pytest
 
 from basis_pipeline_tests.definitions.ui_server import Server, answers, eventually, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=20)
 
 
 @pytest.fixture

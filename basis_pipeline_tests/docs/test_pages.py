@@ -51,7 +51,7 @@ def test_every_command_of_the_page_does_what_it_says(page: Path, checkout: Calla
     run(page, checkout, slow=False)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=300)
 @pytest.mark.parametrize("page", SLOW, ids=titles(SLOW))
 def test_every_command_of_the_page_does_what_it_says_with_the_slow_ones(
     page: Path, checkout: Callable[[Path], Checkout]

@@ -44,7 +44,7 @@ def _environment(process: Path) -> bytes:
         return b""
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_a_drill_trades_is_published_and_compared_and_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "drill"
     process = start(folder, 18.0)
@@ -65,7 +65,7 @@ def test_a_drill_trades_is_published_and_compared_and_leaves_nothing_running(tmp
     assert left_running(folder) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_ctrl_c_ends_it_between_orders(tmp_path: Path) -> None:
     folder = tmp_path / "drill"
     process = start(folder, 0.0)

@@ -62,7 +62,7 @@ def test_a_session_enters_and_stops_between_orders_when_asked(there: Drill) -> N
     assert KEY.encode() not in there.journal.read_bytes() and SECRET.encode() not in there.journal.read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 @pytest.mark.parametrize("seed", range(4))
 def test_sigkill_at_any_moment_loses_nothing_and_doubles_nothing(there: Drill, seed: int) -> None:
     """Each life ends between its first answered request and its third tick; the last one is asked to stop."""

@@ -141,4 +141,4 @@ TestLiveTrading = LiveTrading.TestCase
 TestLiveTrading.settings = settings(
     max_examples=60, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
-TestLiveTrading = pytest.mark.slow(TestLiveTrading)
+TestLiveTrading = pytest.mark.slow(seconds=40)(TestLiveTrading)

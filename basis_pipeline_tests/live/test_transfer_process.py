@@ -75,7 +75,7 @@ def pair(folder: Path) -> Iterator[Pair]:
         yield Pair(books, servers, network, folder)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_the_shipped_allocation_is_entered_over_two_exchanges(tmp_path: Path) -> None:
     with pair(tmp_path) as there:
         process = there.start()
@@ -90,7 +90,7 @@ def test_the_shipped_allocation_is_entered_over_two_exchanges(tmp_path: Path) ->
         assert KEY not in out + err and SECRET not in out + err
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_killed_in_the_middle_of_a_transfer_it_is_not_made_again(tmp_path: Path) -> None:
     with pair(tmp_path) as there:
         process = there.start()
@@ -105,7 +105,7 @@ def test_killed_in_the_middle_of_a_transfer_it_is_not_made_again(tmp_path: Path)
         assert len(there.network.withdrawals) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_a_session_that_can_move_nothing_says_how_to_place_the_funds(tmp_path: Path) -> None:
     with pair(tmp_path) as there:
         there.variables["BASIS_CONFIG_DIR"] = str(CONFIGS)
