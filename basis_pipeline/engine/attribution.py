@@ -126,6 +126,8 @@ class Attribution:
                 if delta.slot in self._contracts and delta.price is not None:
                     out[LIQUIDATION] += self._gain(delta, delta.price, market.mark[delta.slot], market) * numeraire
                 out[LIQUIDATION] -= delta.fee * numeraire
+            elif delta.slot in self._contracts and delta.price is not None:
+                out[_BY_SOURCE[source]] += self._gain(delta, delta.price, market.mark[delta.slot], market) * numeraire
             elif source is not DeltaSource.TRANSFER:
                 out[_BY_SOURCE[source]] += delta.amount * market.value[delta.slot] * numeraire
         return flow

@@ -30,6 +30,7 @@ class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         policy: of an emergency stop; empty: as configured.
         gaps: of a difference, what the venues hold beyond the book by position key, in stored units; of its end, what
             was acknowledged and is still to be taken over.
+        entries: likewise, what perps were entered at by the venues' word, where the book has another price.
         at, unexplained: of the end of a difference, the tick, and what had no explanation until then (share-class units
             since the opening): what somebody has looked at does not count towards the differences of a day.
     """
@@ -38,6 +39,7 @@ class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     policy: str = ""
     gaps: dict[str, float] = {}
+    entries: dict[str, float] = {}
     at: int = 0
     unexplained: float = 0.0
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from basis_pipeline.domain.errors import ConfigError, VenueSilence
+from basis_pipeline.venues.live.abi import selector
 from basis_pipeline.venues.live.chain import Chain, check_network
 from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment, Lender, LenderKind, Staking, StakingKind, Token
@@ -16,7 +17,7 @@ from basis_pipeline.venues.live.transactions import Signer
 from basis_pipeline_tests.chain.anvil import CHAIN_ID
 from basis_pipeline_tests.chain.bench import KEY, bench, owner
 from basis_pipeline_tests.chain.market import Market
-from basis_pipeline_tests.chain.proxy import ProxySkin, proxied
+from basis_pipeline_tests.chain.proxy import ProxySkin, RpcFault, proxied
 from basis_pipeline_tests.fakes.server import FakeServer
 
 
@@ -131,3 +132,31 @@ def test_neither_key_nor_url_is_ever_shown(market: Market) -> None:
         with pytest.raises(VenueSilence) as silent:
             Chain(url + "/v2/my-api-key").chain_id()
     assert "my-api-key" not in str(silent.value)
+
+
+BITMAP = selector("getEModeCategoryCollateralBitmap(uint8)").hex()
+
+
+def in_a_category(members: int) -> RpcFault:
+    """What Aave says since 3.2 of the collateral in a category."""
+
+    def told(question: Any, answer: dict[str, Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": question["id"], "result": f"0x{members:064x}"}
+
+    return RpcFault("eth_call", distorts=told, to=BITMAP)
+
+
+def test_collateral_outside_of_the_e_mode_is_refused(market: Market, tmp_path: Path) -> None:
+    """Its threshold would be the reserve's own, 0.80 and not 0.95: a health factor of 1.07 at 0.75 of debt."""
+    refused = "CHAIN-005.*weETH is no collateral of e-mode 1"
+    number = market.node.chain.read(market.pool, "getReserveData(address)", ("uint256",) * 15, market.weeth)[7]
+    with proxied(market.node) as (url, provider):
+        provider.faults.append(in_a_category(2**8 - 1 - 2**number))
+        with pytest.raises(ConfigError, match=refused):
+            bench(market, tmp_path / "j.sqlite", url=url)
+        provider.faults.append(in_a_category(2**number))
+        bench(market, tmp_path / "j.sqlite", url=url)
+        assert not provider.faults, "it was asked"
+    market.node.do(market.configurator, "setAssetEModeCategory(address,uint8)", market.weeth, 0)
+    with pytest.raises(ConfigError, match=refused):
+        bench(market, tmp_path / "j.sqlite")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
@@ -15,11 +15,16 @@ CALM = Moment(prices={"BTC": 50_000.0})
 
 
 class RecordingClock:
-    """Time passes only by sleeping, and by what a slow venue adds; every sleep is written down."""
+    """Time passes only by sleeping, and by what a slow venue adds; every sleep is written down.
+
+    Attributes:
+        later: what happens, and the time it happens at.
+    """
 
     def __init__(self) -> None:
         self.time = 1_000.0
         self.sleeps: list[float] = []
+        self.later: list[tuple[float, Callable[[], object]]] = []
 
     def now(self) -> float:
         return self.time
@@ -27,6 +32,10 @@ class RecordingClock:
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         self.time += seconds
+        due = [what for at, what in self.later if at <= self.time]
+        self.later = [(at, what) for at, what in self.later if at > self.time]
+        for happens in due:
+            happens()
 
 
 class SlowVenue(FaultyVenue):

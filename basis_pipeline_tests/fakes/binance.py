@@ -70,6 +70,7 @@ class BinanceSkin:
             ("GET", "/fapi/v1/income"): self._income,
             ("GET", "/fapi/v1/positionSide/dual"): lambda _: {"dualSidePosition": exchange.hedge_mode},
             ("GET", "/fapi/v1/multiAssetsMargin"): lambda _: {"multiAssetsMargin": exchange.multi_assets},
+            ("GET", "/fapi/v1/symbolConfig"): self._symbol_settings,
             ("GET", "/fapi/v1/feeBurn"): lambda _: {"feeBurn": exchange.fees_in_bnb},
             ("GET", "/sapi/v1/bnbBurn"): lambda _: {"spotBNBBurn": exchange.fees_in_bnb, "interestBNBBurn": False},
             ("POST", "/sapi/v1/asset/transfer"): self._transfer,
@@ -124,7 +125,7 @@ class BinanceSkin:
             "lastFundingRate": "0.00010000",
             "interestRate": "0.00010000",
             "nextFundingTime": (now // eight_hours + 1) * eight_hours,
-            "time": now,
+            "time": now - self.exchange.marks_behind // 1_000,
         }
 
     def _spot_account(self, _: dict[str, str]) -> Any:
@@ -156,6 +157,11 @@ class BinanceSkin:
             for symbol, (quantity, entry) in self.exchange.perps.items()
             if wanted in (None, symbol)
         ]  # fmt: skip
+
+    def _symbol_settings(self, parameters: dict[str, str]) -> Any:
+        return [{"symbol": parameters["symbol"], "marginType": "ISOLATED" if self.exchange.isolated else "CROSSED",
+                 "isAutoAddMargin": "false", "leverage": round(self.exchange.leverage),
+                 "maxNotionalValue": "100000000"}]  # fmt: skip
 
     def _brackets(self, _: dict[str, str]) -> Any:
         bracket = {"bracket": 1, "initialLeverage": 10, "notionalCap": 1e9, "notionalFloor": 0, "cum": 0.0,

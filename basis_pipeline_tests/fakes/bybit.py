@@ -57,7 +57,7 @@ class BybitSkin:
         self._signed: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
             ("GET", "/v5/account/wallet-balance"): self._wallet,
             ("GET", "/v5/position/list"): self._positions,
-            ("GET", "/v5/account/info"): lambda _: {"unifiedMarginStatus": 1 if exchange.spot_only else 6},
+            ("GET", "/v5/account/info"): lambda _: self._account(),
             ("POST", "/v5/order/create"): self._place,
             ("GET", "/v5/order/realtime"): self._poll,
             ("GET", "/v5/order/history"): self._poll,
@@ -128,18 +128,27 @@ class BybitSkin:
 
     def _positions(self, parameters: dict[str, str]) -> Any:
         """With a symbol also what is not held, once in one-way mode, twice in hedge mode."""
+        if parameters["category"] == "inverse" or parameters.get("settleCoin") == "USDC":
+            other = self.exchange.other_perps if parameters["category"] == "inverse" else []
+            return {"category": parameters["category"], "list": [{"symbol": name} for name in other]}
         if "symbol" in parameters and parameters["symbol"] not in self.exchange.perps:
             modes = (1, 2) if self.exchange.hedge_mode else (0,)
-            flat = [{"symbol": parameters["symbol"], "positionIdx": i, "side": "", "size": "0"} for i in modes]
+            flat = [{"symbol": parameters["symbol"], "positionIdx": i, "side": "", "size": "0",
+                     "leverage": f"{self.exchange.leverage:g}"} for i in modes]  # fmt: skip
             return {"category": "linear", "list": flat, "nextPageCursor": ""}
         held = [
             {"symbol": symbol, "positionIdx": 0, "side": "Buy" if quantity > 0.0 else "Sell",
-             "size": str(abs(quantity)), "avgPrice": str(entry), "markPrice": str(self._mark(symbol)), "leverage": "10",
+             "size": str(abs(quantity)), "avgPrice": str(entry), "markPrice": str(self._mark(symbol)),
+             "leverage": f"{self.exchange.leverage:g}",
              "positionValue": str(abs(quantity) * self._mark(symbol)), "positionIM": "0", "positionMM": "0",
              "unrealisedPnl": str(quantity * (self._mark(symbol) - entry)), "liqPrice": ""}
             for symbol, (quantity, entry) in self.exchange.perps.items()
         ]  # fmt: skip
         return {"category": "linear", "list": held, "nextPageCursor": ""}
+
+    def _account(self) -> Any:
+        return {"unifiedMarginStatus": 1 if self.exchange.spot_only else 6,
+                "marginMode": "ISOLATED_MARGIN" if self.exchange.isolated else "REGULAR_MARGIN"}  # fmt: skip
 
     def _place(self, parameters: dict[str, str]) -> Any:
         if parameters["category"] == "linear" and self.exchange.hedge_mode:

@@ -13,12 +13,15 @@ from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork, Withdrawal
 from basis_pipeline_tests.fakes.records import Income, Market, PlacedOrder, RejectedError, Trade
 
 BNB_PRICE = 600.0
+MAINTENANCE, LIQUIDATION_FEE = 0.005, 0.0125
 
 
 class FakeExchange:
     """One account on one exchange.
 
     Attributes:
+        marks_behind: microseconds by which marks are older than last prices.
+        other_perps: names of open perps that are settled in coins, on the same margin.
         leaves: wallets that withdrawals are taken from, in order; deposits reach the first.
         allowed: addresses that the account may withdraw to.
 
@@ -42,12 +45,16 @@ class FakeExchange:
         self.withdrawal_fees: dict[str, float] = {}
         self.allowed: set[str] = set()
         self.markets: list[Market] = []
-        self.now = 0
+        self.now = self.marks_behind = 0
         self.slippage, self.initial_margin = slippage, 0.1
         self.spot_fee, self.perp_fee = spot_fee, perp_fee
         self.fill_fraction: list[float] = []
         self.late_polls: list[int] = []
+        self.hidden_polls: list[int] = []
         self.trades_per_fill = 2
+        self.liquidated: list[str] = []
+        self.other_perps: list[str] = []
+        self.leverage, self.isolated = 20.0, False
         self.hedge_mode = self.fees_in_bnb = self.multi_assets = self.spot_only = False
         self._ids = count(1_001)
 
@@ -67,6 +74,7 @@ class FakeExchange:
         for market in self.markets:
             if market.base == base:
                 market.price, market.mark = price, mark if mark is not None else price
+        self._liquidate()
 
     def place(
         self, market: Market, client_id: str, *, buy: bool, quantity: float, reduce_only: bool = False
@@ -86,6 +94,7 @@ class FakeExchange:
         order = PlacedOrder(next(self._ids), client_id, market, buy, quantity, reduce_only, self.now)
         self._check_funds(order)
         order.waits_for = self.late_polls.pop(0) if self.late_polls else 0
+        order.hidden = self.hidden_polls.pop(0) if self.hidden_polls else 0
         self.orders.append(order)
         if not order.waits_for:
             self._fill(order)
@@ -95,6 +104,9 @@ class FakeExchange:
         """Look an order up; one that is late comes nearer to its fill each time."""
         for order in reversed(self.orders):
             if order.market is market and (order.client_id == client_id or order.order_id == order_id):
+                if order.hidden:
+                    order.hidden -= 1
+                    break
                 if not order.done:
                     order.waits_for -= 1
                     if order.waits_for <= 0:
@@ -179,6 +191,18 @@ class FakeExchange:
         """Cash and unrealised P&L above the initial margin of what is open."""
         open_value = sum(abs(q) * self.market(symbol, perp=True).mark for symbol, (q, _) in self.perps.items())
         return self.margin["USDT"] + self.unrealised - self.initial_margin * open_value
+
+    def _liquidate(self) -> None:
+        """Below the maintenance margin of the wallet that perps live on they are closed, whatever another one holds."""
+        open_value = sum(abs(q) * self.market(symbol, perp=True).mark for symbol, (q, _) in self.perps.items())
+        if not self.perps or self.margin["USDT"] + self.unrealised > MAINTENANCE * open_value:
+            return
+        for symbol, (quantity, _) in tuple(self.perps.items()):
+            mark = self.market(symbol, perp=True).mark
+            realised = self._change_perp(symbol, -quantity, mark)
+            self.margin["USDT"] += realised - LIQUIDATION_FEE * abs(quantity) * mark
+            self.liquidated.append(symbol)
+        self.margin["USDT"] = max(0.0, round(self.margin["USDT"], 8))
 
     def _check_funds(self, order: PlacedOrder) -> None:
         market, cost = order.market, order.quantity * order.market.price * (1.0 + self.slippage)

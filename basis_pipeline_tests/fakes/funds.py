@@ -61,10 +61,12 @@ class _Funds:
     def funding(self) -> dict[str, float]:
         return self.exchange.leaves[0]
 
-    def move(self, source: dict[str, float], target: dict[str, float], token: str, amount: float) -> None:
-        if amount > source[token] + 1e-9:
+    def move(self, source: dict[str, float], target: dict[str, float], token: str, amount: str) -> None:
+        """Balances have twelve decimals, an amount no more than eight."""
+        if float(amount) <= 0.0 or float(amount) > source[token] + 1e-12 or len(amount.partition(".")[2]) > 8:
             raise RejectedError("balance")
-        source[token], target[token] = round(source[token] - amount, 8), round(target[token] + amount, 8)
+        source[token] = round(source[token] - float(amount), 12)
+        target[token] = round(target[token] + float(amount), 12)
 
 
 _DAY = 86_400_000
@@ -130,14 +132,14 @@ class _BybitFunds(_Funds):
     def funding_wallet(self, parameters: dict[str, str]) -> Any:
         assert parameters["accountType"] == "FUND"
         held = [
-            {"coin": t, "walletBalance": f"{q:.8f}", "transferBalance": f"{q:.8f}"} for t, q in self.funding.items()
+            {"coin": t, "walletBalance": f"{q:.12f}", "transferBalance": f"{q:.12f}"} for t, q in self.funding.items()
         ]
         return {"accountType": "FUND", "balance": held}
 
     def inter_transfer(self, parameters: dict[str, str]) -> Any:
         wallets = {"FUND": self.funding, "UNIFIED": self.exchange.spot}
         source, target = wallets[parameters["fromAccountType"]], wallets[parameters["toAccountType"]]
-        self.move(source, target, parameters["coin"], float(parameters["amount"]))
+        self.move(source, target, parameters["coin"], parameters["amount"])
         return {"transferId": parameters["transferId"], "status": "SUCCESS"}
 
     def withdraw(self, parameters: dict[str, str]) -> Any:
@@ -190,20 +192,17 @@ class _BybitFunds(_Funds):
 class _OkxFunds(_Funds):
     def funding_account(self, _: dict[str, str]) -> Any:
         return [
-            {"ccy": t, "bal": f"{q:.8f}", "availBal": f"{q:.8f}", "frozenBal": "0"} for t, q in self.funding.items()
+            {"ccy": t, "bal": f"{q:.12f}", "availBal": f"{q:.12f}", "frozenBal": "0"} for t, q in self.funding.items()
         ]
 
     def transfer(self, parameters: dict[str, str]) -> Any:
         accounts, amount, token = (
             {"6": self.funding, "18": self.exchange.spot},
-            float(parameters["amt"]),
+            parameters["amt"],
             parameters["ccy"],
         )
-        source, target = accounts[parameters["from"]], accounts[parameters["to"]]
-        if amount > source[token] + 1e-9:
-            raise RejectedError("balance")
-        source[token], target[token] = round(source[token] - amount, 8), round(target[token] + amount, 8)
-        return [{"transId": "1", "ccy": token, "from": parameters["from"], "to": parameters["to"], "amt": str(amount)}]
+        self.move(accounts[parameters["from"]], accounts[parameters["to"]], token, amount)
+        return [{"transId": "1", "ccy": token, "from": parameters["from"], "to": parameters["to"], "amt": amount}]
 
     def withdraw(self, parameters: dict[str, str]) -> Any:
         assert parameters["dest"] == "4" and parameters["chain"] == f"{parameters['ccy']}-ERC20"

@@ -21,6 +21,8 @@ from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedErro
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 PASSPHRASE = "the-passphrase-of-a-test"
+_RECENT = 3 * 86_400_000_000
+"""Microseconds that trades are shown for without asking for their history."""
 _ORDER_ERRORS = {
     "balance": ("51008", "Order failed. Insufficient USDT balance in account."),
     "margin": ("51008", "Order failed. Insufficient USDT margin in account."),
@@ -65,9 +67,11 @@ class OkxSkin:
             ("GET", "/api/v5/account/balance"): self._balance,
             ("GET", "/api/v5/account/positions"): self._positions,
             ("GET", "/api/v5/account/config"): self._config,
+            ("GET", "/api/v5/account/leverage-info"): self._leverage,
             ("POST", "/api/v5/trade/order"): self._place,
             ("GET", "/api/v5/trade/order"): self._poll,
-            ("GET", "/api/v5/trade/fills"): self._fills,
+            ("GET", "/api/v5/trade/fills"): lambda p: self._fills(p, oldest=exchange.now - _RECENT),
+            ("GET", "/api/v5/trade/fills-history"): lambda p: self._fills(p, oldest=0),
             ("GET", "/api/v5/account/bills-archive"): self._bills,
         } | okx_funds(exchange)
 
@@ -122,7 +126,8 @@ class OkxSkin:
 
     def _mark_price(self, parameters: dict[str, str]) -> Any:
         mark = f"{self._market(parameters['instId']).mark:.8f}"
-        return [{"instId": parameters["instId"], "instType": "SWAP", "markPx": mark, "ts": self._stamp()}]
+        stamp = str((self.exchange.now - self.exchange.marks_behind) // 1_000)
+        return [{"instId": parameters["instId"], "instType": "SWAP", "markPx": mark, "ts": stamp}]
 
     def _funding_rate(self, parameters: dict[str, str]) -> Any:
         return [{"instId": parameters["instId"], "fundingRate": "0.0001", "nextFundingRate": "",
@@ -144,6 +149,10 @@ class OkxSkin:
         return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
                  "acctLv": "1" if self.exchange.spot_only else "2",
                  "perm": "read_only,trade" + ",withdraw" * self.exchange.may_withdraw}]  # fmt: skip
+
+    def _leverage(self, parameters: dict[str, str]) -> Any:
+        return [{"instId": parameters["instId"], "mgnMode": parameters["mgnMode"], "posSide": "net",
+                 "lever": f"{self.exchange.leverage:g}"}]  # fmt: skip
 
     def _positions(self, _: dict[str, str]) -> Any:
         return [
@@ -175,17 +184,22 @@ class OkxSkin:
         market = self._market(parameters["instId"])
         return [_order(self.exchange.poll(market, client_id=parameters["clOrdId"]))]
 
-    def _fills(self, parameters: dict[str, str]) -> Any:
+    def _fills(self, parameters: dict[str, str], *, oldest: int) -> Any:
         market = self._market(parameters["instId"])
         older, size = int(parameters.get("after", str(10**18))), int(parameters.get("limit", "100"))
-        trades = [t for t in self.exchange.trades(market, int(parameters["ordId"])) if t.trade_id < older]
+        trades = [
+            t for t in self.exchange.trades(market, int(parameters["ordId"])) if t.trade_id < older and t.at >= oldest
+        ]
         return [_fill(trade) for trade in trades[::-1][:size]]
 
     def _bills(self, parameters: dict[str, str]) -> Any:
         """Newest first; `after` means older than that bill."""
         begin, after = int(parameters.get("begin", "0")), int(parameters.get("after", str(10**18)))
+        wanted = parameters.get("instId", "").removesuffix("-SWAP").replace("-", "")
         lines = [
-            line for line in reversed(self.exchange.income) if line.at // 1_000 >= begin and int(line.reference) < after
+            line
+            for line in reversed(self.exchange.income)
+            if line.at // 1_000 >= begin and int(line.reference) < after and wanted in ("", line.symbol)
         ]
         return [
             {"billId": line.reference, "balChg": f"{line.amount:.8f}", "posBalChg": "0", "ccy": "USDT", "type": "8",

@@ -52,7 +52,9 @@ class Trade:
 
 @dataclass
 class PlacedOrder:
-    """`waits_for` polls until it fills: an order the exchange accepted and is slow about."""
+    """`waits_for` polls until it fills: an order the exchange accepted and is slow about;
+    `hidden` polls until it is shown.
+    """
 
     order_id: int
     client_id: str
@@ -62,6 +64,7 @@ class PlacedOrder:
     reduce_only: bool
     at: int
     waits_for: int = 0
+    hidden: int = 0
     trades: list[Trade] = field(default_factory=list)
     done: bool = False
 

@@ -210,18 +210,18 @@ CASES: dict[str, Case] = {
     "rate limit storm on everything asked": on_query("", 25, STORM),
     "balances unanswered after an order": on_query("/account", 3),
     "venue lies about a balance at a start, twice": on_query(
-        "/api/v3/account", 2, Reply(200, _BALANCES), when="between"
+        "/api/v3/account", 4, Reply(200, _BALANCES), when="between"
     ),
     "venue lies about a balance at a start, for minutes": on_query(
-        "/api/v3/account", 9, Reply(200, _BALANCES), when="between", operator="waits"
+        "/api/v3/account", 18, Reply(200, _BALANCES), when="between", operator="waits"
     ),
     "venue lies about a balance at a tick, twice": on_query(
-        "/api/v3/account", 2, Reply(200, _BALANCES), when="holding"
+        "/api/v3/account", 4, Reply(200, _BALANCES), when="holding"
     ),
     "venue lies about a balance at a tick, for minutes": on_query(
-        "/api/v3/account", 6, Reply(200, _BALANCES), when="holding", operator="waits"
+        "/api/v3/account", 12, Reply(200, _BALANCES), when="holding", operator="waits"
     ),
-    "balances unanswered at a tick": on_query("/api/v3/account", 3, when="holding"),
+    "balances unanswered at a tick": on_query("/api/v3/account", 6, when="holding"),
     "open positions unanswered": on_query("/positionRisk", 2, when="holding"),
     "income history unanswered": on_query("/income", 2, when="holding"),
     "prices unanswered": on_query("/ticker/24hr", 2, when="holding"),

@@ -85,6 +85,7 @@ class Stage:
     mode: WiredMode
     options: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] | None = None
+    read_only: bool = False
     limits: SessionLimits | None = None
 
     @property
@@ -117,7 +118,8 @@ class Stage:
         exchange, settings = PatientExchange(client, self.clock), live_settings(self.mode)
         began, state = journal.first_state_at(), journal.last_state()
         since, seen = (self.books.now if began is None else began), (state.timestamp if state else 0)
-        venue = LiveCex(exchange, settings, journal, self.clock, since=since, seen=seen, max_notional=1e9)
+        income: Any = {"since": since, "seen": seen}
+        venue = LiveCex(exchange, settings, journal, self.clock, **income, max_notional=1e9, read_only=self.read_only)
         venues: Any = {venue.name: venue for venue in self.mode.engine_config().venues} | {self.name: venue}
         feed = LiveExchangeFeed(settings, {self.name: exchange}, {"BTC": self.name})
         parts = SessionParts(settings, self.mode.strategy, venues, feed, journal, self.clock, **self.options)

@@ -122,6 +122,24 @@ def test_a_stop_in_the_middle_of_a_plan_ends_it_and_leaves_what_was_entered(ther
     holds_what_the_venue_holds(there)
 
 
+def test_a_freeze_stops_a_session_that_is_leaving_the_market_between_two_orders(there: Stage) -> None:
+    session = running(there)
+    emergency_stop(there.path, EmergencyPolicy.EXIT_FULL)
+
+    def freezes_after_the_first_sale(books: FakeExchange) -> None:
+        if len(books.orders) == 3:
+            there.clock.script = lambda books: None
+            emergency_stop(there.path, EmergencyPolicy.FREEZE)
+
+    there.clock.script = freezes_after_the_first_sale
+    ticks(there, session, 2)
+    assert len(there.books.orders) == 3 and not is_flat(there)
+    emergency_stop(there.path, EmergencyPolicy.EXIT_FULL)
+    ticks(there, session, 2)
+    assert is_flat(there)
+    holds_what_the_venue_holds(there)
+
+
 def test_a_session_that_dies_while_leaving_goes_on_leaving(there: Stage) -> None:
     running(there)
     emergency_stop(there.path, EmergencyPolicy.EXIT_FULL)

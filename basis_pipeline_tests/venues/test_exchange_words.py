@@ -53,6 +53,15 @@ def test_what_a_perp_has_gained_is_not_cash(there: ExchangePlace) -> None:
     assert there.venue.positions(there.held)[cash] == pytest.approx(before) == there.account.cash
 
 
+@pytest.mark.parametrize("name", ["binance", "okx"])
+def test_a_price_is_as_old_as_the_older_one_of_last_price_and_mark(name: str) -> None:
+    """Bybit stamps its answer and neither of them."""
+    with account(name, at=START) as made:
+        made.books.marks_behind = 600 * SECOND
+        assert made.exchange().prices("BTC/USDT:USDT").at == START - 600 * SECOND
+        assert made.exchange().prices("BTC/USDT").at == START
+
+
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC/USDT:USDT", "ETH/USDT:USDT"])
 def test_every_number_of_lots_arrives_as_that_number(at: Account, symbol: str) -> None:
     """Among them are 0.007, 0.029 and 0.057, whose hundreds of contracts are a hair below a whole in binary."""
@@ -156,6 +165,8 @@ SETTINGS_REFUSED = [
     ("binance", "hedge_mode", "one-way mode"),
     ("binance", "multi_assets", "single-asset mode"),
     ("binance", "fees_in_bnb", "spot pays fees in BNB"),
+    ("binance", "isolated", "BTC/USDT:USDT is on isolated margin"),
+    ("bybit", "isolated", "the account is on isolated margin"),
     ("bybit", "hedge_mode", "one-way mode"),
     ("bybit", "spot_only", "unified trading account"),
     ("okx", "hedge_mode", "net mode"),
@@ -166,11 +177,43 @@ SETTINGS_REFUSED = [
 @pytest.mark.parametrize(("name", "setting", "words"), SETTINGS_REFUSED)
 def test_an_account_in_the_wrong_mode_is_refused_with_what_to_change(name: str, setting: str, words: str) -> None:
     with account(name, at=START) as made:
-        made.exchange().check_account(["BTC/USDT:USDT"])
+        made.exchange().check_account(["BTC/USDT:USDT"], 10.0)
         setattr(made.books, setting, True)
         with pytest.raises(VenueRefusal) as refusal:
-            made.exchange().check_account(["BTC/USDT:USDT"])
+            made.exchange().check_account(["BTC/USDT:USDT"], 10.0)
     assert refusal.value.code == "VEN-009" and words in (refusal.value.remedy or "")
+
+
+def test_less_leverage_than_plans_count_on_is_refused(there: ExchangePlace) -> None:
+    """The venue files ask for 10% of the notional: at leverage 9 a short that was planned could be refused."""
+    there.account.books.leverage = 10.0
+    there.venue.check_account()
+    there.account.books.leverage = 9.0
+    with pytest.raises(VenueRefusal) as refusal:
+        there.venue.check_account()
+    assert refusal.value.code == "VEN-009"
+    assert "BTC/USDT:USDT has leverage 9: choose 10 or more" in (refusal.value.remedy or "")
+
+
+def test_perps_settled_in_coins_on_the_same_margin_are_refused_at_the_start() -> None:
+    with account("bybit", at=START) as made:
+        made.books.other_perps.append("BTCUSD")
+        with pytest.raises(VenueRefusal) as refusal:
+            made.exchange().check_account(["BTC/USDT:USDT"], 10.0)
+    assert "BTCUSD is open" in (refusal.value.remedy or "")
+
+
+def test_perps_of_somebody_else_on_the_account_are_refused_at_the_start_and_whenever_they_appear(
+    there: ExchangePlace,
+) -> None:
+    """They live on the same margin: a book that does not know them sees neither their losses nor their size."""
+    there.venue.check_account()
+    assert there.venue.positions(there.held)
+    there.account.books.perps["ETHUSDT"] = (-3.0, 2_500.0)
+    for asked in (there.venue.check_account, lambda: there.venue.positions(there.held)):
+        with pytest.raises(VenueRefusal, match=r"ETH/USDT:USDT -3") as refusal:
+            asked()
+        assert refusal.value.code == "VEN-009"
 
 
 NO = {

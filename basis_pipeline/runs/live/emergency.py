@@ -10,7 +10,7 @@ from __future__ import annotations
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.halting import has_left, leaving, resumed
-from basis_pipeline.engine.health import HealthManager, HealthState
+from basis_pipeline.engine.health import TRADING, HealthManager, HealthState
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 
@@ -54,11 +54,13 @@ class EmergencyStop:
             engine.health.report(COMPONENT, HealthState.DEGRADED, timestamp, f"leaves the market: {entry.reason}")
 
     def interrupt(self, health: HealthManager) -> None:
-        """Between orders: a stop that was asked for since the tick began ends the plan at once."""
-        if self._told or health.health_of(COMPONENT).state is not HealthState.HEALTHY:
+        """Between orders: a stop that was asked for since the tick began ends the plan at once, also a freeze that of
+        leaving the market.
+        """
+        if health.health_of(COMPONENT).state not in TRADING:
             return
         entry = self._journal.halted(Halt.EMERGENCY)
-        if entry is not None and entry.active:
+        if entry is not None and entry.active and entry != self._told:
             health.report(COMPONENT, HealthState.UNHEALTHY, self._parts.clock.wall(), entry.reason)
 
     def _check_loss(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:

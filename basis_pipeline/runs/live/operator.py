@@ -23,7 +23,7 @@ def acknowledge(journal: Path) -> str:
         told = desk.halted(Halt.DIFFERENCE)
         if told is None or not told.active:
             raise StateError("the session waits for no acknowledgement.", code="LIVE-005")
-        desk.halt(Halt.DIFFERENCE, HaltEntry(active=False, reason=told.reason, gaps=told.gaps))
+        desk.halt(Halt.DIFFERENCE, HaltEntry(active=False, reason=told.reason, gaps=told.gaps, entries=told.entries))
         return told.reason
 
 

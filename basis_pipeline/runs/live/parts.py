@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -43,6 +43,14 @@ class LiveVenue(Venue, Protocol):
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
         """What facts that were found later amount to."""
+
+
+@runtime_checkable
+class PerpVenue(Protocol):
+    """A venue that says what its perps were entered at."""
+
+    def entry_prices(self) -> Mapping[int, float]:
+        """Average entry prices of open perps by slot, of the moment at which `positions` was last asked for."""
 
 
 class Alert(msgspec.Struct, frozen=True):

@@ -41,11 +41,11 @@ class CcxtExchange:
         dialect: what this exchange does differently from the others.
     """
 
-    def __init__(self, client: ccxt.Exchange, dialect: Dialect, *, receive_window: float = 10.0) -> None:
+    def __init__(self, client: ccxt.Exchange, dialect: Dialect) -> None:
         self._client = client
         self._dialect = dialect
         self.name = dialect.name
-        self.receive_window = receive_window
+        self.receive_window = dialect.receive_window
 
     @property
     def funds(self) -> CcxtFunds:
@@ -66,9 +66,9 @@ class CcxtExchange:
             min_notional=float(limits["cost"]["min"] or 0.0),
         )
 
-    def check_account(self, perps: Sequence[str]) -> None:
+    def check_account(self, perps: Sequence[str], leverage: float) -> None:
         with self._asking():
-            wrong = unsuitable(self.name, self._client, perps)
+            wrong = unsuitable(self.name, self._client, perps, leverage)
         if wrong:
             raise VenueRefusal(
                 f"the account at {self.name} is not set up for sessions.",
@@ -79,6 +79,10 @@ class CcxtExchange:
     def make_room(self, order: MarketOrder, price: float) -> None:
         with self._asking():
             self._dialect.make_room(self._client, self.listing(order.symbol), order, price)
+
+    def gather(self) -> None:
+        with self._asking():
+            self._dialect.gather(self._client)
 
     def place(self, order: MarketOrder) -> OrderStatus:
         parameters: dict[str, Any] = {self._dialect.client_id_key: order.client_id}

@@ -1,37 +1,37 @@
 """A centralised exchange in staging and live: journal, send once, find out, book.
 
-An order is sent exactly once. Whatever comes back, its fate is what the exchange says of its client id; an order the
-exchange does not know is lost only when its receive window has passed, because until then it may still arrive.
+An order is sent exactly once. Whatever comes back, its fate is what the exchange says of its client id (`fates.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal
-from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent, SettledIntent
+from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
-from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
-from basis_pipeline.domain.position_keys import Instrument, PositionType
+from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, Side
+from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.venues.live.booking import executed, handshake, refused, unknown
-from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, OrderStatus
+from basis_pipeline.venues.live.booking import handshake, refused, unknown
+from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, PerpHolding
+from basis_pipeline.venues.live.fates import OrderFates, Sending, symbol_of
 from basis_pipeline.venues.live.foreign_fees import FeeJournal, ForeignFees
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.withdrawals import Withdrawals
 
-POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between questions about an order; the last one repeats."""
 INCOME_DELAY = DAY
 """Microseconds that a payment may take to appear in the income history, which has it at the time it was due."""
-WINDOW_MARGIN = 5.0
-"""Seconds beyond the receive window before an unknown order is called lost: clocks differ."""
+
+APART_FOR = 180.0
+"""Seconds that cash may lie where it is no margin, asked for again at every refresh, before that ends the session."""
 
 
 class IncomeJournal(IntentJournal, FeeJournal, Protocol):
@@ -79,16 +79,21 @@ class LiveCex:
         self._max_notional, self._deadline = max_notional, deadline
         self._withdrawals, self._transit = withdrawals, transit
         self._read_only = read_only
+        self._apart_since: float | None = None
+        self._held: Mapping[str, PerpHolding] = {}
+        self._fates = OrderFates(exchange, settings, journal, clock, deadline)
         self._slots = tuple(
             (slot, instrument) for slot, instrument in enumerate(settings.universe) if instrument.key.venue == self.name
         )
-        self._tokens = frozenset(i.token for _, i in self._slots if i.position_type is PositionType.BASE_TOKEN)
         self._fees = ForeignFees(self.name, settings, journal)
         self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
 
     def check_account(self) -> None:
         """Refuse an account whose answers could not be booked (VenueRefusal VEN-009), before anything is traded."""
-        self._exchange.check_account(tuple(symbol_of(instrument) for _, instrument in self._perps))
+        accounts = [account for account in self._settings.margin_accounts if account.venue == self.name]
+        least = max((1.0 / account.initial_margin for account in accounts), default=1.0)
+        self._exchange.check_account(tuple(symbol_of(instrument) for _, instrument in self._perps), least)
+        self._own_perps()
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """Send `order` once and answer with its fate; PENDING if that is not known at the deadline."""
@@ -104,6 +109,9 @@ class LiveCex:
         facts = self._send(intent, request)
         if facts is None:
             return unknown(order, market.timestamp, f"{self.name} did not say within {self._deadline:g} s.")
+        if order.operation is Operation.SPOT_TRADE and order.side is Side.SELL:
+            with suppress(VenueError):  # the next refresh does it
+                self._gather(positions)
         return handshake(order, facts, market, self._settings)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
@@ -114,14 +122,18 @@ class LiveCex:
         """Find out and journal what became of an intent of an earlier session; None if it cannot be known yet."""
         if open_intent.intent.order.operation is Operation.TRANSFER and self._withdrawals is not None:
             return self._withdrawals.resolve(open_intent)
-        return self._find_out(open_intent.intent, self._clock.now(), None)
+        return self._find_out(open_intent.intent, Sending(self._clock.now(), bool(open_intent.reference)))
 
     def positions(self, expected: Positions) -> Mapping[int, float]:
         """What the exchange says we hold: tokens over all its wallets, perps signed.
 
         Without what has arrived and is still in transit for the book: the next refresh takes that in.
+
+        Raises:
+            VenueSilence: it does not say.
+            VenueRefusal: VEN-009 the account holds perps that are not of this mode.
         """
-        balances, perps = self._exchange.balances(), self._exchange.perps()
+        balances, perps = self._exchange.balances(), self._own_perps()
         arrived = self._transit.unbooked(self.name) if self._transit else {}
         held: dict[int, float] = {}
         for slot, instrument in self._slots:
@@ -132,10 +144,23 @@ class LiveCex:
                 held[slot] = balances.get(instrument.token, 0.0) - arrived.get(slot, 0.0)
         return held
 
+    def entry_prices(self) -> Mapping[int, float]:
+        """What open perps were entered at on average, by slot, as it was said when their sizes were last asked for."""
+        return {
+            slot: self._held[symbol].entry_price
+            for slot, instrument in self._perps
+            if (symbol := symbol_of(instrument)) in self._held
+        }
+
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-        """What no saved state contains yet: funding from the income history, fees, transfers that have ended here."""
+        """What no saved state contains yet: funding from the income history, fees, transfers that have ended here.
+
+        Raises:
+            VenueError: the exchange does not say, or what the book counts as margin could not be made margin.
+        """
         if kind is SettlementKind.ARRIVAL:
             return self._transit.settle(self.name, positions) if self._transit else ()
+        self._gather(positions)
         deltas, since = [], max(self._since, self._seen - INCOME_DELAY)
         for slot, instrument in self._perps:
             cash = self._settings.universe.slot(f"{self.name}:{PositionType.BASE_TOKEN}:{instrument.quote}")
@@ -165,6 +190,36 @@ class LiveCex:
                 code="VEN-005",
                 remedy="switch fees in that token off; while nobody knows what it cost, no tick is completed.",
             ) from error
+
+    def _own_perps(self) -> dict[str, PerpHolding]:
+        """Perps by symbol; others on the same account would live on the same margin, and nobody would watch them."""
+        self._held = held = self._exchange.perps()
+        others = held.keys() - {symbol_of(instrument) for _, instrument in self._perps}
+        if others:
+            listed = ", ".join(f"{symbol} {held[symbol].quantity:g}" for symbol in sorted(others))
+            raise VenueRefusal(
+                f"the account at {self.name} holds perps that {self._settings.mode} does not know: {listed}.",
+                code="VEN-009",
+                remedy="close them, or give the session an account of its own: perps of one account share its margin.",
+            )
+        return held
+
+    def _gather(self, positions: Positions) -> None:
+        """All cash of the book is margin of its perps: so it has to be at the exchange, whatever wallet it came to.
+
+        Raises:
+            VenueError: it cannot be done, and has not been for minutes: the book counts on margin that is not there.
+        """
+        if self._read_only or not any(positions.quantities[slot] for slot, _ in self._perps):
+            return
+        try:
+            self._exchange.gather()
+            self._apart_since = None
+        except VenueError:
+            now = self._clock.now()
+            self._apart_since = now if self._apart_since is None else self._apart_since
+            if now - self._apart_since > APART_FOR:
+                raise
 
     def _request(self, order: Order, market: MarketSnapshot) -> MarketOrder:
         """The order in the exchange's terms, rounded down to its lots; OrderError if it would be refused there."""
@@ -203,64 +258,20 @@ class LiveCex:
         return MarketOrder(client_id, listing.symbol, order.side, quantity, order.reduce_only)
 
     def _send(self, intent: Intent, request: MarketOrder) -> Facts | None:
-        sent_at, trouble = self._clock.now(), None
+        sending = Sending(self._clock.now())
         try:
             placed = self._exchange.place(request)
             self._journal.sent(intent.intent_id, placed.reference)
+            sending = sending._replace(acknowledged=True)
         except VenueError as error:
-            trouble = error  # its fate is asked for below, whatever was answered
-        return self._find_out(intent, sent_at, trouble)
+            sending = sending._replace(trouble=error)  # its fate is asked for below, whatever was answered
+        return self._find_out(intent, sending)
 
-    def _find_out(self, intent: Intent, sent_at: float, trouble: VenueError | None) -> Facts | None:
-        """Ask until the exchange tells the whole story, it can no longer have one, or the deadline has come."""
-        symbol = symbol_of(self._settings.universe.instruments[intent.order.slot])
-        for delay in _delays(POLL_DELAYS):
-            if self._clock.now() + delay - sent_at > self._deadline:
-                return None
-            self._clock.sleep(delay)
-            try:
-                status = self._exchange.find(symbol, intent.intent_id)
-                facts = self._facts(intent, symbol, status, sent_at, trouble)
-            except VenueError:
-                continue
-            if facts is not None:
-                self._journal.settle(intent.intent_id, facts)
-                self._fees.found(SettledIntent(intent, facts))
-                return facts
-        return None
-
-    def _facts(
-        self, intent: Intent, symbol: str, status: OrderStatus | None, sent_at: float, trouble: VenueError | None
-    ) -> Facts | None:
-        """The story as far as it is complete: None while the order may still arrive, fill, or show its trades."""
-        if status is None:
-            return self._absent(sent_at, trouble)
-        if not status.done:
-            return None
-        if not status.filled:
-            why = f"{self.name} took the order and filled nothing of it."
-            return Facts(fate=Fate.REJECTED, reference=status.reference, error_code="VEN-003", error_message=why)
-        fills = self._exchange.fills(symbol, status.reference)
-        if abs(sum(fill.quantity for fill in fills) - status.filled) > 1e-9 * status.filled:
-            return None
-        instrument = self._settings.universe.instruments[intent.order.slot]
-        return executed(self.name, instrument, intent.order, status.reference, fills, self._tokens)
-
-    def _absent(self, sent_at: float, trouble: VenueError | None) -> Facts | None:
-        """The exchange does not know the order: refused, or on its way until its window has passed."""
-        if isinstance(trouble, VenueRefusal):
-            return Facts(fate=Fate.REJECTED, error_code=trouble.code, error_message=trouble.message)
-        if self._clock.now() - sent_at <= self._exchange.receive_window + WINDOW_MARGIN:
-            return None
-        why = f"{self.name} never got the order" + (f"; {trouble.message}" if trouble else ".")
-        return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=why)
-
-
-def symbol_of(instrument: Instrument) -> str:
-    """`BTC/USDT` or `BTC/USDT:USDT`, as the client library spells it."""
-    if instrument.position_type is PositionType.PERP:
-        return f"{instrument.token}/{instrument.quote}:{instrument.quote}"
-    return f"{instrument.token}/USDT"
+    def _find_out(self, intent: Intent, sending: Sending) -> Facts | None:
+        facts = self._fates.find_out(intent, sending)
+        if facts is not None:
+            self._fees.found(SettledIntent(intent, facts))
+        return facts
 
 
 def whole_lots(quantity: float, listing: Listing) -> float:
@@ -269,8 +280,3 @@ def whole_lots(quantity: float, listing: Listing) -> float:
     # A quantity one float below a multiple of the lot means that multiple.
     lots = (Decimal(repr(quantity)) / lot + Decimal("1e-9")).to_integral_value(rounding=ROUND_DOWN)
     return float(lots * lot)
-
-
-def _delays(first: tuple[float, ...]) -> list[float]:
-    """The given delays, then the last of them for as long as any deadline lasts."""
-    return [*first, *([first[-1]] * 1_000)]

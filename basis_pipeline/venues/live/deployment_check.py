@@ -25,6 +25,10 @@ RATIOS = (0.5, 3.0)
 """ETH per staked token: nothing outside is a ratio of a token that has been accruing, and slashed, for a few years."""
 _THRESHOLD_BIT = 16
 """Where a reserve's configuration has its liquidation threshold, 16 bits of basis points (ReserveConfiguration.sol)."""
+_CATEGORY_BIT = 168
+"""Where it had its e-mode category before Aave 3.2, 8 bits."""
+_RESERVE_NUMBER = 7
+"""Word of a reserve's data that has its number, which bitmaps name it by."""
 _OF_CHAIN = (PositionType.BASE_TOKEN, PositionType.LST, PositionType.A_TOKEN, PositionType.DEBT_TOKEN)
 
 
@@ -119,16 +123,29 @@ class _Inspection:
         if lending.emode:
             category = ("(uint16,uint16,uint16,address,string)",)
             found = self._chain.read(lending.pool, "getEModeCategoryData(uint8)", category, lending.emode)[1] / 1e4
+            if not self._counts(lending, collateral):
+                yield f"{collateral} is no collateral of e-mode {lending.emode}, so that its own lower threshold counts"
         else:
-            address = self._deployment.token(collateral).address
-            bits = self._chain.read(lending.pool, "getConfiguration(address)", ("uint256",), address)
-            found = (bits >> _THRESHOLD_BIT & 0xFFFF) / 1e4
+            found = (self._configuration(lending, collateral) >> _THRESHOLD_BIT & 0xFFFF) / 1e4
         if abs(found - account.liquidation_threshold) > 1e-9:
             where = f"e-mode {lending.emode}" if lending.emode else collateral
             yield (
                 f"the liquidation threshold of {where} is {found:g}, `collateral` of {account.venue} says "
                 f"{account.liquidation_threshold:g}"
             )
+
+    def _counts(self, lending: Lending, token: str) -> bool:
+        """Aave has the collateral of a category in a bitmap since 3.2, before that in the reserves' configurations."""
+        words, address = ("uint256",) * 15, self._deployment.token(token).address
+        number = self._chain.read(lending.pool, "getReserveData(address)", words, address)[_RESERVE_NUMBER]
+        members = self._ask(lending.pool, "getEModeCategoryCollateralBitmap(uint8)", "uint128", lending.emode)
+        if isinstance(members, int):
+            return bool(members >> number & 1)
+        return self._configuration(lending, token) >> _CATEGORY_BIT & 0xFF == lending.emode
+
+    def _configuration(self, lending: Lending, token: str) -> int:
+        address = self._deployment.token(token).address
+        return int(self._chain.read(lending.pool, "getConfiguration(address)", ("uint256",), address))
 
     def _owes(self, lending: Lending) -> bool:
         executor, words = self._deployment.executor, ("uint256",) * 6

@@ -14,6 +14,7 @@ MILLISECOND = 1_000
 PAGE = 100
 TRADES_PAGE = 1_000
 """Of Binance; the others answer with `PAGE` at most."""
+STABLE = "USDT"
 ROOM = 1.01
 """Of the cost of an order, moved beforehand: the price may go against us between asking and filling."""
 
@@ -26,12 +27,14 @@ class Dialect(Protocol):
         client_id_key: parameter of `create_order` that carries the client id.
         positions_parameters: of `fetch_positions`, so that it answers for the linear perps.
         client_options: settings that the client library needs for this exchange.
+        receive_window: seconds after which the exchange refuses a request that has only then arrived.
     """
 
     name: str
     client_id_key: str
     positions_parameters: ClassVar[dict[str, Any]]
     client_options: ClassVar[dict[str, Any]]
+    receive_window: float
 
     def use_test_network(self, client: ccxt.Exchange) -> None: ...
 
@@ -45,6 +48,9 @@ class Dialect(Protocol):
         """The quantity in the exchange's own unit: base tokens or contracts."""
 
     def make_room(self, client: ccxt.Exchange, listing: Listing, order: MarketOrder, price: float) -> None: ...
+
+    def gather(self, client: ccxt.Exchange) -> None:
+        """All cash of the account to the wallet where it is margin."""
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None: ...
 
@@ -77,7 +83,9 @@ class Binance:
     client_options: ClassVar[dict[str, Any]] = {
         "fetchMarkets": {"types": ["spot", "linear"]},
         "fetchMargins": False,
+        "recvWindow": 10_000,
     }
+    receive_window = 10.0
 
     def use_test_network(self, client: ccxt.Exchange) -> None:
         """The demo covers spot and futures; it moves nothing between their wallets, so both have to be funded."""
@@ -100,6 +108,11 @@ class Binance:
                 self.collect(client, listing.quote, order.quantity * price * 0.2, to_margin=True)
         elif order.side is Side.BUY:
             self.collect(client, listing.quote, order.quantity * price * ROOM, to_margin=False)
+
+    def gather(self, client: ccxt.Exchange) -> None:
+        """What a sale has brought, and what a purchase has left, is in the spot wallet; on the demo it stays there."""
+        if "sapi" in client.urls["api"]:
+            self.collect(client, STABLE, 0.0, to_margin=True)
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
         import ccxt  # noqa: PLC0415
@@ -134,6 +147,7 @@ class Binance:
         if not perp:
             return PriceLine(last, at)
         funding = client.fetch_funding_rate(symbol)
+        at = min(at, int(funding["timestamp"]) * MILLISECOND)
         return PriceLine(last, at, float(funding["markPrice"]), float(funding["fundingRate"]))
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
@@ -157,13 +171,15 @@ class Binance:
     @staticmethod
     def collect(client: ccxt.Exchange, token: str, wanted: float, *, to_margin: bool) -> None:
         """Bring what is missing to the spot wallet; to the futures wallet all there is, because it is all margin."""
+
+        def free(wallet: dict[str, str]) -> float:
+            return float(client.fetch_balance(wallet)["free"].get(token) or 0.0)
+
         margin, spot = {"type": "swap", "subType": "linear"}, {"type": "spot"}
-        free = float(client.fetch_balance(margin if to_margin else spot)["free"].get(token) or 0.0)
-        if wanted and free >= wanted:
-            return
         if to_margin:
-            everything = float(client.fetch_balance(spot)["free"].get(token) or 0.0)
-            if everything > 0.0:
+            if wanted and free(margin) >= wanted:
+                return
+            if (everything := free(spot)) > 0.0:
                 client.transfer(token, everything, "spot", "linear")
-        else:
-            client.transfer(token, wanted - free, "linear", "spot")
+        elif (held := free(spot)) < wanted:
+            client.transfer(token, wanted - held, "linear", "spot")

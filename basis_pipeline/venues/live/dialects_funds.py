@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from basis_pipeline.venues.live.dialects import MILLISECOND, Binance
+from basis_pipeline.venues.live.dialects import MILLISECOND, STABLE, Binance
 from basis_pipeline.venues.live.dialects_unified import Bybit, Okx
 from basis_pipeline.venues.live.funds import (
     Deposit,
@@ -27,7 +27,6 @@ from basis_pipeline.venues.live.funds import (
 if TYPE_CHECKING:
     import ccxt
 
-STABLE = "USDT"
 EARLIER = 60_000
 """Milliseconds before a withdrawal was intended from which on it is looked for: clocks differ."""
 _DAY = 86_400_000

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, income_line
+from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, STABLE, income_line
 from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder, PriceLine
 
 if TYPE_CHECKING:
     import ccxt
 
-WEEK = 7 * 86_400_000
-"""Milliseconds: Bybit answers for one week from a start time."""
+STRETCH = 4 * 86_400_000
+"""Milliseconds that one question for funding is about: 96 settlements where they are hourly, which fit on a page."""
+SMALLEST = 1e-8
+"""Tokens: what a transfer between wallets is a multiple of."""
 
 
 class _Unified(ABC):
     """What both have in common.
 
     Amounts moved between their wallets are written out here: the client library rounds to the precision of prices,
-    which can be more than there is.
+    which can be more than there is. Balances have more decimals than a transfer may have.
     """
 
     positions_parameters: ClassVar[dict[str, Any]] = {}
@@ -35,15 +37,19 @@ class _Unified(ABC):
         """What a deposit or a withdrawal that was refused has left in the other wallet."""
         self.collect(client, listing.quote)
 
+    def gather(self, client: ccxt.Exchange) -> None:
+        """Likewise: deposits, and withdrawals that were refused."""
+        self.collect(client, STABLE)
+
     def collect(self, client: ccxt.Exchange, token: str) -> None:
         """Everything of `token` to where it trades and serves as margin."""
-        if (amount := self.idle(client).get(token, 0.0)) > 0.0:
+        if (amount := self.idle(client).get(token, 0.0)) >= SMALLEST:
             self.move(client, token, amount, to_trading=True)
 
     @staticmethod
     @abstractmethod
     def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
-        """Between the wallet of deposits and the one that trades."""
+        """Between the wallet of deposits and the one that trades: all but a crumb to there, enough from there."""
 
     @staticmethod
     @abstractmethod
@@ -61,7 +67,9 @@ class Bybit(_Unified):
         "enableUnifiedMargin": False,
         "enableUnifiedAccount": True,
         "unifiedMarginStatus": 6,
+        "recvWindow": 10_000,
     }
+    receive_window = 10.0
 
     def marked_as_test(self, client: ccxt.Exchange) -> bool:
         return False
@@ -80,12 +88,16 @@ class Bybit(_Unified):
         return None
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
+        """Its own word on what a fee was paid in: the client takes it for a traded token, whatever it was."""
         market, found = client.market(symbol), []
         query = {"category": _category(market), "symbol": market["id"], "orderId": reference, "execType": "Trade"}
         cursor = {"limit": PAGE}
         while True:
             page = client.privateGetV5ExecutionList(query | cursor)["result"]
-            found += client.parse_trades(page["list"], market)
+            for trade in client.parse_trades(page["list"], market):
+                if paid_in := trade["info"].get("feeCurrency"):
+                    trade["fee"]["currency"] = paid_in
+                found.append(trade)
             if len(page["list"]) < PAGE or not page.get("nextPageCursor"):
                 return found
             cursor = {"limit": PAGE, "cursor": page["nextPageCursor"]}
@@ -105,7 +117,7 @@ class Bybit(_Unified):
             {
                 "transferId": client.uuid(),
                 "coin": token,
-                "amount": f"{amount:.8f}",
+                "amount": _written(amount, ROUND_DOWN if to_trading else ROUND_UP),
                 "fromAccountType": source,
                 "toAccountType": target,
             }
@@ -117,11 +129,11 @@ class Bybit(_Unified):
         return {line["coin"]: float(line["transferBalance"] or 0.0) for line in answer["result"]["balance"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
-        """Week by week; a fee paid is positive there, here it is money that left."""
+        """Stretch by stretch, none longer than a week; a fee paid is positive there, here it is money that left."""
         lines: list[IncomeLine] = []
         now = int(client.fetch_time())
-        for start in range(since, now + 1, WEEK):
-            query = {"limit": PAGE, "endTime": min(start + WEEK - 1, now)}
+        for start in range(since, now + 1, STRETCH):
+            query = {"limit": PAGE, "endTime": min(start + STRETCH - 1, now)}
             page = client.fetch_funding_history(symbol, start, PAGE, query)
             lines += [income_line(line, sign=-1.0) for line in page]
         return lines
@@ -144,6 +156,7 @@ class Okx(_Unified):
         "fetchMarkets": {"types": ["spot", "swap"]},
         "createOrder": "privatePostTradeOrder",
     }
+    receive_window = 30.0  # of its own: requests cannot ask for a shorter one
 
     def marked_as_test(self, client: ccxt.Exchange) -> bool:
         """Its demo is on the production host; a header says which one is meant."""
@@ -164,15 +177,19 @@ class Okx(_Unified):
         return found
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
-        """Newest first, page by page."""
+        """Newest first, page by page; trades of more than three days ago are in the history alone."""
         market, found = client.market(symbol), []
-        query = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], "ordId": reference}
-        while True:
-            page = client.privateGetTradeFills(query)["data"]
-            found += client.parse_trades(page, market)
-            if len(page) < PAGE:
-                return found
-            query = {**query, "after": min(page, key=lambda fill: int(fill["billId"]))["billId"]}
+        begin = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], "ordId": reference}
+        for ask in (client.privateGetTradeFills, client.privateGetTradeFillsHistory):
+            query = dict(begin)
+            while page := ask(query)["data"]:
+                found += client.parse_trades(page, market)
+                if len(page) < PAGE:
+                    break
+                query["after"] = min(page, key=lambda fill: int(fill["billId"]))["billId"]
+            if found:
+                break
+        return found
 
     def realised(self, trade: dict[str, Any]) -> float:
         return float(trade.get("fillPnl") or 0.0)
@@ -185,17 +202,20 @@ class Okx(_Unified):
     @staticmethod
     def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
         source, target = ("6", "18") if to_trading else ("18", "6")
-        transfer = {"ccy": token, "amt": f"{amount:.8f}", "from": source, "to": target, "type": "0"}
-        client.privatePostAssetTransfer(transfer)
+        text = _written(amount, ROUND_DOWN if to_trading else ROUND_UP)
+        client.privatePostAssetTransfer({"ccy": token, "amt": text, "from": source, "to": target, "type": "0"})
 
     @staticmethod
     def idle(client: ccxt.Exchange) -> dict[str, float]:
         return {line["ccy"]: float(line["availBal"]) for line in client.privateGetAssetBalances()["data"]}
 
     def funding(self, client: ccxt.Exchange, symbol: str, since: int) -> list[IncomeLine]:
-        """Newest first, page by page back to `since`; bills are kept for three months."""
+        """Newest first, page by page back to `since`; bills are kept for three months.
+
+        The client drops lines of other instruments from a page, which then looks like the last one: none are asked for.
+        """
         lines: list[IncomeLine] = []
-        query: dict[str, Any] = {"begin": str(since)}
+        query: dict[str, Any] = {"begin": str(since), "instId": client.market(symbol)["id"]}
         while True:
             page = client.fetch_funding_history(symbol, None, PAGE, query)
             lines += [income_line(line) for line in page]
@@ -210,12 +230,17 @@ class Okx(_Unified):
             return PriceLine(last, at)
         query = {"instType": "SWAP", "instId": client.market(symbol)["id"]}
         mark = client.publicGetPublicMarkPrice(query)["data"][0]
+        at = min(at, int(mark["ts"]) * MILLISECOND)
         rate = client.fetch_funding_rate(symbol)["fundingRate"]
         return PriceLine(last, at, float(mark["markPx"]), float(rate))
 
 
 def _together(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     return {token: one.get(token, 0.0) + other.get(token, 0.0) for token in one.keys() | other.keys()}
+
+
+def _written(amount: float, rounding: str) -> str:
+    return format(Decimal(repr(amount)).quantize(Decimal(repr(SMALLEST)), rounding=rounding), "f")
 
 
 def _category(market: dict[str, Any]) -> str:

@@ -86,7 +86,10 @@ class IncomeLine(msgspec.Struct, frozen=True):
 
 
 class PriceLine(msgspec.Struct, frozen=True):
-    """Prices of one symbol: `mark` and `funding_rate` of perps only. `at` is venue time, microseconds UTC."""
+    """Prices of one symbol: `mark` and `funding_rate` of perps only.
+
+    `at` is venue time, microseconds UTC, of the older one of last price and mark.
+    """
 
     last: float
     at: int
@@ -109,11 +112,16 @@ class Exchange(Protocol):
 
     def listing(self, symbol: str) -> Listing: ...
 
-    def check_account(self, perps: Sequence[str]) -> None:
-        """VenueRefusal VEN-009 where the account is set up so that its answers could not be booked."""
+    def check_account(self, perps: Sequence[str], leverage: float) -> None:
+        """VenueRefusal VEN-009 where the account is set up so that its answers could not be booked, or its `perps`
+        (symbols) to ask for more margin than at `leverage`.
+        """
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         """Bring cash to the wallet that `order` is paid from; moves nothing between venues."""
+
+    def gather(self) -> None:
+        """Bring all cash of the account to the wallet where it is margin; moves nothing between venues."""
 
     def place(self, order: MarketOrder) -> OrderStatus: ...
 

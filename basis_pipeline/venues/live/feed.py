@@ -9,8 +9,8 @@ from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND, iso
-from basis_pipeline.venues.live.cex import symbol_of
 from basis_pipeline.venues.live.exchange import Exchange, PriceLine
+from basis_pipeline.venues.live.fates import symbol_of
 
 STABLE = "USDT"
 

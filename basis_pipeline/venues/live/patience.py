@@ -71,11 +71,15 @@ class PatientExchange:
     def funding_since(self, symbol: str, since: int) -> tuple[IncomeLine, ...]:
         return self._patience.ask(lambda: self._exchange.funding_since(symbol, since))
 
-    def check_account(self, perps: Sequence[str]) -> None:
-        self._patience.ask(lambda: self._exchange.check_account(perps))
+    def check_account(self, perps: Sequence[str], leverage: float) -> None:
+        self._patience.ask(lambda: self._exchange.check_account(perps, leverage))
 
     def make_room(self, order: MarketOrder, price: float) -> None:
         self._exchange.make_room(order, price)
+
+    def gather(self) -> None:
+        """May be repeated: it moves what it finds, and where it was done already it finds nothing."""
+        self._patience.ask(self._exchange.gather)
 
     def place(self, order: MarketOrder) -> OrderStatus:
         return self._exchange.place(order)
