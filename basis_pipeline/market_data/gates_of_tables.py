@@ -29,6 +29,16 @@ TABLE_GATES: tuple[GateDescription, ...] = (
         datasets=("aave_reserves_1d",),
     ),
     _gate(
+        "index_growth",
+        ERROR,
+        "Aave indices grow by their rates",
+        "interest that is a change of files",
+        computed="growth between snapshots, a year, beyond the highest rate of the day",
+        threshold="<= growth_beyond_rate",
+        datasets=("aave_reserves_1d",),
+        configured=(_GENERAL + "growth_beyond_rate",),
+    ),
+    _gate(
         "daily_hourly_rate",
         ERROR,
         "Daily and hourly rates are one quantity",
@@ -46,6 +56,16 @@ TABLE_GATES: tuple[GateDescription, ...] = (
         computed="relative fall between 00:00 values",
         threshold="<= 1e-9",
         datasets=("oracle_prices",),
+    ),
+    _gate(
+        "ratio_growth",
+        ERROR,
+        "A protocol's ratio grows by staking",
+        "a staking yield that is a wrong value",
+        computed="growth between 00:00 values, a year",
+        threshold="<= growth_beyond_rate",
+        datasets=("oracle_prices",),
+        configured=(_GENERAL + "growth_beyond_rate",),
     ),
     _gate(
         "interpolated",

@@ -138,13 +138,18 @@ def _months(series: Series) -> dict[str, tuple[dict[str, pa.Table], MonthBody]]:
             table = to_arrow(suspects[month].sort_values("timestamp", kind="stable"), series.dataset, quarantine=True)
             tables[f"{QUARANTINE}/{key.dataset}"] = table
         coverage = coverage_of(np.unique(frame["timestamp"].to_numpy(dtype=np.int64)), step)
-        findings = tuple(finding for finding in series.findings if finding.month == month)
+        findings = tuple(finding for finding in series.findings if _concerns(finding, month))
         counts = _counts(tallies, month, len(frame))
         found[month] = (
             tables,
             MonthBody(key.dataset, key.venue, key.symbol, month, coverage, counts, (), findings),
         )
     return found
+
+
+def _concerns(finding: Finding, month: str) -> bool:
+    """An error of the whole series is one of each of its months."""
+    return finding.month == month or (not finding.month and finding.severity == "ERROR")
 
 
 def _by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

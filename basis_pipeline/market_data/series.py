@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -120,6 +120,12 @@ class Series:
 def months_of(stamps: Stamps) -> npt.NDArray[np.str_]:
     """`YYYY-MM` of each stamp."""
     return stamps.astype("M8[us]").astype("M8[M]").astype(np.str_)
+
+
+def by_month(stamps: Stamps) -> Iterator[tuple[str, Stamps]]:
+    """Each month that `stamps` lie in, with those of them that do."""
+    months = months_of(stamps)
+    return ((str(month), stamps[months == month]) for month in np.unique(months))
 
 
 def first_places(stamps: Iterable[int], limit: int = 3) -> str:

@@ -128,6 +128,9 @@ class BybitSkin:
 
     def _positions(self, parameters: dict[str, str]) -> Any:
         """With a symbol also what is not held, once in one-way mode, twice in hedge mode."""
+        if parameters["category"] == "inverse" or parameters.get("settleCoin") == "USDC":
+            other = self.exchange.other_perps if parameters["category"] == "inverse" else []
+            return {"category": parameters["category"], "list": [{"symbol": name} for name in other]}
         if "symbol" in parameters and parameters["symbol"] not in self.exchange.perps:
             modes = (1, 2) if self.exchange.hedge_mode else (0,)
             flat = [{"symbol": parameters["symbol"], "positionIdx": i, "side": "", "size": "0",

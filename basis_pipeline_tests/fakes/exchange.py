@@ -21,6 +21,7 @@ class FakeExchange:
 
     Attributes:
         marks_behind: microseconds by which marks are older than last prices.
+        other_perps: names of open perps that are settled in coins, on the same margin.
         leaves: wallets that withdrawals are taken from, in order; deposits reach the first.
         allowed: addresses that the account may withdraw to.
 
@@ -52,6 +53,7 @@ class FakeExchange:
         self.hidden_polls: list[int] = []
         self.trades_per_fill = 2
         self.liquidated: list[str] = []
+        self.other_perps: list[str] = []
         self.leverage, self.isolated = 20.0, False
         self.hedge_mode = self.fees_in_bnb = self.multi_assets = self.spot_only = False
         self._ids = count(1_001)

@@ -21,6 +21,8 @@ from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedErro
 from basis_pipeline_tests.fakes.server import Reply, Request
 
 PASSPHRASE = "the-passphrase-of-a-test"
+_RECENT = 3 * 86_400_000_000
+"""Microseconds that trades are shown for without asking for their history."""
 _ORDER_ERRORS = {
     "balance": ("51008", "Order failed. Insufficient USDT balance in account."),
     "margin": ("51008", "Order failed. Insufficient USDT margin in account."),
@@ -68,7 +70,8 @@ class OkxSkin:
             ("GET", "/api/v5/account/leverage-info"): self._leverage,
             ("POST", "/api/v5/trade/order"): self._place,
             ("GET", "/api/v5/trade/order"): self._poll,
-            ("GET", "/api/v5/trade/fills"): self._fills,
+            ("GET", "/api/v5/trade/fills"): lambda p: self._fills(p, oldest=exchange.now - _RECENT),
+            ("GET", "/api/v5/trade/fills-history"): lambda p: self._fills(p, oldest=0),
             ("GET", "/api/v5/account/bills-archive"): self._bills,
         } | okx_funds(exchange)
 
@@ -181,10 +184,12 @@ class OkxSkin:
         market = self._market(parameters["instId"])
         return [_order(self.exchange.poll(market, client_id=parameters["clOrdId"]))]
 
-    def _fills(self, parameters: dict[str, str]) -> Any:
+    def _fills(self, parameters: dict[str, str], *, oldest: int) -> Any:
         market = self._market(parameters["instId"])
         older, size = int(parameters.get("after", str(10**18))), int(parameters.get("limit", "100"))
-        trades = [t for t in self.exchange.trades(market, int(parameters["ordId"])) if t.trade_id < older]
+        trades = [
+            t for t in self.exchange.trades(market, int(parameters["ordId"])) if t.trade_id < older and t.at >= oldest
+        ]
         return [_fill(trade) for trade in trades[::-1][:size]]
 
     def _bills(self, parameters: dict[str, str]) -> Any:

@@ -12,11 +12,17 @@ import pytest
 
 from basis_pipeline.domain.timeline import DAY
 from basis_pipeline.market_data.checks.bars import five_minutes_against_hours, still_bars
-from basis_pipeline.market_data.checks.chain import daily_against_hourly_rates, index_monotony, ratio_monotony
+from basis_pipeline.market_data.checks.chain import (
+    daily_against_hourly_rates,
+    index_growth,
+    index_monotony,
+    ratio_growth,
+    ratio_monotony,
+)
 from basis_pipeline.market_data.checks.coverage import filled_share
 from basis_pipeline.market_data.checks.labels import label_correlation
 from basis_pipeline.market_data.checks.tables import benchmarks_against_each_other
-from basis_pipeline.market_data.checks.venues import large_moves
+from basis_pipeline.market_data.checks.venues import contradicted_opens, large_moves
 from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.gates import DATA_GATES
@@ -151,6 +157,35 @@ def _percent(_: Path) -> Found:
     return daily_against_hourly_rates(series("aave_reserves_1d", "aave_v3", "USDT", rates), context(hourly))
 
 
+def _jumping(dataset: str, symbol: str, check: Callable[..., Found]) -> Callable[[Path], Found]:
+    values = 1.0 + np.arange(10) * 1e-4
+    values[6:] *= 1.002
+    columns = {"liquidity_index": values, "variable_borrow_index": 1.0, "price": values, "interpolated": False}
+    frame = pd.DataFrame({"timestamp": _DAYS, **columns, "liquidity_rate": 0.0365, "variable_borrow_rate": 0.04})
+    return lambda _: check(series(dataset, "aave_v3", symbol, frame), context())
+
+
+def _opening(_: Path) -> Found:
+    frame = walk(_DAY, 100.0, seed=1)
+    frame.loc[10, ["open", "high"]] *= 1.09
+    return contradicted_opens(series("spot_candles_1h", "binance", "ETHUSDT", frame), context())
+
+
+def _rates(size: float) -> list[tuple[str, float]]:
+    days = (f"2025-05-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 11) for hour in (0, 8, 16))
+    return [(stamp, size * (1 + at % 3)) for at, stamp in enumerate(days)]
+
+
+def _percent_of_funding(folder: Path) -> Found:
+    write_funding(folder / "raw", "bybit", "SOLUSDT", _rates(5e-3))
+    return _of(ingest_into(write_funding(folder / "raw", "binance", "SOLUSDT", _rates(5e-5)).parent, folder / "root"))
+
+
+def _every_four_hours(folder: Path) -> Found:
+    rows = sorted([*_rates(1e-4), *((at.replace("T08", "T04"), rate) for at, rate in _rates(1e-4)[-5:] if "T08" in at)])
+    return _of(ingest_into(write_funding(folder / "raw", "bybit", "SOLUSDT", rows).parent, folder / "root"))
+
+
 def _filled(_: Path) -> Found:
     own = series("spot_candles_1h", "binance", "BTCUSDT", walk(_DAY, 100.0, seed=1))
     return filled_share(Series(own.key, own.frame.assign(quality="filled")), context())
@@ -208,6 +243,11 @@ GALLERY: dict[str, Callable[[Path], Found]] = {
     "contradicted_move": _tick(1_000.0, contradicted=True),
     "unconfirmed_move": _tick(130.0, contradicted=False),
     "label_correlation": _shifted,
+    "contradicted_open": _opening,
+    "funding_scale": _percent_of_funding,
+    "off_interval": _every_four_hours,
+    "index_growth": _jumping("aave_reserves_1d", "USDT", index_growth),
+    "ratio_growth": _jumping("oracle_prices", "weETH_ETH", ratio_growth),
     "index_monotony": _falling("aave_reserves_1d", "USDT", index_monotony),
     "ratio_monotony": _falling("oracle_prices", "weETH_ETH", ratio_monotony),
     "daily_hourly_rate": _percent,

@@ -195,6 +195,14 @@ def test_less_leverage_than_plans_count_on_is_refused(there: ExchangePlace) -> N
     assert "BTC/USDT:USDT has leverage 9: choose 10 or more" in (refusal.value.remedy or "")
 
 
+def test_perps_settled_in_coins_on_the_same_margin_are_refused_at_the_start() -> None:
+    with account("bybit", at=START) as made:
+        made.books.other_perps.append("BTCUSD")
+        with pytest.raises(VenueRefusal) as refusal:
+            made.exchange().check_account(["BTC/USDT:USDT"], 10.0)
+    assert "BTCUSD is open" in (refusal.value.remedy or "")
+
+
 def test_perps_of_somebody_else_on_the_account_are_refused_at_the_start_and_whenever_they_appear(
     there: ExchangePlace,
 ) -> None:

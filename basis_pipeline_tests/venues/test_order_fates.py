@@ -53,6 +53,16 @@ def test_an_order_that_was_acknowledged_is_waited_for_although_the_exchange_does
     there.agrees()
 
 
+def test_an_order_of_last_week_is_found_with_its_trades(there: ExchangePlace) -> None:
+    """A machine that died on Friday and is started on Monday: the newest trades are not all there are."""
+    what = there.order(Operation.SPOT_TRADE, 1.2, Side.BUY)
+    there.book(there.execute(what))
+    there.account.books.now += 7 * 86_400_000_000
+    placed = there.account.books.orders[-1]
+    fills = there.account.exchange().fills("BTC/USDT", str(placed.order_id))
+    assert sum(fill.quantity for fill in fills) == pytest.approx(1.2)
+
+
 @pytest.mark.parametrize("acknowledged", [False, True])
 def test_after_a_restart_an_order_the_exchange_never_shows_was_lost_and_does_not_stand_in_the_way(
     there: ExchangePlace, acknowledged: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from basis_pipeline.market_data.checks import bars, chain, coverage, labels, tables, venues
+from basis_pipeline.market_data.checks import bars, chain, coverage, funding, labels, tables, venues
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.series import Series
@@ -21,14 +21,18 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (labels.label_correlation, (*_CEX, "funding_rates")),
     (venues.venue_differences, _LAST_PRICE),
     (venues.large_moves, (*_CEX, "dex_candles_1h")),
+    (venues.contradicted_opens, (*_CEX, "perp_candles_5m")),
+    (funding.funding_scale, ("funding_rates",)),
     (bars.still_bars, _LAST_PRICE),
     (bars.five_minutes_against_hours, ("perp_candles_5m",)),
     (bars.pool_against_venues, ("dex_candles_1h",)),
     (chain.index_monotony, ("aave_reserves_1d",)),
+    (chain.index_growth, ("aave_reserves_1d",)),
     (chain.daily_against_hourly_rates, ("aave_reserves_1d",)),
     (chain.repeated_rows, ("aave_rates_1h",)),
     (chain.interpolation, ("oracle_prices", "lst_market_rates_1h")),
     (chain.ratio_monotony, ("oracle_prices",)),
+    (chain.ratio_growth, ("oracle_prices",)),
     (chain.smoothed_market_rate, ("lst_market_rates_1h",)),
     (chain.gas_samples, ("gas_prices_1h",)),
     (tables.changed_definition, ("reward_distributions",)),

@@ -5,26 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
-from basis_pipeline.domain.timeline import DAY, HOUR
+from basis_pipeline.domain.timeline import DAY, HOUR, YEAR
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.rules.flags import EARLY, TIP_SPIKE, spikes
-from basis_pipeline.market_data.series import Series, first_places
+from basis_pipeline.market_data.series import Series, by_month, first_places
 
 _MONOTONE = 1e-9
 """Relative fall that is rounding; beyond it an index really fell."""
+_RATE_OF = {"liquidity_index": "liquidity_rate", "variable_borrow_index": "variable_borrow_rate"}
+_AGAIN = "download the file again."
 
 
 def index_monotony(series: Series, _context: Context) -> Iterator[Finding]:
     """Aave indices only grow."""
-    for column in ("liquidity_index", "variable_borrow_index"):
-        fell = _falls(series, column)
-        if fell.any():
-            message = f"falls at {first_places(series.stamps[1:][fell])}: not an index of this reserve."
-            remedy = "download the file again."
-            yield Finding("ERROR", "index_monotony", message, remedy, column=column, count=int(fell.sum()))
+    for column in _RATE_OF:
+        for month, fell in by_month(series.stamps[1:][_falls(series, column)]):
+            message = f"falls at {first_places(fell)}: not an index of this reserve."
+            yield Finding("ERROR", "index_monotony", message, _AGAIN, column=column, month=month, count=len(fell))
+
+
+def index_growth(series: Series, context: Context) -> Iterator[Finding]:
+    """Aave indices grow by their own rates: a level of another reserve, or of another time, jumps past them."""
+    hourly = context.peers(SeriesKey("aave_rates_1h", series.key.venue, series.key.symbol))
+    for column, rate in _RATE_OF.items():
+        rates = pd.Series(series.values(rate))
+        highest = np.maximum(rates.to_numpy()[:-1], rates.to_numpy()[1:])
+        if hourly is not None:
+            by_day = pd.Series(hourly.values(rate)).groupby(hourly.stamps // DAY).max()
+            highest = np.fmax(highest, by_day.reindex(series.stamps[:-1] // DAY).to_numpy())
+        jumped = _growth(series, column) > highest + context.general.growth_beyond_rate
+        for month, stamps in by_month(series.stamps[1:][jumped]):
+            message = f"grows faster than its rates say at {first_places(stamps)}: another reserve, or a wrong value."
+            yield Finding("ERROR", "index_growth", message, _AGAIN, column=column, month=month, count=len(stamps))
+
+
+def ratio_growth(series: Series, context: Context) -> Iterator[Finding]:
+    """Protocol ratios of liquid staking tokens grow by what staking earns: a jump upwards is a wrong value."""
+    if not series.key.symbol.endswith("_ETH"):
+        return
+    observed = Series(series.key, series.frame[~series.frame["interpolated"]])
+    jumped = _growth(observed, "price") > context.general.growth_beyond_rate
+    for month, stamps in by_month(observed.stamps[1:][jumped]):
+        message = f"the ratio jumps upwards at {first_places(stamps)}: no staking yield, a wrong value there or before."
+        yield Finding("ERROR", "ratio_growth", message, _AGAIN, column="price", month=month, count=len(stamps))
 
 
 def ratio_monotony(series: Series, _context: Context) -> Iterator[Finding]:
@@ -103,6 +130,12 @@ def gas_samples(series: Series, _context: Context) -> Iterator[Finding]:
             f"{int(high.sum())} samples exceed 10x their median day, {tips} of them by the tip of one block; kept."
         )
         yield Finding("WARN", "gas_spike", message, column="gas_price_gwei", count=int(high.sum()))
+
+
+def _growth(series: Series, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Growth between two rows as a continuous rate a year."""
+    growth: np.ndarray[tuple[int], np.dtype[np.float64]] = np.diff(np.log(series.values(column)))
+    return growth / (np.diff(series.stamps) / YEAR)
 
 
 def _falls(series: Series, column: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

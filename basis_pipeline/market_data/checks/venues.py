@@ -9,10 +9,11 @@ import pandas as pd
 
 from basis_pipeline.market_data.checks.context import Context, split_symbol
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.series import Series, Stamps, first_places
+from basis_pipeline.market_data.series import Series, Stamps, by_month, first_places
 
 _PRICES = ("spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "dex_candles_1h")
 _HALF = 0.5
+_CORRECT = "correct the bars at their source."
 
 
 def venue_differences(series: Series, context: Context) -> Iterator[Finding]:
@@ -52,16 +53,47 @@ def large_moves(series: Series, context: Context) -> Iterator[Finding]:
         message = f"{len(shared)} large bars are shared by other series: {first_places(shared)}. They are real."
         yield Finding("INFO", "large_move", message, count=len(shared))
     absurd = _contradicted(move.reindex(lone), peers, context.general.absurd_move)
-    if len(absurd):
+    for month, stamps in by_month(absurd):
         message = (
-            f"{len(absurd)} moves that no other series of the coin makes: {first_places(absurd)}; kept, not to be used."
+            f"{len(stamps)} moves that no other series of the coin makes: {first_places(stamps)}; kept, not to be used."
         )
-        remedy = "correct the bars at their source."
-        yield Finding("ERROR", "contradicted_move", message, remedy, column="close", count=len(absurd))
+        yield Finding("ERROR", "contradicted_move", message, _CORRECT, column="close", month=month, count=len(stamps))
     lone = np.setdiff1d(lone, absurd)
     if len(lone):
         message = f"{len(lone)} large bars are seen here alone: {first_places(lone)}; kept."
         yield Finding("WARN", "unconfirmed_move", message, count=len(lone))
+
+
+def contradicted_opens(series: Series, context: Context) -> Iterator[Finding]:
+    """Opens far from the close before them, which the bar itself or every other series of the coin takes back.
+
+    A market opens where it closed a moment ago, and an open is what everything is valued and filled at.
+    """
+    gaps = _gaps(series)
+    wide = gaps[gaps.abs() > context.general.open_gap]
+    if not len(wide):
+        return
+    back = _returns(series).reindex(wide.index).abs() < _HALF * wide.abs()
+    seen, shared = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    for peer in context.same_base(series.key, (*_PRICES, "perp_candles_5m")):
+        theirs = _gaps(peer)
+        seen = np.union1d(seen, np.intersect1d(wide.index.to_numpy(), theirs.index.to_numpy()))
+        shared = np.union1d(shared, _shared(wide, theirs, context.general.open_gap))
+    alone = (back.to_numpy() | np.isin(wide.index, seen)) & ~np.isin(wide.index, shared)
+    for month, stamps in by_month(wide.index.to_numpy(dtype=np.int64)[alone]):
+        message = (
+            f"{len(stamps)} opens are off the close before by up to {wide[stamps].abs().max():.1%}, alone: "
+            f"{first_places(stamps)}; kept, not to be used."
+        )
+        yield Finding("ERROR", "contradicted_open", message, _CORRECT, column="open", month=month, count=len(stamps))
+
+
+def _gaps(series: Series) -> pd.Series[float]:
+    """Open over the close of the bar that ended there, less 1, by stamp."""
+    opened, close = _column(series, "open"), _column(series, "close")
+    follows = np.diff(close.index.to_numpy()) == series.dataset.step
+    gaps: pd.Series[float] = (opened.iloc[1:] / close.to_numpy()[:-1] - 1.0)[follows]
+    return gaps
 
 
 def large_bars(series: Series, context: Context) -> tuple[pd.Series[float], pd.Series[float]]:

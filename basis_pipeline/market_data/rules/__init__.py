@@ -17,7 +17,12 @@ from basis_pipeline.market_data.rules.fills import fill_holes, hole_stamps
 from basis_pipeline.market_data.rules.flags import flag_early_samples, flag_interpolated, flag_tip_spikes
 from basis_pipeline.market_data.rules.frozen import FROZEN, frozen_bars, repair_frozen_bars
 from basis_pipeline.market_data.rules.proxies import OVER_BUDGET, proxy_funding
-from basis_pipeline.market_data.rules.stamps import round_to_second, set_aside_off_grid, shift_labels
+from basis_pipeline.market_data.rules.stamps import (
+    round_to_second,
+    set_aside_off_grid,
+    set_aside_off_interval,
+    shift_labels,
+)
 from basis_pipeline.market_data.rules.tables import (
     keep_changes,
     prefer_sheet,
@@ -90,7 +95,7 @@ def _sorted(series: Series) -> Series:
 def _source_rules(key: SeriesKey, declared: SourceCorrections) -> Iterator[Rule]:
     """What depends on where the rows come from: stamps, repetitions, units."""
     if key.dataset == "funding_rates":
-        yield round_to_second
+        yield from (round_to_second, set_aside_off_interval)
     yield set_aside_off_grid
     if key.dataset == "aave_rates_1h":
         yield set_aside_leading_blanks

@@ -9,9 +9,9 @@ import numpy as np
 from basis_pipeline.domain.timeline import HOUR, SECOND
 from basis_pipeline.market_data.corrections import LabelShift, start_of
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.series import Series, first_places
+from basis_pipeline.market_data.series import Series, by_month, first_places
 
-ROUNDED, OFF_GRID, SHIFTED = "stamp_rounded", "off_grid", "label_shift"
+ROUNDED, OFF_GRID, OFF_INTERVAL, SHIFTED = "stamp_rounded", "off_grid", "off_interval", "label_shift"
 
 
 def round_to_second(series: Series) -> Series:
@@ -22,18 +22,29 @@ def round_to_second(series: Series) -> Series:
 
 
 def set_aside_off_grid(series: Series) -> Series:
-    """Quarantine rows that are not on the step of the dataset (funding: not on its own interval)."""
-    if series.key.dataset == "funding_rates":
-        step = np.round(series.values("interval_hours") * HOUR).astype(np.int64)
-    elif series.dataset.step is not None:
-        step = np.full(len(series.frame), series.dataset.step)
-    else:
+    """Quarantine rows that are not on the step of the dataset."""
+    if series.dataset.step is None:
         return series
-    off = series.stamps % step != 0
+    off = series.stamps % series.dataset.step != 0
     if not off.any():
         return series
     message = f"{int(off.sum())} rows are off the grid, first {first_places(series.stamps[off])}; set aside."
     return series.set_aside(OFF_GRID, off).note(Finding("WARN", OFF_GRID, message, count=int(off.sum())))
+
+
+def set_aside_off_interval(series: Series) -> Series:
+    """Quarantine settlements between two of the interval that their file states, and bar their months.
+
+    They were paid: a venue that settles more often than its file is named for pays a multiple of what is left.
+    """
+    off = series.stamps % np.round(series.values("interval_hours") * HOUR).astype(np.int64) != 0
+    for month, stamps in by_month(series.stamps[off]):
+        message = f"{len(stamps)} settlements lie between those of the stated interval: {first_places(stamps)}."
+        remedy = (
+            "split the file where the venue changed its interval and name each part for its own, such as funding_4h."
+        )
+        series = series.note(Finding("ERROR", OFF_INTERVAL, message, remedy, month=month, count=len(stamps)))
+    return series.set_aside(OFF_INTERVAL, off)
 
 
 def shift_labels(series: Series, regimes: Sequence[LabelShift]) -> Series:

@@ -53,6 +53,9 @@ def _bybit(client: ccxt.Exchange, perps: Sequence[str], leverage: float) -> tupl
         found.append("this is a classic account: upgrade it to a unified trading account")
     if account["marginMode"] == "ISOLATED_MARGIN":
         found.append("the account is on isolated margin: choose cross")
+    for other in ({"category": "linear", "settleCoin": "USDC"}, {"category": "inverse"}):
+        held = client.privateGetV5PositionList(other)["result"]["list"]
+        found += [f"{position['symbol']} is open and shares the margin: close it" for position in held]
     for symbol in perps:
         query = {"category": "linear", "symbol": client.market(symbol)["id"]}
         held = client.privateGetV5PositionList(query)["result"]["list"]

@@ -177,15 +177,19 @@ class Okx(_Unified):
         return found
 
     def trades(self, client: ccxt.Exchange, symbol: str, reference: str) -> list[dict[str, Any]]:
-        """Newest first, page by page."""
+        """Newest first, page by page; trades of more than three days ago are in the history alone."""
         market, found = client.market(symbol), []
-        query = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], "ordId": reference}
-        while True:
-            page = client.privateGetTradeFills(query)["data"]
-            found += client.parse_trades(page, market)
-            if len(page) < PAGE:
-                return found
-            query = {**query, "after": min(page, key=lambda fill: int(fill["billId"]))["billId"]}
+        begin = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], "ordId": reference}
+        for ask in (client.privateGetTradeFills, client.privateGetTradeFillsHistory):
+            query = dict(begin)
+            while page := ask(query)["data"]:
+                found += client.parse_trades(page, market)
+                if len(page) < PAGE:
+                    break
+                query["after"] = min(page, key=lambda fill: int(fill["billId"]))["billId"]
+            if found:
+                break
+        return found
 
     def realised(self, trade: dict[str, Any]) -> float:
         return float(trade.get("fillPnl") or 0.0)
