@@ -82,7 +82,7 @@ class Wallet:
 
     def run(self, *command: str) -> tuple[int, str]:
         process = self.start(*command)
-        out, err = process.communicate(timeout=90.0)
+        out, err = process.communicate(timeout=180.0)
         return process.returncode, out + err
 
     def answer(self, question: str) -> str:
@@ -110,7 +110,7 @@ class Wallet:
             database.close()
 
     def until(self, states: int) -> None:
-        end = time.monotonic() + 60.0
+        end = time.monotonic() + 180.0
         while self.states() < states:
             for process in self._started[-1:]:
                 assert process.poll() is None, process.communicate()
@@ -132,11 +132,11 @@ def test_a_session_enters_survives_a_kill_and_says_no_secret(wallet: Wallet) -> 
     first = wallet.start("live", "eth_leveraged", "--interval", "0.5")
     wallet.until(3)
     first.send_signal(signal.SIGKILL)
-    _, said = first.communicate(timeout=30.0)
+    _, said = first.communicate(timeout=180.0)
     second = wallet.start("live", "eth_leveraged", "--interval", "0.5")
     wallet.until(wallet.states() + 3)
     second.send_signal(signal.SIGTERM)
-    _, more = second.communicate(timeout=60.0)
+    _, more = second.communicate(timeout=180.0)
     assert second.returncode == 0, more
     for secret in (KEY, KEY[2:], wallet.market.node.url):
         assert secret not in said + more
@@ -154,7 +154,7 @@ def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet
     session = wallet.start("live", wallet.mode, "--interval", "0.5")
     wallet.until(3)
     session.send_signal(signal.SIGTERM)
-    _, said = session.communicate(timeout=60.0)
+    _, said = session.communicate(timeout=180.0)
     assert session.returncode == 0, said
     lending = market.deployment.lending
     assert lending is not None
@@ -176,7 +176,7 @@ def test_a_wallet_carries_one_session(wallet: Wallet) -> None:
     code, said = wallet.run("live", "pure_lending_usdt", "--interval", "0.5")
     assert (code, "STORE-002" in said, wallet.market.executor in said) == (1, True, True), said
     first.send_signal(signal.SIGTERM)
-    _, said = first.communicate(timeout=60.0)
+    _, said = first.communicate(timeout=180.0)
     assert first.returncode == 0, said
 
 
@@ -193,7 +193,7 @@ def test_a_silent_node_is_told_by_the_status_the_tables_and_a_gate_until_it_spea
         code, said = wallet.run("live", wallet.mode, "--status")
         assert code == 0 and re.search(r'"values_as_of": "20\d\d-', said), said
         session.send_signal(signal.SIGTERM)
-        _, said = session.communicate(timeout=60.0)
+        _, said = session.communicate(timeout=180.0)
         assert session.returncode == 0, said
         assert '"what": "values held"' in said and "nothing is done: the chain says nothing" in said
         assert "the month ends with values of 20" in wallet.answer(SAID_BY_GATE)
@@ -202,7 +202,7 @@ def test_a_silent_node_is_told_by_the_status_the_tables_and_a_gate_until_it_spea
         session = wallet.start("live", wallet.mode, "--interval", "0.5")
         wallet.until(wallet.states() + 3)
         session.send_signal(signal.SIGTERM)
-        _, said = session.communicate(timeout=60.0)
+        _, said = session.communicate(timeout=180.0)
         assert session.returncode == 0, said
     assert "the month ends with" not in wallet.answer(SAID_BY_GATE)
     code, said = wallet.run("live-compare", wallet.mode)
@@ -214,7 +214,7 @@ def test_read_only_plays_through_and_sends_nothing(wallet: Wallet) -> None:
     session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
     wallet.until(2)
     session.send_signal(signal.SIGTERM)
-    out, err = session.communicate(timeout=60.0)
+    out, err = session.communicate(timeout=180.0)
     assert "read only: atomic_lever of 159.2 at instadapp would succeed" in out + err
     assert wallet.market.node.chain.nonce(owner()) == 0
 
@@ -251,7 +251,7 @@ def test_what_a_wallet_did_is_published_and_replayed(wallet: Wallet) -> None:
     session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
     wallet.until(6)
     session.send_signal(signal.SIGTERM)
-    _, said = session.communicate(timeout=120.0)
+    _, said = session.communicate(timeout=180.0)
     assert session.returncode == 0, said
     assert '"what": "results published"' in said, said
     code, said = wallet.run("live", "eth_leveraged", "--publish")

@@ -225,12 +225,14 @@ class _OkxFunds(_Funds):
             if wanted in (None, w.client_id)
         ]  # fmt: skip
 
-    def deposits(self, _: dict[str, str]) -> Any:
+    def deposits(self, parameters: dict[str, str]) -> Any:
+        newer, older = int(parameters.get("before", 0)), int(parameters.get("after", 10**15))
         return [
             {"chain": f"{d.token}-ERC20", "ccy": d.token, "amt": f"{d.amount:.8f}", "txId": d.transaction,
              "to": d.address, "depId": d.reference, "state": "2" if d.credited else "0", "ts": str(d.at // 1_000)}
             for d in reversed(self.exchange.deposits)
-        ]  # fmt: skip
+            if newer < d.at // 1_000 < older
+        ][:100]  # fmt: skip
 
     def address(self, parameters: dict[str, str]) -> Any:
         token = parameters["ccy"]

@@ -77,7 +77,7 @@ class Drill:
         whole = [sys.executable, "-m", "basis_pipeline", command, "btc_basis", *options]
         return subprocess.run(whole, env=self.environment(), capture_output=True, text=True, check=True).stdout
 
-    def finish(self, process: subprocess.Popen[str], *, seconds: float = 60.0) -> tuple[int, str]:
+    def finish(self, process: subprocess.Popen[str], *, seconds: float = 180.0) -> tuple[int, str]:
         """Exit code and everything it said."""
         out, err = process.communicate(timeout=seconds)
         return process.returncode, out + err
@@ -93,7 +93,7 @@ def drill(folder: Path) -> Iterator[Drill]:
         yield Drill(books, server, folder)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 180.0) -> None:
     """Until `condition` holds; fails at once if the process ends before."""
     end = time.monotonic() + seconds
     while not condition():

@@ -9,7 +9,7 @@ import pytest
 from basis_pipeline.venues.live.funds import Destination, Withdrawal, WithdrawalFate, WithdrawalQuery
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.accounts import EXCHANGES, Account, account
-from basis_pipeline_tests.fakes.network import FakeNetwork
+from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork
 
 DAY = 86_400_000_000
 ADDRESS = "0x" + "12" * 20
@@ -45,3 +45,15 @@ def test_a_deposit_is_found_after_days(at: Account, days: int) -> None:
     assert funds.deposits("USDT", START)[0].amount == 100.0
     at.books.now += days * DAY
     assert [line.amount for line in funds.deposits("USDT", START)] == [100.0]
+
+
+def test_a_deposit_is_found_behind_hundreds_of_later_ones() -> None:
+    """OKX gives 100 lines at a time, the newest first."""
+    with account("okx", at=START) as at:
+        for number in range(250):
+            moment = START + number * 60_000_000
+            at.books.deposits.append(Deposit(f"d{number}", "USDT", 1.0 + number, ADDRESS, f"0x{number:x}", moment))
+        at.books.now += DAY
+        found = at.exchange().funds.deposits("USDT", START)
+        assert sorted(line.amount for line in found) == [1.0 + number for number in range(250)]
+        assert len({line.reference for line in found}) == 250

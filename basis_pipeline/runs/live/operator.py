@@ -47,7 +47,8 @@ def lift_emergency_stop(journal: Path) -> str:
 def transfer_ended(journal: Path, said: str) -> str:
     """Say what has arrived of a transfer that no venue tells of, `ID=TOKENS`; 0 writes it off. What was said, in words.
 
-    The next tick takes the tokens out of transit; what was sent and did not arrive is a loss that nothing explains.
+    The next tick takes the tokens out of transit; what was sent and did not arrive is a loss that nothing explains. Of
+    one whose fate is not known 0 says that it was never made, which a start believes where no history can tell.
     """
     intent_id, _, text = said.partition("=")
     try:
@@ -55,6 +56,9 @@ def transfer_ended(journal: Path, said: str) -> str:
     except ValueError:
         arrived = -1.0
     with _Desk(journal) as desk:
+        if arrived == 0.0 and _is_open(desk, intent_id):
+            desk.tell_transfer(intent_id, arrived)
+            return f"transfer {intent_id} was never made"
         executed = {settled.intent.intent_id: settled for settled in desk.settled_after(0)}
         transfer = executed.get(intent_id)
         if transfer is None or transfer.intent.order.operation is not Operation.TRANSFER:
@@ -69,6 +73,12 @@ def transfer_ended(journal: Path, said: str) -> str:
             )
         desk.tell_transfer(intent_id, arrived)
         return f"{arrived:.10g} of {transfer.facts.filled:.10g} tokens of transfer {intent_id} have arrived"
+
+
+def _is_open(desk: LiveJournal, intent_id: str) -> bool:
+    """Whether this is a transfer whose fate is not known."""
+    transfers = (left for left in desk.open_intents() if left.intent.order.operation is Operation.TRANSFER)
+    return any(left.intent.intent_id == intent_id for left in transfers)
 
 
 class _Desk(AbstractContextManager[LiveJournal]):

@@ -5,7 +5,10 @@ history; Bybit and OKX take it on top. Bybit's history does not tell our id, so 
 lost is recognised by token, amount and time. Deposits reach a wallet of their own at Bybit and OKX.
 
 Histories answer for a stretch of time: Binance for less than 7 days where an id is asked for, and the last ones if none
-is said; Bybit for 30 days, likewise; OKX shows the newest 100 lines, of whatever age. So the stretch is always said.
+is said; Bybit for 30 days, likewise; so the stretch is always said. OKX gives the newest 100 lines of what is asked for
+("in reverse chronological order. The 100 most recent records are returned by default", at most 100): withdrawals are
+asked for by our id, deposits page by page back to the transfer. How far back any of them can be asked, no documentation
+says: see `withdrawals.SURELY_SHOWN`.
 """
 
 from __future__ import annotations
@@ -199,6 +202,7 @@ class OkxFunds:
 
     _RETURNED = frozenset({"-1", "-2"})
     _SENT = "2"
+    _PAGE = 100
     _CREDITED = frozenset({"1", "2"})
 
     def may_withdraw(self, client: ccxt.Exchange) -> bool:
@@ -239,10 +243,18 @@ class OkxFunds:
         return None
 
     def deposits(self, client: ccxt.Exchange, token: str, since: int) -> list[Deposit]:
-        lines = client.privateGetAssetDepositHistory({"ccy": token, "before": since - EARLIER})["data"]
-        return [
-            Deposit(line["depId"], float(line["amt"]), line["txId"], line["state"] in self._CREDITED) for line in lines
-        ]
+        """`before` is documented as "newer than", `after` as "earlier than"; a line may come on two pages."""
+        found: dict[str, Deposit] = {}
+        asked = {"ccy": token, "before": since - EARLIER}
+        while True:
+            page = client.privateGetAssetDepositHistory(asked)["data"]
+            fresh = [line for line in page if line["depId"] not in found]
+            for line in fresh:
+                credited = line["state"] in self._CREDITED
+                found[line["depId"]] = Deposit(line["depId"], float(line["amt"]), line["txId"], credited)
+            if len(page) < self._PAGE or not fresh:
+                return list(found.values())
+            asked["after"] = min(int(line["ts"]) for line in fresh) + 1
 
     def take_in(self, client: ccxt.Exchange, token: str) -> None:
         Okx().collect(client, token)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
+from typing import Protocol
 
 from msgspec.structs import replace
 
-from basis_pipeline.domain.errors import OrderError, VenueError, VenueRefusal, VenueSilence
+from basis_pipeline.domain.errors import OrderError, StateError, VenueError, VenueRefusal, VenueSilence
 from basis_pipeline.domain.intents import Facts, Fate, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Order
 from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.domain.settings import EngineSettings
+from basis_pipeline.domain.timeline import DAY, iso
 from basis_pipeline.venues.live.booking import handshake, refused, unknown
 from basis_pipeline.venues.live.funds import (
     Deposit,
@@ -31,6 +33,24 @@ POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between questions about a withdrawal; the last one repeats."""
 LOST_AFTER = 60.0
 """Seconds after which a withdrawal that nobody confirmed and the history does not show was never made."""
+SURELY_SHOWN = 7 * DAY
+"""Microseconds that a history surely reaches back: the shortest stretch that an exchange documents for one question.
+
+How far back they can be asked at all no exchange says; that an older withdrawal is not shown proves nothing.
+"""
+
+
+class WithdrawalJournal(IntentJournal, Protocol):
+    """Also knows what an operator has said of a transfer."""
+
+    def told_transfer(self, intent_id: str) -> float | None: ...
+
+
+class WallClock(Clock, Protocol):
+    """Also knows what time it is."""
+
+    def wall(self) -> int:
+        """Microseconds UTC."""
 
 
 class ExchangeEnd:
@@ -70,8 +90,8 @@ class Withdrawals:
         funds: Funds,
         transit: Transit,
         settings: EngineSettings,
-        journal: IntentJournal,
-        clock: Clock,
+        journal: WithdrawalJournal,
+        clock: WallClock,
         *,
         largest: float,
         read_only: bool = False,
@@ -101,7 +121,10 @@ class Withdrawals:
         return handshake(order, facts, market, self._settings)
 
     def resolve(self, left: OpenIntent) -> Facts | None:
-        """Find out and journal what became of a transfer of an earlier session; None if it cannot be known yet."""
+        """Find out and journal what became of a transfer of an earlier session; None if it cannot be known yet.
+
+        StateError TRANSFER-009 where only a person can: it is too old for the history to prove anything.
+        """
         return self._find_out(left.intent, left.reference, self._clock.now(), None)
 
     def _withdrawal(self, order: Order, held: float, market: MarketSnapshot) -> Withdrawal:
@@ -200,7 +223,22 @@ class Withdrawals:
         if query.reference or self._clock.now() - sent_at <= LOST_AFTER:
             return None
         why = f"{self._funds.name} never got the withdrawal."
+        if self._clock.wall() - query.since > SURELY_SHOWN:
+            if self._journal.told_transfer(query.client_id) is None:
+                raise _nobody_knows(self._funds.name, query)
+            why = f"an operator says that {self._funds.name} never got the withdrawal."
         return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=why)
+
+
+def _nobody_knows(name: str, query: WithdrawalQuery) -> StateError:
+    return StateError(
+        f"nobody can say whether {name} made withdrawal {query.client_id} of {query.amount:,.10g} {query.token}: its "
+        f"answer of {iso(query.since)} was lost, and its history does not show it, which proves nothing after "
+        f"{SURELY_SHOWN // DAY} days.",
+        code="TRANSFER-009",
+        remedy=f"look for it on the pages of {name}; if it was never made, --transfer-ended {query.client_id}=0. "
+        "Said of one that was made, it shows as a difference to the venues (LIVE-001), and nothing is sent again.",
+    )
 
 
 def _rounded(amount: float, terms: TransferTerms) -> float:
