@@ -8,9 +8,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import feather
 
 from basis_pipeline.results.catalog import connect
 from basis_pipeline.results.store import month_digest
@@ -18,10 +16,12 @@ from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.made_once import made_once
 from basis_pipeline_tests.runs.conftest import CONFIGS
+from basis_pipeline_tests.runs.replayed_basis import Decision, Files, equity_path, opens
 
 pytestmark = [pytest.mark.real_data]
 OpenWorkspace = Callable[..., Workspace]
 FIRST, LAST = "2024-01", "2025-06"
+VENUES = ("binance", "bybit")
 TOP_OF_MONTHS = ("2024-01-01", "2025-06-30")
 
 
@@ -82,7 +82,7 @@ def test_funding_is_quantity_before_any_trade_times_mark_times_rate(
 ) -> None:
     """Rates and marks from the raw files; quantities from the step before each settlement."""
     rates = _raw_rates(real_raw / f"cex/funding/{venue}_{coin}USDT_funding_8h.csv")
-    marks = _raw_opens(real_raw / f"cex/mark/{venue}_{coin}USDT_mark_1h.feather")
+    marks = opens(real_raw / f"cex/mark/{venue}_{coin}USDT_mark_1h.feather")
     held = dict(
         _ask(
             record,
@@ -118,6 +118,26 @@ def test_basis_lands_near_an_independent_simulation(
     assert abs(decisions - rebalances) <= 2
     liquidated = _ask(record, f"select count(*) from deltas where source = 'liquidation' and mode = '{mode}'")
     assert liquidated[0][0] == 0
+
+
+@pytest.mark.parametrize(("mode", "coin"), [("btc_basis", "BTC"), ("eth_basis", "ETH")])
+def test_every_hour_of_a_basis_book_is_worth_what_its_orders_and_the_raw_files_say(
+    mode: str, coin: str, record: Workspace, real_raw: Path
+) -> None:
+    found = _ask(
+        record,
+        "select epoch_us(timestamp), venue, operation, position_key, counter_position_key, side, quantity, "
+        f"planned_quantity from orders where mode = '{mode}' and status = 'success' order by operation_id",
+    )
+    published = _ask(
+        record,
+        f"select epoch_us(timestamp), equity_share_class from timesteps where mode = '{mode}' order by timestamp",
+    )
+    rates = {venue: _raw_rates(real_raw / f"cex/funding/{venue}_{coin}USDT_funding_8h.csv") for venue in VENUES}
+    orders = [Decision(*row) for row in found]
+    path = equity_path(Files.of(real_raw, coin, rates), orders, [stamp for stamp, _ in published])
+    assert len(path) == 13_128
+    assert np.allclose(path, [equity for _, equity in published], rtol=1e-11, atol=0.0)
 
 
 @pytest.mark.parametrize("mode", ["btc_basis", "pure_lending_eth"])
@@ -159,9 +179,3 @@ def _raw_rates(file: Path) -> dict[int, float]:
     start, end = (datetime(*day, tzinfo=UTC).timestamp() * 1e6 for day in ((2024, 1, 1), (2025, 7, 1)))
     rounded = {round(stamp / 1e6) * 1_000_000: rate for stamp, rate in rows}
     return {stamp: rate for stamp, rate in rounded.items() if start <= stamp < end}
-
-
-def _raw_opens(file: Path) -> dict[int, float]:
-    table = feather.read_table(file, columns=["date", "open"])
-    stamps = table["date"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
-    return dict(zip(stamps, table["open"].to_pylist(), strict=True))
