@@ -180,7 +180,7 @@ class Binance:
     def collect(client: ccxt.Exchange, token: str, wanted: float, *, to_margin: bool) -> None:
         """Bring what is missing to the spot wallet; to the futures wallet all there is, because it is all margin.
 
-        Amounts are written out here: the client library rounds to the nearest, which can be a crumb less than is wanted.
+        Amounts are written out here: the client library rounds to the nearest, which may be less than is wanted.
         """
 
         def free(wallet: dict[str, str]) -> float:
