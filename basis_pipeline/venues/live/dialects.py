@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from basis_pipeline.domain.orders import Side
@@ -15,8 +16,15 @@ PAGE = 100
 TRADES_PAGE = 1_000
 """Of Binance; the others answer with `PAGE` at most."""
 STABLE = "USDT"
+SMALLEST = 1e-8
+"""Tokens: what a transfer between wallets is a multiple of."""
 ROOM = 1.01
 """Of the cost of an order, moved beforehand: the price may go against us between asking and filling."""
+
+
+def written(amount: float, rounding: str) -> str:
+    """Tokens as a transfer between wallets may say them: balances can have more decimals."""
+    return format(Decimal(repr(amount)).quantize(Decimal(repr(SMALLEST)), rounding=rounding), "f")
 
 
 class Dialect(Protocol):
@@ -170,16 +178,22 @@ class Binance:
 
     @staticmethod
     def collect(client: ccxt.Exchange, token: str, wanted: float, *, to_margin: bool) -> None:
-        """Bring what is missing to the spot wallet; to the futures wallet all there is, because it is all margin."""
+        """Bring what is missing to the spot wallet; to the futures wallet all there is, because it is all margin.
+
+        Amounts are written out here: the client library rounds to the nearest, which may be less than is wanted.
+        """
 
         def free(wallet: dict[str, str]) -> float:
             return float(client.fetch_balance(wallet)["free"].get(token) or 0.0)
+
+        def move(amount: float, way: str, rounding: str) -> None:
+            client.sapiPostAssetTransfer({"asset": token, "amount": written(amount, rounding), "type": way})
 
         margin, spot = {"type": "swap", "subType": "linear"}, {"type": "spot"}
         if to_margin:
             if wanted and free(margin) >= wanted:
                 return
-            if (everything := free(spot)) > 0.0:
-                client.transfer(token, everything, "spot", "linear")
+            if (everything := free(spot)) >= SMALLEST:
+                move(everything, "MAIN_UMFUTURE", ROUND_DOWN)
         elif (held := free(spot)) < wanted:
-            client.transfer(token, wanted - held, "linear", "spot")
+            move(wanted - held, "UMFUTURE_MAIN", ROUND_UP)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, STABLE, income_line
+from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, SMALLEST, STABLE, income_line, written
 from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder, PriceLine
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 STRETCH = 4 * 86_400_000
 """Milliseconds that one question for funding is about: 96 settlements where they are hourly, which fit on a page."""
-SMALLEST = 1e-8
-"""Tokens: what a transfer between wallets is a multiple of."""
 
 
 class _Unified(ABC):
@@ -117,7 +115,7 @@ class Bybit(_Unified):
             {
                 "transferId": client.uuid(),
                 "coin": token,
-                "amount": _written(amount, ROUND_DOWN if to_trading else ROUND_UP),
+                "amount": written(amount, ROUND_DOWN if to_trading else ROUND_UP),
                 "fromAccountType": source,
                 "toAccountType": target,
             }
@@ -202,7 +200,7 @@ class Okx(_Unified):
     @staticmethod
     def move(client: ccxt.Exchange, token: str, amount: float, *, to_trading: bool) -> None:
         source, target = ("6", "18") if to_trading else ("18", "6")
-        text = _written(amount, ROUND_DOWN if to_trading else ROUND_UP)
+        text = written(amount, ROUND_DOWN if to_trading else ROUND_UP)
         client.privatePostAssetTransfer({"ccy": token, "amt": text, "from": source, "to": target, "type": "0"})
 
     @staticmethod
@@ -237,10 +235,6 @@ class Okx(_Unified):
 
 def _together(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     return {token: one.get(token, 0.0) + other.get(token, 0.0) for token in one.keys() | other.keys()}
-
-
-def _written(amount: float, rounding: str) -> str:
-    return format(Decimal(repr(amount)).quantize(Decimal(repr(SMALLEST)), rounding=rounding), "f")
 
 
 def _category(market: dict[str, Any]) -> str:
