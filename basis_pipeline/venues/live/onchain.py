@@ -38,6 +38,8 @@ from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.wallet_end import confirmed_block
 
 WALLET = "wallet"
+EXCHANGE_DECIMALS = 8
+"""Exchanges credit no more of them: the rest of a transfer would be nobody's."""
 OPERATIONS = {
     "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
     "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
@@ -199,19 +201,19 @@ class OnChainAccount:
         return destination.address
 
     def _sendable(self, order: Order, positions: Positions) -> Order:
-        """What is there of the quantity of a transfer, in units that the token's contract moves.
+        """What is there of the quantity of a transfer, in units that contract and exchanges both count.
 
         A sale of the same plan may have brought less than was planned, and ETH that pays the gas stays.
         """
         token = self._settings.universe.instruments[order.slot].token
         if token != booking_chain.GAS_TOKEN and token not in self._deployment.tokens:
             raise OrderError(f"the deployment has no contract of {token}.", remedy="add it to its `tokens`.")
-        decimals = self._deployment.token(token).decimals
+        decimals = min(self._deployment.token(token).decimals, EXCHANGE_DECIMALS)
         kept = self._settings.gas_tank if token == booking_chain.GAS_TOKEN else 0.0
-        quantity = min(order.quantity, positions.quantities[order.slot] - kept)
-        if quantity <= 0.0:
+        units = wei(min(order.quantity, positions.quantities[order.slot] - kept), decimals)
+        if units <= 0:
             raise OrderError(f"there is no {token} in the wallet that could be sent.", code="EXEC-008")
-        return msgspec.structs.replace(order, quantity=wei(quantity, decimals) / 10**decimals)
+        return msgspec.structs.replace(order, quantity=units / 10**decimals)
 
     def _watch(self, intent: Intent, facts: Facts) -> None:
         if self._transit is not None:
