@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from basis_pipeline.domain.errors import StateError
@@ -13,22 +10,8 @@ from basis_pipeline.live_journal.database import Kind
 from basis_pipeline.runs.live.operator import acknowledge
 from basis_pipeline.runs.live.parts import Alert
 from basis_pipeline_tests.fakes.server import Fault, Reply
-from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
+from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds
 from basis_pipeline_tests.live.ticking import running, ticks, unexplained
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def told(there: Stage) -> list[Alert]:
-    """Alerts of every session on the stage."""
-    alerts: list[Alert] = []
-    there.options = {"tell": alerts.append}
-    return alerts
 
 
 def test_a_small_difference_at_a_tick_is_looked_at_four_times_and_adjusted(there: Stage) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -13,25 +12,12 @@ from basis_pipeline.runs.live.operator import acknowledge
 from basis_pipeline.runs.live.parts import Alert
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.live.faults import KilledError, dying_at
-from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds, stage
+from basis_pipeline_tests.live.stage import MINUTE, Stage, holds_what_the_venue_holds
 from basis_pipeline_tests.live.ticking import running, ticks
 
 PERP = "binance:Perp:BTCUSDT"
 GAP = 0.0008
 """BTC at 50,000: 40 USDT of a book of 100,000, of which 100 may be adjusted in a day."""
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def told(there: Stage) -> list[Alert]:
-    alerts: list[Alert] = []
-    there.options = {"tell": alerts.append}
-    return alerts
 
 
 def moves_perp(there: Stage, by: float = GAP) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise, product
-from pathlib import Path
 
 import pytest
 
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.fakes.records import PlacedOrder
-from basis_pipeline_tests.live.stage import Stage, stage
+from basis_pipeline_tests.live.stage import Stage
 from basis_pipeline_tests.live.test_halts import is_flat
 from basis_pipeline_tests.live.ticking import running, ticks
 
@@ -26,12 +25,6 @@ SAYINGS = [
     if words[-1] is not LIFT and all(one is not other for one, other in pairwise(words))
 ]
 """Every order of up to three words that ends with a stop; nobody says the same thing twice running."""
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
 
 
 def say(there: Stage, word: EmergencyPolicy | None) -> None:

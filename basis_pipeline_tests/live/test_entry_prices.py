@@ -22,13 +22,6 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
-@pytest.fixture
-def told(there: Stage) -> list[Alert]:
-    alerts: list[Alert] = []
-    there.options = {"tell": alerts.append}
-    return alerts
-
-
 def reopens_by_hand(there: Stage, price: float) -> None:
     """Somebody closes the short and opens it again: the same size, its loss is cash now, its entry is the price."""
     quantity, entry = there.books.perps["BTCUSDT"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 from click.testing import CliRunner
@@ -19,23 +16,9 @@ from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import Fault, Reply
-from basis_pipeline_tests.live.stage import Stage, holds_what_the_venue_holds, stage
+from basis_pipeline_tests.live.stage import Stage, holds_what_the_venue_holds
 from basis_pipeline_tests.live.ticking import running, ticks
 from basis_pipeline_tests.runs.conftest import CONFIGS
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def told(there: Stage) -> list[Alert]:
-    """Alerts of every session on the stage."""
-    alerts: list[Alert] = []
-    there.options = {"tell": alerts.append}
-    return alerts
 
 
 def without_its_short(there: Stage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,12 +19,6 @@ from basis_pipeline.storage.digests import table_digest
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.live.faults import KilledError, dying, dying_at
 from basis_pipeline_tests.live.stage import MINUTE, Stage, stage
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
 
 
 def records(there: Stage) -> list[TickRecord]:

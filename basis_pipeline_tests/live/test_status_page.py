@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
@@ -12,13 +9,7 @@ from basis_pipeline.runs.live.page import status_page
 from basis_pipeline.runs.live.record import SessionLimits
 from basis_pipeline.runs.live.status import live_status
 from basis_pipeline_tests.builders import START
-from basis_pipeline_tests.live.stage import MINUTE, Stage, stage
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
+from basis_pipeline_tests.live.stage import MINUTE, Stage
 
 
 def test_the_page_says_what_the_session_may_do_and_what_its_positions_are_worth(there: Stage) -> None:

@@ -41,12 +41,6 @@ FOR_EVER = 1e12
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Iterator[Stage]:
-    with stage(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Webhook()
