@@ -126,11 +126,15 @@ class Attribution:
                 if delta.slot in self._contracts and delta.price is not None:
                     out[LIQUIDATION] += self._gain(delta, delta.price, market.mark[delta.slot], market) * numeraire
                 out[LIQUIDATION] -= delta.fee * numeraire
-            elif delta.slot in self._contracts and delta.price is not None:
-                out[_BY_SOURCE[source]] += self._gain(delta, delta.price, market.mark[delta.slot], market) * numeraire
             elif source is not DeltaSource.TRANSFER:
-                out[_BY_SOURCE[source]] += delta.amount * market.value[delta.slot] * numeraire
+                out[_BY_SOURCE[source]] += self._worth(delta, market) * numeraire
         return flow
+
+    def _worth(self, delta: PositionDelta, market: MarketSnapshot) -> float:
+        """USDT that a delta brings by itself; a contract brings what its mark is away from its entry."""
+        if delta.slot in self._contracts and delta.price is not None:
+            return self._gain(delta, delta.price, market.mark[delta.slot], market)
+        return delta.amount * market.value[delta.slot]
 
     def _explain_trade(
         self, delta: PositionDelta, market: MarketSnapshot, numeraire: float, out: list[float], rest: int
