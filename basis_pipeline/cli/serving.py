@@ -24,7 +24,7 @@ def dev(workspace: Workspace, port: int | None, profile: str | None) -> None:
     server = prepare_ui(workspace, port, profile)
     for mode, error in wire_modes(workspace.config)[1].items():
         screens.warn(f"{mode} cannot run: {error}")
-    screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports_url}, Ctrl-C stops it")
+    screens.say(f"data root {workspace.root.path}, UI {server.url}, reports {server.reports.url}, Ctrl-C stops it")
     raise SystemExit(server.run())
 
 

@@ -23,7 +23,11 @@ def free_port(wanted: int | None, usual: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise ConfigError(f"port {wanted} of {LOOPBACK} is taken.", remedy="choose another --port.")
+    raise port_taken(wanted)
+
+
+def port_taken(port: int | None) -> ConfigError:
+    return ConfigError(f"port {port} of {LOOPBACK} is taken.", remedy="choose another --port.")
 
 
 @contextmanager

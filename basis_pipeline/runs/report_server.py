@@ -33,7 +33,7 @@ from basis_pipeline.results.export import months_of, write_csv, write_zip
 from basis_pipeline.results.listing import EXPORTS, PAGE_FOLDERS, PAGES, REJECTED, STANDING, listing, offers
 from basis_pipeline.results.store import PublishedMonth, ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
-from basis_pipeline.runs.loopback import LOOPBACK, free_port, stoppable
+from basis_pipeline.runs.loopback import LOOPBACK, port_taken, stoppable
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location, is_below
 
@@ -95,8 +95,14 @@ class ReportServer(ThreadingHTTPServer):
 
 
 def open_report_server(workspace: Workspace, port: int | None = None) -> ReportServer:
-    """A server on `port`, else on 3080 or, where that is taken, on a free one; ConfigError if `port` is taken."""
-    return ReportServer(workspace, free_port(port, DEFAULT_PORT))
+    """A server on `port`, else on 3080 or, where that is taken, on a free one; ConfigError if `port` is taken.
+
+    It listens from now on: a port that was only looked at would be anybody's until it is used.
+    """
+    for candidate in (port,) if port else (DEFAULT_PORT, 0):
+        with suppress(OSError):
+            return ReportServer(workspace, candidate)
+    raise port_taken(port)
 
 
 def run_report_server(server: ReportServer) -> None:

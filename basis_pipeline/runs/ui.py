@@ -19,8 +19,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.loopback import LOOPBACK, free_port, handled_by, stoppable, uninterrupted
 from basis_pipeline.runs.profiles import SETTINGS, instance_settings
-from basis_pipeline.runs.report_server import DEFAULT_PORT as REPORTS_PORT
-from basis_pipeline.runs.report_server import open_report_server, serving
+from basis_pipeline.runs.report_server import ReportServer, open_report_server, serving
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.files import put_bytes
 from basis_pipeline.storage.locations import Location
@@ -43,15 +42,11 @@ class UiServer:
     workspace: Workspace
     home: Path
     port: int
-    reports_port: int
+    reports: ReportServer
 
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
-
-    @property
-    def reports_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.reports_port}"
 
     def run(self) -> int:
         """Serve until Ctrl-C, SIGTERM, or the server's own end; return its exit code, 0 if it was asked to stop."""
@@ -59,7 +54,7 @@ class UiServer:
         # In the instance's folder: Dagster warns of a dagster.yaml in the working directory that it does not use.
         server = None
         try:
-            with stoppable(), serving(open_report_server(self.workspace, self.reports_port)):
+            with stoppable(), serving(self.reports):
                 with uninterrupted():
                     server = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments made here
                         self._command(), cwd=self.home, env=self._environment(), start_new_session=True
@@ -88,7 +83,7 @@ class UiServer:
             **({"BASIS_RAW_DIR": workspace.raw_dir} if workspace.raw_dir else {}),
         }
         absolute = {name: str(path.resolve()) for name, path in paths.items()}
-        return {**os.environ, **absolute, "BASIS_REPORTS_URL": self.reports_url, "BASIS_UI_URL": self.url}
+        return {**os.environ, **absolute, "BASIS_REPORTS_URL": self.reports.url, "BASIS_UI_URL": self.url}
 
 
 def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | None = None) -> UiServer:
@@ -107,7 +102,7 @@ def prepare_ui(workspace: Workspace, port: int | None = None, profile: str | Non
     home = workspace.root.dagster.resolve()
     settings = yaml.safe_dump(instance_settings(workspace.config.path, profile), sort_keys=False)
     put_bytes(home / SETTINGS.name, f"# written by `basis dev`\n{settings}".encode())
-    return UiServer(workspace, home, free_port(port, DEFAULT_PORT), free_port(None, REPORTS_PORT))
+    return UiServer(workspace, home, free_port(port, DEFAULT_PORT), open_report_server(workspace))
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import tomllib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -46,6 +47,7 @@ def test_the_instance_of_a_data_root_has_the_committed_settings_and_its_own_stor
     monkeypatch.chdir(REPOSITORY)
     workspace = deploy().workspace
     server = prepare_ui(workspace)
+    server.reports.server_close()
     committed = settings(REPOSITORY / "dagster.yaml")
     own = {
         key: value
@@ -71,7 +73,22 @@ def test_a_taken_port_is_refused_where_it_was_asked_for_and_avoided_otherwise(
         with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is taken"):
             prepare_ui(deploy().workspace, port)
         monkeypatch.setattr("basis_pipeline.runs.ui.DEFAULT_PORT", port)
-        assert prepare_ui(deploy().workspace).port not in (port, 0, DEFAULT_PORT)
+        elsewhere = prepare_ui(deploy().workspace)
+        elsewhere.reports.server_close()
+        assert elsewhere.port not in (port, 0, DEFAULT_PORT)
+
+
+def test_two_that_are_prepared_at_once_get_pages_of_their_own(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        usual = probe.getsockname()[1]
+    monkeypatch.setattr("basis_pipeline.runs.report_server.DEFAULT_PORT", usual)
+    both = [prepare_ui(deploy().workspace) for _ in range(2)]
+    ports = [one.reports.server_port for one in both]
+    for one in both:
+        one.reports.server_close()
+    assert ports[0] == usual and ports[1] not in (usual, 0)
 
 
 def test_a_folder_that_is_not_the_projects_is_named(
