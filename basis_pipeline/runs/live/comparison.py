@@ -83,13 +83,13 @@ class BookComparison:
 
     def _difference(self, engine: EventDrivenStrategyEngine, result: ReconciliationResult) -> Difference | None:
         gaps = {mismatch.position_key: mismatch.real - mismatch.simulated for mismatch in result.mismatches}
-        entries = {key: theirs for key, (_, theirs) in self._entries(engine).items()}
+        entries = self._entries(engine)
         if not gaps and not entries:
             return None
         said = [result.detail] if gaps else []
-        for key, (ours, theirs) in self._entries(engine).items():
+        for key, (ours, theirs) in entries.items():
             said.append(f"{key} was entered at {ours:,.8g} in the book, at {theirs:,.8g} by the venue")
-        return Difference(gaps, entries, "; ".join(said))
+        return Difference(gaps, {key: theirs for key, (_, theirs) in entries.items()}, "; ".join(said))
 
     def _entries(self, engine: EventDrivenStrategyEngine) -> dict[str, tuple[float, float]]:
         """Entry prices of the book and of the venues, by position key, where a perp's gain depends on whose it is."""
