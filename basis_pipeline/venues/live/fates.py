@@ -96,7 +96,8 @@ class OrderFates:
         shown = max(arrived, ACKNOWLEDGED * self._deadline) if sending.acknowledged else arrived
         if self._clock.now() - sending.at <= shown:
             return None
-        why = f"{self._exchange.name} never got the order" + (f"; {trouble.message}" if trouble else ".")
+        happened = "took the order and shows nothing of it" if sending.acknowledged else "never got the order"
+        why = f"{self._exchange.name} {happened}" + (f"; {trouble.message}" if trouble else ".")
         return Facts(fate=Fate.REJECTED, error_code="VEN-006", error_message=why)
 
 
