@@ -112,15 +112,15 @@ def postgres(folder: Path) -> Iterator[str]:
     """A private PostgreSQL cluster with a database `basis`; gives the URL that BASIS_POSTGRES_URL takes."""
     binaries = _postgres_binaries()
     # PostgreSQL refuses to run as root; Debian's package brings a user for it.
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    user = "postgres" if os.geteuid() == 0 else None
     if user:
-        shutil.chown(folder, "postgres")
+        shutil.chown(folder, user)
     data, (port,) = folder / "data", free_ports(1)
     password = folder / "password"
     password.write_text("basis-password\n")
     password.chmod(0o644)
 
-    def run(*command: str | Path, **environment: str) -> None:
+    def run(*command: str | Path, user: str | None = None, **environment: str) -> None:
         with (folder / "commands.log").open("ab") as log:
             subprocess.run(
                 command,
@@ -130,19 +130,22 @@ def postgres(folder: Path) -> Iterator[str]:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 check=True,
+                user=user,
+                group=user,
+                extra_groups=[] if user else None,
             )
 
     authentication = ["-U", "basis", "-A", "scram-sha-256", f"--pwfile={password}"]
-    run(*user, binaries / "initdb", "-D", data, "--no-sync", *authentication)
+    run(binaries / "initdb", "-D", data, "--no-sync", *authentication, user=user)
     options = f"-h {LOOPBACK} -p {port} -k {folder} -c fsync=off"
-    control = [*user, binaries / "pg_ctl", "-D", data, "-w"]
-    run(*control, "-l", folder / "log", "-o", options, "start")
+    control = [binaries / "pg_ctl", "-D", data, "-w"]
+    run(*control, "-l", folder / "log", "-o", options, "start", user=user)
     try:
         address = ["-h", LOOPBACK, "-p", str(port), "-U", "basis"]
         run(binaries / "createdb", *address, "basis", PGPASSWORD="basis-password")
         yield f"postgresql+psycopg2://basis:basis-password@{LOOPBACK}:{port}/basis"
     finally:
-        run(*control, "-m", "immediate", "stop")
+        run(*control, "-m", "immediate", "stop", user=user)
 
 
 def _postgres_binaries() -> Path:
