@@ -13,17 +13,17 @@ from basis_pipeline.domain.protocols import Strategy, StrategyView
 from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, Followed, StrategyState
-from basis_pipeline.engine import drift
-from basis_pipeline.engine.carry_gate import carry_gate
-from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.dust_planner import all_dust, described, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
-from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
-from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
+from basis_pipeline.engine.planning.dust_planner import all_dust, described, dust_above_threshold, dust_value
+from basis_pipeline.engine.planning.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
-from basis_pipeline.engine.signal_steering import closed, follow_signal, opened, renewed
+from basis_pipeline.engine.steering import drift
+from basis_pipeline.engine.steering.carry_gate import carry_gate
+from basis_pipeline.engine.steering.decisions import Decision, Intent
+from basis_pipeline.engine.steering.levelling import level_margins
+from basis_pipeline.engine.steering.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
+from basis_pipeline.engine.steering.signal_steering import closed, follow_signal, opened, renewed
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""

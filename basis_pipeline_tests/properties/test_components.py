@@ -16,7 +16,7 @@ from basis_pipeline.domain.orders import Action, ExecutionHandshake
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import StrategyView
 from basis_pipeline.domain.records import Positions
-from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.planning.order_planner import OrderPlanner
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.reconciliation import check_conservation
 from basis_pipeline_tests.builders import Moment, Run, frictionless, path, snapshot, wired

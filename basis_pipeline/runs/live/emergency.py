@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.engine.halting import has_left, leaving, resumed
 from basis_pipeline.engine.health import TRADING, HealthManager, HealthState
+from basis_pipeline.engine.steering.halting import has_left, leaving, resumed
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 
