@@ -1,4 +1,4 @@
-"""What the positions are worth and what they depend on (domain V2, V3, V5; R9, R66)."""
+"""What the positions are worth and what they depend on (R9, R66)."""
 
 from __future__ import annotations
 

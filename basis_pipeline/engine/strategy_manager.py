@@ -1,4 +1,4 @@
-"""The decision ladder and the five actions, generic for all modes (domain G0).
+"""The decision ladder and the five actions, generic for all modes.
 
 Priority: critical risk > breach > withdrawal > entry or signal > drift > dust > nothing. The strategy says what
 it wants to hold; this component decides whether anything is done about it, and the planner how.
@@ -26,7 +26,7 @@ from basis_pipeline.engine.steering.restraint import dear_gas, extrapolated, men
 from basis_pipeline.engine.steering.signal_steering import closed, follow_signal, opened, renewed
 
 EMERGENCY_MARGIN = 1.25
-"""An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
+"""An emergency restores this multiple of m0 instead of m0 itself."""
 
 REDUCED_EXPOSURE = 0.5
 """Of its full size a pair keeps while its funding is below the floor; all of it again once funding is received."""
@@ -227,7 +227,7 @@ class StrategyManager:
 
     def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
-        targets at today's price, which would trade on every move of the market (decisions, Deviation).
+        targets at today's price, which would trade on every move of the market.
         """
         if self.state.exposure < 1.0:
             if (snapshot.risk.funding_apr or 0.0) > 0.0:

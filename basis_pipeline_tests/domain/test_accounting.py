@@ -1,4 +1,4 @@
-"""Bookkeeping formulas against published numbers (M1-M7; domain V4, B5, D2, D3, E3)."""
+"""Bookkeeping formulas against published numbers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_indices_and_health_factors_of_the_protocols_own_test_suite() -> None:
     assert health_factor(0.1 * 0.5, 0.03) == pytest.approx(1.66666666666666666667)
 
 
-def test_health_factor_of_the_worked_example() -> None:  # M3
+def test_health_factor_of_the_worked_example() -> None:
     collateral = 104.7619 * 1.0256 * 0.95
     assert health_factor(collateral, 52.941) == pytest.approx(1.928, abs=5e-4)
     assert health_factor(100.0, 0.0) is None

@@ -110,7 +110,7 @@ def test_error_codes_are_one_area_each() -> None:
     assert issubclass(DataGapError, DataError)
 
 
-def test_a_system_failure_is_no_exception_and_keeps_its_results() -> None:  # C9, C37, M19
+def test_a_system_failure_is_no_exception_and_keeps_its_results() -> None:
     failure = SystemFailure("positions differ", ("first", "second"))
     assert not isinstance(failure, Exception)
     copy = pickle.loads(pickle.dumps(failure))  # noqa: S301 - our own bytes

@@ -54,7 +54,7 @@ def test_the_run_that_is_tampered_with_is_eventful_and_sound() -> None:
 
 @PATIENT
 @given(st.data())
-def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.DataObject) -> None:  # architecture 3
+def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.DataObject) -> None:
     """Anything of a hundredth of a cent per 10,000 USDT of the position, up or down, in any leg or any stated cost."""
     run, filled = eventful()
     handshake, before, market = filled[data.draw(st.integers(0, len(filled) - 1), label="order")]
@@ -119,7 +119,7 @@ AMOUNTS = st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6)), min_size=
 @given(st.lists(AMOUNTS, min_size=1, max_size=8), st.data())
 def test_the_position_monitor_applies_each_operation_once_or_not_at_all(
     operations: list[list[tuple[int, float]]], data: st.DataObject
-) -> None:  # C6, R25, C26
+) -> None:  # R25
     """Against a plain sum; anything that would make an owned quantity negative leaves everything as it was."""
     universe = frictionless("btc_basis").settings.universe
     start = (1e6,) * 4 + (0.0,) * 2

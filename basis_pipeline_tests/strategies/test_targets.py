@@ -1,4 +1,4 @@
-"""Targets are pure functions of the view: what to hold with an equity at a price (domain G1-G4)."""
+"""Targets are pure functions of the view: what to hold with an equity at a price."""
 
 from __future__ import annotations
 

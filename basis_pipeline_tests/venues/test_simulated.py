@@ -1,4 +1,4 @@
-"""What the simulated venues refuse, fill, settle and liquidate (domain E3, H3, H5, V4)."""
+"""What the simulated venues refuse, fill, settle and liquidate."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_exactly_what_there_is_can_be_had(what: Order, positions: Positions) -> 
     assert execute(what, positions).status is HandshakeStatus.CONFIRMED
 
 
-def test_a_spot_purchase_pays_price_slippage_and_fee() -> None:  # M5, R28
+def test_a_spot_purchase_pays_price_slippage_and_fee() -> None:  # R28
     """0.5 BTC at 50,000: slippage at 25,000 USD is 2.398 bp, then 10 bp of the fill."""
     handshake = execute(order(Operation.SPOT_TRADE, SPOT, 0.5, Side.BUY), RICH)
     base, cash = handshake.deltas
@@ -108,7 +108,7 @@ def test_a_spot_purchase_pays_price_slippage_and_fee() -> None:  # M5, R28
     assert handshake.slippage == pytest.approx(0.5 * (price - 50_000.0), rel=1e-6)
 
 
-def test_without_slippage_the_purchase_of_the_documents() -> None:  # M5: BTC +.5, USDT -25,025
+def test_without_slippage_the_purchase_of_the_documents() -> None:  # BTC +.5, USDT -25,025
     free = frictionless("btc_basis", {"venues.binance.spot.taker_fee_bp": 10})
     venue = next(venue for venue in free.engine_config().venues if venue.name == "binance")
     universe = free.settings.universe
@@ -130,7 +130,7 @@ def settle(kind: SettlementKind, positions: Positions, **changes: Any) -> list[t
     return [(d.slot, d.amount) for d in venue.settle(kind, positions, snapshot(SETTINGS, START, moment))]
 
 
-def test_funding_uses_the_mark_and_skips_what_is_not_held() -> None:  # D2, M4
+def test_funding_uses_the_mark_and_skips_what_is_not_held() -> None:
     held = book(cash=1e5, short=-1.0)
     mark = {"binance:Perp:BTCUSDT": 50_100.0}
     assert settle(SettlementKind.FUNDING, held, mark=mark, funding={"binance": 1e-4}) == [(CASH, pytest.approx(5.01))]

@@ -1,6 +1,6 @@
 """Where cash has to be for a plan: rolls that realise profit, and transfers between wallet and venues.
 
-Unrealised profit is not cash (decisions, Strategies): it buys nothing and leaves no venue. Before a short that has
+Unrealised profit is not cash: it buys nothing and leaves no venue. Before a short that has
 gained is enlarged, as much of it is closed and reopened as turns the missing cash from profit into cash.
 """
 

@@ -1,4 +1,4 @@
-"""Dust: reward tokens that nothing is done with but to sell them when that is worth its gas (domain B6).
+"""Dust: reward tokens that nothing is done with but to sell them when that is worth its gas.
 
 A sale goes through the token's pool; what arrived wrapped since the last sale is unwrapped first, once for all tokens.
 The ETH it brings is staked, or sold and hedged, by the drift that follows, not here.

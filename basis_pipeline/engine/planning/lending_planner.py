@@ -1,4 +1,4 @@
-"""Supply and withdraw along the routes of a lending venue, wrapping ETH on the way (domain G1, G2)."""
+"""Supply and withdraw along the routes of a lending venue, wrapping ETH on the way."""
 
 from __future__ import annotations
 

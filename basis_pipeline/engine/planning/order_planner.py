@@ -1,4 +1,4 @@
-"""Targets - holdings -> ordered orders: release first, then move cash, then acquire (domain G0, E8).
+"""Targets - holdings -> ordered orders: release first, then move cash, then acquire.
 
 Spot and short are traded in alternating slices, one per hedge leg, so that the book is never naked by more than one
 slice. Every order is projected as it is planned; a plan that cash or margin cannot carry is refused as a whole.
@@ -218,7 +218,7 @@ class OrderPlanner:
         return self._settings.rules_of(self._settings.routes[slot].venue).trades[slot]
 
     def _check_end(self, book: ProjectedBook) -> None:
-        """The delta band is checked on the end state only (decisions, Pre-trade projection)."""
+        """The delta band is checked on the end state only."""
         if self._hedge is None or not book.orders:
             return
         spot_slot, spot = self._spot_slot, _long(book, self._hedge)

@@ -1,4 +1,4 @@
-"""Pre-trade projection: a plan is played through on a scratch book before any of it is sent (R7; domain E8).
+"""Pre-trade projection: a plan is played through on a scratch book before any of it is sent (R7).
 
 Each order is applied to the scratch quantities as its venue would fill it, so that the next order is sized on what
 will really be there. The book never goes below zero and never below the initial margin, or the plan is refused.

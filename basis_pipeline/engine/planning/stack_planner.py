@@ -1,4 +1,4 @@
-"""Staked ETH, plain or levered on a lending venue, as one transaction each way (domain G5, G6, H8).
+"""Staked ETH, plain or levered on a lending venue, as one transaction each way.
 
 Levering borrows and mints inside one atomic group, so that no step is ever left naked. A stack is reduced through a
 pool; the redemption queue takes days and serves only withdrawals from a plain stack, and only where it is chosen.
@@ -104,7 +104,7 @@ def _stake(book: ProjectedBook, targets: Targets, settings: EngineSettings, stac
 
 
 def _loan(own: float, owed: float, loan_to_value: float, flash_fee: float) -> float:
-    """Flash loan F that ends at the loan to value l: (owed + F (1 + fee)) / (own + F) = l, all in ETH (domain G6)."""
+    """Flash loan F that ends at the loan to value l: (owed + F (1 + fee)) / (own + F) = l, all in ETH."""
     return (loan_to_value * own - owed) / (1.0 + flash_fee - loan_to_value)
 
 

@@ -1,4 +1,4 @@
-"""The carry gate: leverage that has cost money for a month is taken off where that pays (domain G6, G8).
+"""The carry gate: leverage that has cost money for a month is taken off where that pays.
 
 The marginal carry of one unit of debt, from the growth over the trailing window, per year::
 

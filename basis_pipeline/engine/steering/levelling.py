@@ -1,4 +1,4 @@
-"""Moving cash between venues instead of selling, where that is enough (decisions, Transfers between venues)."""
+"""Moving cash between venues instead of selling, where that is enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emergency stop (domain I3): nothing is traded any more, or the market is left first and then nothing is.
+"""The emergency stop: nothing is traded any more, or the market is left first and then nothing is.
 
 It stands in the journal, so that a restart does not lift it, and it is asked for by the loss limit or by an operator,
 also from another process. The session stays up: a book that is not traded still has to be watched. Only market orders

@@ -1,4 +1,4 @@
-"""A centralised exchange: spot, perps on cross margin, withdrawals to other venues (domain V4, D2, E3, H5, H9)."""
+"""A centralised exchange: spot, perps on cross margin, withdrawals to other venues."""
 
 from __future__ import annotations
 
