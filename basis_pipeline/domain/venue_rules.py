@@ -8,7 +8,7 @@ import msgspec
 
 
 class SlippageCurve(msgspec.Struct, frozen=True):
-    """Slippage by order size: log-linear between points, flat below the first, extrapolated above the last (H6).
+    """Slippage by order size: log-linear between points, flat below the first, extrapolated above the last.
 
     Attributes:
         sizes: notionals in USD, strictly increasing.
