@@ -33,6 +33,7 @@ class Series(msgspec.Struct, frozen=True):
     label: str
     colour: str
     values: list[float | None]
+    emphasis: bool = False
     filled: Literal["", "zero", "bottom"] = ""
 
 

@@ -46,7 +46,7 @@ function lines(view) {
     return {
       label: series.label,
       stroke: colour,
-      width: 1.4,
+      width: series.emphasis ? 2 : 1.4,
       fill: series.filled ? faint(colour) : undefined,
       fillTo: series.filled === "zero" ? 0 : undefined,
       paths: view.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
