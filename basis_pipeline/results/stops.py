@@ -1,4 +1,4 @@
-"""Stop-losses and takes of profit that a venue carried out inside a bar, from the deltas: no order states their costs."""
+"""Stop-losses and takes of profit that a venue carried out, from the deltas: no order states what they cost."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from basis_pipeline.results.tables import USDT
 def bracket_closes(deltas: pa.Table) -> pa.Table:
     """`timestamp`, `notional`, `fee` and `slippage` in USDT, positive = paid; one row for each leg of a close.
 
-    The leg of the contract has notional and slippage, that of the cash the fee. Slippage is amount x (price - reference).
-    A coin-margined contract is worth one USD, taken at par, and its slippage, amount x (1 / reference - 1 / price)
-    coins, counts at the reference price.
+    The leg of the contract has notional and slippage, amount x (price - reference); that of the cash has the fee. A
+    coin-margined contract is worth one USD, taken at par, and its slippage, amount x (1 / reference - 1 / price) coins,
+    counts at the reference price.
     """
     closed = deltas.filter(pc.is_in(deltas["source"], pa.array(sorted(BRACKET_CLOSES), pa.string())))
     amount, price, reference = closed["delta_amount"], closed["price"], closed["reference_price"]
