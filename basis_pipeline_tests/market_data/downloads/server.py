@@ -180,17 +180,9 @@ class Vendor:
     def _bybit(self, path: str, query: dict[str, str]) -> object:
         if path.endswith("instruments-info"):
             market = {
-                "symbol": SYMBOL,
-                "baseCoin": "BTC",
-                "quoteCoin": "USDT",
-                "status": "Trading",
-                "innovation": "0",
-                "settleCoin": "USDT",
-                "contractType": "LinearPerpetual",
-                "fundingInterval": 480,
-                "lotSizeFilter": {},
-                "priceFilter": {},
-                "leverageFilter": {},
+                **{"symbol": SYMBOL, "baseCoin": "BTC", "quoteCoin": "USDT", "status": "Trading", "innovation": "0"},
+                **{"settleCoin": "USDT", "contractType": "LinearPerpetual", "fundingInterval": 480},
+                **{"lotSizeFilter": {}, "priceFilter": {}, "leverageFilter": {}},
             }
             return _bybit_answer([market] if query.get("status") != "PreLaunch" else [], query["category"])
         limit = int(query["limit"])
@@ -215,21 +207,9 @@ class Vendor:
     def _okx(self, path: str, query: dict[str, str]) -> object:
         if path.endswith("instruments"):
             market = {
-                "instId": "BTC-USDT-SWAP",
-                "instType": "SWAP",
-                "ctType": "linear",
-                "settleCcy": "USDT",
-                "ctVal": "0.01",
-                "ctMult": "1",
-                "ctValCcy": "BTC",
-                "uly": "BTC-USDT",
-                "instFamily": "BTC-USDT",
-                "state": "live",
-                "lotSz": "1",
-                "minSz": "1",
-                "tickSz": "0.1",
-                "baseCcy": "",
-                "quoteCcy": "",
+                **{"instId": "BTC-USDT-SWAP", "instType": "SWAP", "ctType": "linear", "settleCcy": "USDT"},
+                **{"ctVal": "0.01", "ctMult": "1", "ctValCcy": "BTC", "uly": "BTC-USDT", "instFamily": "BTC-USDT"},
+                **{"state": "live", "lotSz": "1", "minSz": "1", "tickSz": "0.1", "baseCcy": "", "quoteCcy": ""},
             }
             return {"code": "0", "data": [market] if query["instType"] == "SWAP" else []}
         # Both ends are exclusive here, and the newest rows come first.
