@@ -29,5 +29,6 @@ def is_receipt(slot: int, gap: float, market: MarketSnapshot, settings: EngineSe
 
 
 def in_transit(positions: Positions, settings: EngineSettings) -> bool:
-    """Whether funds are on their way between venues: what arrives then may be those."""
-    return any(positions.quantities[slot] for slot in settings.receivables.values())
+    """Whether funds are on their way from or to an exchange: what arrives then may be those."""
+    exchanges = any(rules.kind == "cex" for rules in settings.venues.values())
+    return exchanges and any(positions.quantities[slot] for slot in settings.receivables.values())
