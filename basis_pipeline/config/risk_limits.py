@@ -1,4 +1,4 @@
-"""What the risk monitor watches in a mode, within which limits (domain E7), and what its gates hold it to."""
+"""What the risk monitor watches in a mode, within which limits, and what its gates hold it to."""
 
 from __future__ import annotations
 

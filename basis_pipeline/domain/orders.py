@@ -1,4 +1,4 @@
-"""Orders, what comes back for them, and how they are reconciled (domain H2, H3; R4-R6, R11, R13)."""
+"""Orders, what comes back for them, and how they are reconciled (R4-R6, R11, R13)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Side(StrEnum):
 
 
 class Action(StrEnum):
-    """The five things a strategy can decide to do (domain G0)."""
+    """The five things a strategy can decide to do."""
 
     ENTRY_FULL = "entry_full"
     ENTRY_PARTIAL = "entry_partial"

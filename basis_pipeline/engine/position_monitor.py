@@ -19,8 +19,8 @@ DUST = 1e-12
 class PositionMonitor:
     """Holds stored quantities, perp entry prices and brackets by slot.
 
-    Deltas are applied to a working copy that becomes current with `commit`, together with the rest of the chain
-    (C26), or disappears with `roll_back`.
+    Deltas are applied to a working copy that becomes current with `commit`, together with the rest of the chain, or
+    disappears with `roll_back`.
     """
 
     def __init__(self, universe: Universe, positions: Positions, last_operation: int) -> None:
@@ -50,7 +50,7 @@ class PositionMonitor:
         """Apply deltas once and return the new positions, not yet committed.
 
         Raises:
-            PositionError: POS-003 when deltas of this operation were applied before (C6), POS-004 when something
+            PositionError: POS-003 when deltas of this operation were applied before, POS-004 when something
                 owned or owed would become negative, POS-002 for a slot that was never declared.
         """
         if operation_id:

@@ -1,6 +1,6 @@
 """Runs the chain positions -> exposure -> risk -> P&L for both triggers, and owns reconciliation (R1, R17, R19).
 
-The chain computes a candidate of all four and commits them together: if any monitor fails, none has moved (C26).
+The chain computes a candidate of all four and commits them together: if any monitor fails, none has moved.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class PositionUpdateHandler:
     def update_state(
         self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake
     ) -> ReconciliationResult:
-        """Trigger `execution_manager`: deltas once, then real against expected, then the chain (R20, C6).
+        """Trigger `execution_manager`: deltas once, then real against expected, then the chain (R20).
 
         Raises:
             AccountingError: the handshake does not conserve value up to its stated costs.
@@ -129,7 +129,7 @@ class PositionUpdateHandler:
             raise
 
     def reconcile(self, market: MarketSnapshot, attempt: int = 1) -> ReconciliationResult:
-        """Ask the venues again and compare; applies nothing, so it can be repeated (C6)."""
+        """Ask the venues again and compare; applies nothing, so it can be repeated."""
         expected = self._position_monitor.get_current_positions()
         try:
             real = self._venues.positions(expected)

@@ -110,7 +110,7 @@ def test_error_codes_are_one_area_each() -> None:
     assert issubclass(DataGapError, DataError)
 
 
-def test_a_system_failure_is_no_exception_and_keeps_its_results() -> None:  # C9, C37, M19
+def test_a_system_failure_is_no_exception_and_keeps_its_results() -> None:
     failure = SystemFailure("positions differ", ("first", "second"))
     assert not isinstance(failure, Exception)
     copy = pickle.loads(pickle.dumps(failure))  # noqa: S301 - our own bytes
@@ -144,5 +144,5 @@ def test_between_points_the_logarithm_of_the_size_counts() -> None:
     assert CURVE.fraction(size) == pytest.approx((2.0 + log(size / 1e4) / log(10)) * 1e-4, rel=1e-12)
 
 
-def test_gas_is_units_times_gwei() -> None:  # H7: supply at the median of 5.3 gwei
+def test_gas_is_units_times_gwei() -> None:  # supply at the median of 5.3 gwei
     assert gas_cost(250_000, 5.3) == pytest.approx(0.001325)

@@ -1,4 +1,4 @@
-"""What a start of a live session does: bring the book to where the venues are, or refuse (domain I5).
+"""What a start of a live session does: bring the book to where the venues are, or refuse.
 
 A start, first or after any kind of end, is always the same::
 

@@ -1,4 +1,4 @@
-"""A live session: the engine in real time, with a journal between every decision and its effect (domain I3, I5).
+"""A live session: the engine in real time, with a journal between every decision and its effect.
 
 Starts as `recovery` says, then ticks until somebody says stop. Nothing is kept in memory that a restart would
 need.

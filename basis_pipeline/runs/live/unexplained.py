@@ -1,4 +1,4 @@
-"""How much of a day's profit and loss nobody can explain (decisions, Residual): told once a day above a limit."""
+"""How much of a day's profit and loss nobody can explain: told once a day above a limit."""
 
 from __future__ import annotations
 
