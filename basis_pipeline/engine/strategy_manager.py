@@ -21,16 +21,15 @@ from basis_pipeline.engine.settlements import Settlements
 from basis_pipeline.engine.steering import drift
 from basis_pipeline.engine.steering.carry_gate import carry_gate
 from basis_pipeline.engine.steering.decisions import Decision, Intent
+from basis_pipeline.engine.steering.halting import may_wait
 from basis_pipeline.engine.steering.levelling import level_margins
 from basis_pipeline.engine.steering.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
 from basis_pipeline.engine.steering.signal_steering import closed, follow_signal, opened, renewed
 
 EMERGENCY_MARGIN = 1.25
 """An emergency restores this multiple of m0 instead of m0 itself."""
-
 REDUCED_EXPOSURE = 0.5
 """Of its full size a pair keeps while its funding is below the floor; all of it again once funding is received."""
-
 _STOPS = ("liquidation", "drawdown", "health_factor")
 
 
@@ -272,7 +271,8 @@ class StrategyManager:
         return Intent(action, reason, targets, exposure=exposure)
 
     def _leave(self, snapshot: ChainSnapshot) -> Intent:
-        targets = self._strategy.flat(self._view(snapshot))
+        patient = may_wait(self.state, snapshot.risk.level)
+        targets = replace(self._strategy.flat(self._view(snapshot)), patient=patient)
         dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
         why = f"{self.state.halted}: leave the market and halt"
         return Intent(Action.EXIT_FULL, why, targets, urgent=True, dust=dust)
