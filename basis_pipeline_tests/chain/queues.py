@@ -11,12 +11,15 @@ from msgspec.structs import replace
 
 from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.domain.intents import Fate
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.records import LIVE_CATEGORIES, Category
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs.live.operator import emergency_stop
 from basis_pipeline.runs.live.parts import Alert
+from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live.session import LiveSession
+from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.deployment import Deployment, Pool, Queue, Staking, StakingKind, Token
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.anvil import HERE, Node, compiled
@@ -42,10 +45,6 @@ class Issuer:
     queue: str
     node: Node
     deployment: Deployment
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        return {**OVERRIDES, "strategy.lst": self.key.rpartition(":")[2]}
 
     def finalize(self, last: int, *, paid: float = 1.0) -> None:
         """Pay all requests up to `last`; `paid` is what slashing has left of what they were promised."""
@@ -76,6 +75,7 @@ def issuer(market: Market, name: str) -> Issuer:
     others = compiled(HERE / "doubles/Doubles.sol")["contracts"]
     wsteth = node.deploy(others["WstETHDouble"], ("uint256",), 12 * ETHER // 10)
     queue = node.deploy(doubles["LidoQueueDouble"], ("address",), wsteth)
+    node.do(market.weth, "deposit()", value=10_000 * ETHER)
     sold = Pool(market.swap_router, market.pool_of(wsteth, 1.2, 500, 10), 500)
     told = replace(
         deployment,
@@ -92,6 +92,8 @@ class Leaving:
 
     issuer: Issuer
     there: Bench
+    root: Workspace
+    overrides: Mapping[str, Any]
     alerts: list[Alert] = field(default_factory=list)
 
     def session(self, **options: Any) -> LiveSession:
@@ -103,8 +105,16 @@ class Leaving:
     def leave(self, policy: EmergencyPolicy = EmergencyPolicy.EXIT_QUEUE) -> None:
         emergency_stop(self.there.path, policy)
 
+    def told(self, what: str) -> list[str]:
+        """Messages of the alerts of one kind."""
+        return [alert.message for alert in self.alerts if alert.what == what]
+
     def operations(self) -> list[Operation]:
         return [settled.intent.order.operation for settled in self.there.again().journal.settled_after(0)]
+
+    def fates(self) -> list[tuple[Operation, Fate]]:
+        settled = self.there.again().journal.settled_after(0)
+        return [(one.intent.order.operation, one.facts.fate) for one in settled]
 
     def gas(self) -> float:
         """ETH, as the receipts say."""
@@ -124,13 +134,22 @@ class Leaving:
         self.there.node.mine(seconds=round(count * DAY))
 
 
-def leaving(market: Market, folder: Path, name: str, *, path: Path | None = None) -> Leaving:
+def about(out: Leaving) -> SessionAbout:
+    """What a session writes down of itself."""
+    there = out.there
+    return SessionAbout.of(there.mode, there.settings, "dev", interval=60.0, overrides=out.overrides)
+
+
+def leaving(market: Market, folder: Path, name: str, *, changes: Mapping[str, Any] | None = None) -> Leaving:
     """40 ETH, all staked but the gas reserve, by a session that has ended."""
-    found = issuer(market, name)
-    mode = wire_on_chain(ConfigFolder(CONFIGS), MODE, found.overrides)
-    there = bench(market, path or folder / "journal.sqlite", mode=mode, deployment=found.deployment)
+    found, root = issuer(market, name), Workspace(folder / "data", CONFIGS)
+    overrides = {**OVERRIDES, "strategy.lst": found.key.rpartition(":")[2], **(changes or {})}
+    mode = wire_on_chain(ConfigFolder(CONFIGS), MODE, overrides)
+    there = bench(market, journal_path(root, MODE, "dev"), mode=mode, deployment=found.deployment)
+    out = Leaving(found, there, root, overrides)
+    begin_record(there.journal, about(out))
     there.session().run(until=there.clock.wall() + 2 * MINUTE)
-    return Leaving(found, there)
+    return out
 
 
 def booked(session: LiveSession, key: str) -> float:
