@@ -11,6 +11,8 @@ from basis_pipeline.domain.deltas import PositionDelta
 
 
 class Operation(StrEnum):
+    """What an order does; `domain.quotes` says for each one which positions change, and by how much."""
+
     SPOT_TRADE = "spot_trade"
     PERP_TRADE = "perp_trade"
     TRANSFER = "transfer"
@@ -85,6 +87,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandshakeStatus(StrEnum):
+    """What became of an order. PENDING: nobody knows (live only). ROLLED_BACK: a group reverted, its gas is spent."""
+
     CONFIRMED = "confirmed"
     PENDING = "pending"
     FAILED = "failed"
@@ -120,6 +124,8 @@ class ExecutionHandshake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mismatch(msgspec.Struct, frozen=True):
+    """A position whose stored quantity here (`simulated`) is not what the venue says (`real`)."""
+
     position_key: str
     simulated: float
     real: float

@@ -35,7 +35,7 @@ def fill_price(side: Side, reference: float, notional: float, rules: TradeRules)
 def slipped_notional(order: Order, instrument: Instrument, reference: float) -> float:
     """USDT: the size of the whole trade that the order is a part of.
 
-    H6 states what an order of a size pays on average, so equal parts of it pay just that: splitting saves nothing.
+    Slippage is stated as what an order of a size pays on average, so its parts pay just that: splitting saves nothing.
     """
     return order_notional(instrument, max(order.quantity, order.planned_quantity), reference)
 

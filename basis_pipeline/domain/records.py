@@ -84,6 +84,8 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
 
 
 class RiskLevel(IntEnum):
+    """WARNING is reported; BREACH is acted on, or keeps the book from entering; CRITICAL is an emergency or a stop."""
+
     INFO = 0
     WARNING = 1
     BREACH = 2

@@ -220,7 +220,7 @@ def test_a_queue_of_other_contracts_is_refused(out: Leaving, wrong: str) -> None
     staking = out.issuer.deployment.staking[out.issuer.name]
     assert staking.queue is not None
     other = replace(staking, queue=replace(staking.queue, **{wrong: out.there.market.weth}))
-    with pytest.raises(ConfigError, match="redemption queue|receipts of Lido's queue") as refused:
+    with pytest.raises(ConfigError, match=r"redemption queue|receipts of Lido's queue") as refused:
         out.there.again(deployment=replace(out.issuer.deployment, staking={out.issuer.name: other}))
     assert refused.value.code == "CHAIN-005"
 

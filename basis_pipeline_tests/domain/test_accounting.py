@@ -167,7 +167,7 @@ def test_margin_ratio_without_a_position_is_none() -> None:
     ("spot_fraction", "ratio", "move_to_5_percent"),
     [(0.5, 1.0, 0.90), (0.6, 0.667, 0.59), (0.667, 0.5, 0.43), (0.75, 0.333, 0.27), (0.8, 0.25, 0.19)],
 )
-def test_the_table_of_spot_fractions(spot_fraction: float, ratio: float, move_to_5_percent: float) -> None:  # G3
+def test_the_table_of_spot_fractions(spot_fraction: float, ratio: float, move_to_5_percent: float) -> None:
     sized = (1.0 - spot_fraction) / spot_fraction
     assert sized == pytest.approx(ratio, abs=2e-3)
     assert spot_fraction_for(sized) == pytest.approx(spot_fraction)

@@ -40,7 +40,7 @@ FLOWS = {"flows": [{"at": "2024-01-01T01:00:00Z", "amount": -200.0}, {"at": "202
         *("funding", "gas", "gas token", "zero price", "zero low", "negative last", "zero usd", "negative gas"),
     ],
 )
-def test_a_market_without_a_number_raises_and_changes_nothing(broken: dict[str, Any]) -> None:  # V2: never 0 or default
+def test_a_market_without_a_number_raises_and_changes_nothing(broken: dict[str, Any]) -> None:  # never 0 or default
     """Without the check a NaN margin balance is `not >= maintenance` and liquidates a sound book."""
     paying = {"funding": {"binance": 1e-4, "bybit": 1e-4}}
     run = Run(frictionless("btc_basis", FLOWS), [CALM, at(CALM, **paying | broken), CALM, CALM]).go(1)

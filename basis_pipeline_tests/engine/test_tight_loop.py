@@ -86,7 +86,7 @@ def failed_with_gas(handshake: ExecutionHandshake) -> ExecutionHandshake:
     )
 
 
-def test_the_gas_of_a_failed_order_stays_spent_and_is_a_cost() -> None:  # H8, decisions: Rejections
+def test_the_gas_of_a_failed_order_stays_spent_and_is_a_cost() -> None:
     run = run_with("wallet", policy="replan", answers={1: failed_with_gas}).go(1)
     assert run.quantity("wallet:BaseToken:USDT") == 100_000.0 - 7.0
     assert run.step_pnl(Category.TRANSACTION_COSTS) == -7.0

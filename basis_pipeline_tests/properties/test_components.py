@@ -85,7 +85,7 @@ def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.Da
 )
 def test_a_plan_reaches_its_targets_and_never_overdraws(
     capital: float, spot_fraction: float, move: float, hedge: dict[str, float]
-) -> None:  # E8: projected = executed, and every intermediate state is sound
+) -> None:  # projected = executed, and every intermediate state is sound
     """From any sized book to any other price: the venue executes what was planned, to the digit."""
     keys = {"initial_capital": capital, "strategy.spot_fraction": spot_fraction, "strategy.hedge_allocation": hedge}
     run = Run(wired("eth_basis", keys), [Moment(prices={"ETH": 2_500.0})]).go()

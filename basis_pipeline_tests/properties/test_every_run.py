@@ -50,7 +50,7 @@ def test_attribution_closes_in_share_class_and_in_usd(world: World) -> None:
 
 @PATIENT
 @given(worlds())
-def test_equity_is_the_sum_of_what_is_held(world: World) -> None:  # V2, V5: valued here by hand
+def test_equity_is_the_sum_of_what_is_held(world: World) -> None:  # valued here by hand
     run = world.run().go()
     universe = run.settings.universe
     for commit in run.engine.log.commits:

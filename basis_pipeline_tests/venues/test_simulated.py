@@ -73,7 +73,7 @@ REJECTED: list[tuple[str, Order, Positions, str]] = [
 
 
 @pytest.mark.parametrize(("what", "positions", "code"), [r[1:] for r in REJECTED], ids=[r[0] for r in REJECTED])
-def test_a_venue_refuses_without_touching_anything(what: Order, positions: Positions, code: str) -> None:  # H3, H5
+def test_a_venue_refuses_without_touching_anything(what: Order, positions: Positions, code: str) -> None:
     handshake = execute(what, positions)
     assert handshake.status is HandshakeStatus.FAILED
     assert handshake.error_code == code
@@ -119,7 +119,7 @@ def test_without_slippage_the_purchase_of_the_documents() -> None:  # BTC +.5, U
     assert [(delta.slot, delta.amount) for delta in deltas] == [(spot, 0.5), (cash, -25_025.0)]
 
 
-def test_no_cash_leaves_for_the_notional_of_a_perp() -> None:  # V4
+def test_no_cash_leaves_for_the_notional_of_a_perp() -> None:
     handshake = execute(order(Operation.PERP_TRADE, SHORT, 0.1, Side.SELL), RICH)
     assert handshake.deltas[1].amount == pytest.approx(-0.1 * 50_000.0 * 5e-4, rel=1e-3)
 
@@ -138,7 +138,7 @@ def test_funding_uses_the_mark_and_skips_what_is_not_held() -> None:
     assert settle(SettlementKind.FUNDING, book(cash=1e5), funding={"binance": 1e-4}) == []
 
 
-def test_several_positions_are_liquidated_at_the_worst_marks_and_gains_pay_for_losses() -> None:  # E3
+def test_several_positions_are_liquidated_at_the_worst_marks_and_gains_pay_for_losses() -> None:
     """Cash 1,000; the BTC short loses 3,000 at its high, the ETH short gains 2,500 at its own: 500 less fees are left.
 
     Balance 500 is below 5% of 78,000. Fees: 1.25% of 53,000 and of 25,000 are 975, so nothing is left, not 2,187.50.
@@ -160,7 +160,7 @@ def test_a_long_is_liquidated_by_the_low_of_the_bar() -> None:
     assert cash == (CASH, pytest.approx(price - 50_000.0 - 0.0125 * price, rel=1e-12))
 
 
-def test_a_venue_reports_its_own_slots_only() -> None:  # H3: positions of each venue, together all of them
+def test_a_venue_reports_its_own_slots_only() -> None:  # positions of each venue, together all of them
     venues = MODE.engine_config().venues
     reported = [slot for venue in venues for slot in venue.positions(RICH)]
     assert sorted(reported) == list(range(len(SETTINGS.universe)))

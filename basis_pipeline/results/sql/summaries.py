@@ -124,8 +124,10 @@ _TIMINGS = (
         "phase",
         "string",
         "",
-        "step: total, refresh, strategy: once a step; execution: once a plan; exposure, risk, pnl, "
-        "logging: once a chain, after every refresh and every order; order: the parts of one order",
+        (
+            "step: total, refresh, strategy: once a step; execution: once a plan; exposure, risk, pnl, "
+            "logging: once a chain, after every refresh and every order; order: the parts of one order"
+        ),
     ),
     ("times", "int64", "count", "how often it was run"),
     ("mean", "double", "s", "wall clock per time"),
