@@ -24,14 +24,14 @@ from basis_pipeline.venues.live.deployment import Deployment, Pool, Queue, Staki
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.anvil import HERE, Node, compiled
 from basis_pipeline_tests.chain.bench import MINUTE, Bench, bench, owner
-from basis_pipeline_tests.chain.market import ETHER, Market
+from basis_pipeline_tests.chain.market import ETHER, WEETH_RATE, Market
 
 MODE = "eth_staking_only"
 OVERRIDES: Mapping[str, Any] = {"error_policy": "retry", "strategy.exit_route": "queue", "gas_reserve": 0.02}
 RECEIVABLE = "wallet:Receivable:ETH"
 DAY = 86_400
-WHOLE = 10**27
-"""Lido's discount that takes nothing."""
+RATES = {"etherfi": WEETH_RATE, "lido": 1.2}
+"""ETH per staked token."""
 
 
 @dataclass
@@ -73,10 +73,10 @@ def issuer(market: Market, name: str) -> Issuer:
         told = replace(deployment, staking={"etherfi": staking})
         return Issuer(name, market.weeth, "etherfi:LST:weETH", "getRate()", receipts, node, told)
     others = compiled(HERE / "doubles/Doubles.sol")["contracts"]
-    wsteth = node.deploy(others["WstETHDouble"], ("uint256",), 12 * ETHER // 10)
+    wsteth = node.deploy(others["WstETHDouble"], ("uint256",), round(RATES["lido"] * ETHER))
     queue = node.deploy(doubles["LidoQueueDouble"], ("address",), wsteth)
     node.do(market.weth, "deposit()", value=10_000 * ETHER)
-    sold = Pool(market.swap_router, market.pool_of(wsteth, 1.2, 500, 10), 500)
+    sold = Pool(market.swap_router, market.pool_of(wsteth, RATES["lido"], 500, 10), 500)
     told = replace(
         deployment,
         tokens={**deployment.tokens, "wstETH": Token(wsteth)},
@@ -168,3 +168,12 @@ def earned(session: LiveSession, category: Category) -> float:
     """ETH since the opening."""
     assert session.engine is not None
     return session.engine.state().pnl.attribution[LIVE_CATEGORIES.index(category)]
+
+
+def asked(out: Leaving) -> float:
+    """A book whose every weETH or wstETH is in the queue; the ETH promised."""
+    promised = out.staked() * RATES[out.issuer.name]
+    out.leave()
+    out.session().tick()
+    assert out.operations() == [Operation.STAKE, Operation.REDEEM]
+    return promised

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
-from msgspec.structs import replace
 
-from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import GateStatus
-from basis_pipeline.domain.intents import Fate
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.records import Category
 from basis_pipeline.engine.health import HealthState
-from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.results.live_differences.differences import GAS
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.operator import lift_emergency_stop
-from basis_pipeline.runs.live.record import begin_record, tick_records
+from basis_pipeline.runs.live.record import tick_records
 from basis_pipeline.runs.live.results import publish_live
 from basis_pipeline.venues.live.onchain_limits import Limits
-from basis_pipeline_tests.chain.bench import ChainClock, owner
+from basis_pipeline_tests.chain.bench import owner
 from basis_pipeline_tests.chain.market import ETHER, Market
-from basis_pipeline_tests.chain.queues import MODE, RECEIVABLE, Leaving, about, booked, earned, equity, leaving
+from basis_pipeline_tests.chain.queues import (
+    MODE,
+    RATES,
+    RECEIVABLE,
+    Leaving,
+    asked,
+    booked,
+    earned,
+    equity,
+    leaving,
+)
 
 STAKE, REDEEM, CLAIM, SWAP = Operation.STAKE, Operation.REDEEM, Operation.CLAIM, Operation.SWAP
-RATES = {"etherfi": 1.04, "lido": 1.2}
 
 
 @pytest.fixture(params=["etherfi", "lido"])
@@ -63,30 +68,6 @@ def test_a_book_leaves_by_the_queue_and_is_paid_when_the_issuer_pays(out: Leavin
     assert out.operations() == [STAKE, REDEEM, CLAIM]
 
 
-def asked(out: Leaving) -> float:
-    """A book whose every weETH or wstETH is in the queue; the ETH promised."""
-    promised = out.staked() * RATES[out.issuer.name]
-    out.leave()
-    out.session().tick()
-    assert out.operations() == [STAKE, REDEEM]
-    return promised
-
-
-def test_what_slashing_takes_is_a_cost_and_is_told(out: Leaving) -> None:
-    promised = asked(out)
-    out.days(8)
-    out.issuer.finalize(1, paid=0.97)
-    session = out.session()
-    session.tick()
-    assert out.operations() == [STAKE, REDEEM, CLAIM]
-    assert out.ether() == pytest.approx(40.0 - out.gas() - 0.03 * promised, abs=1e-8)
-    assert equity(session) == pytest.approx(out.ether(), rel=1e-12)
-    assert booked(session, RECEIVABLE) == pytest.approx(0.0, abs=1e-12)
-    assert earned(session, Category.TRANSACTION_COSTS) == pytest.approx(-out.gas() - 0.03 * promised, rel=1e-6)
-    (told,) = out.told("redemption paid less")
-    assert told.startswith("[CHAIN-008]")
-
-
 def test_a_restart_finds_what_waits_and_what_was_paid_meanwhile(out: Leaving) -> None:
     promised = asked(out)
     out.days(2)
@@ -98,20 +79,6 @@ def test_a_restart_finds_what_waits_and_what_was_paid_meanwhile(out: Leaving) ->
     session.tick()
     assert out.operations() == [STAKE, REDEEM, CLAIM], "once"
     assert equity(session) == pytest.approx(out.ether(), rel=1e-12)
-
-
-def test_a_paused_queue_takes_nothing_and_is_told(out: Leaving) -> None:
-    staked = out.staked()
-    out.issuer.pause(True)
-    out.leave()
-    session = out.session()
-    session.tick()
-    assert (out.operations(), out.staked()) == ([STAKE], staked)
-    (told,) = out.told("reduction failed")
-    assert "ResumedExpected" in told or "Pausable: paused" in told
-    out.issuer.pause(False)
-    session.tick()
-    assert out.operations() == [STAKE, REDEEM]
 
 
 def test_nothing_is_sent_where_a_session_may_only_read(out: Leaving) -> None:
@@ -156,44 +123,6 @@ def test_more_than_one_request_takes_is_split_and_claimed_together(market: Marke
     assert equity(session) == pytest.approx(out.ether(), rel=1e-12)
 
 
-def test_a_request_that_the_issuer_declares_invalid_stops_trading(market: Market, tmp_path: Path) -> None:
-    out = leaving(market, tmp_path, "etherfi")
-    promised = asked(out)
-    market.node.do(out.issuer.queue, "invalidateRequest(uint256)", 1)
-    session = out.there.session()
-    with pytest.raises(StateError, match="LIVE-001") as refused:
-        session.start()
-    assert f"{RECEIVABLE}: expected {promised:.6f}"[:-4] in str(refused.value)
-
-
-def test_a_redemption_that_is_not_paid_for_twice_its_time_is_told(out: Leaving) -> None:
-    asked(out)
-    out.days(9)
-    out.session().tick()
-    assert not out.told("redemption waits")
-    out.days(6)
-    session = out.session()
-    session.tick()
-    session.tick()
-    (told,) = out.told("redemption waits")
-    assert "and is not paid yet" in told
-    assert session.engine is not None
-    assert session.engine.health.health_of("redemptions").state is HealthState.DEGRADED
-
-
-def test_receipts_of_another_record_are_told_and_not_counted(out: Leaving) -> None:
-    """A journal that was moved away takes the numbers of its requests with it."""
-    asked(out)
-    out.there.path = tmp_journal = out.there.path.with_name("fresh.sqlite")
-    assert not tmp_journal.exists()
-    begin_record(out.there.again().journal, about(out))
-    session = out.session()
-    session.tick()
-    (told,) = out.told("redemption waits")
-    assert "holds 1 receipts" in told
-    assert booked(session, RECEIVABLE) == 0.0
-
-
 def test_in_a_hurry_what_is_left_is_sold_and_what_waits_is_still_claimed(market: Market, tmp_path: Path) -> None:
     """An operator changes his mind while half of it waits: he lifts the stop, the claim is staked again, he leaves."""
     out = leaving(market, tmp_path, "etherfi")
@@ -215,23 +144,6 @@ def test_a_mode_that_leaves_by_the_pool_cannot_be_told_to_wait(market: Market, t
         out.leave()
 
 
-@pytest.mark.parametrize("wrong", ["requests", "receipts"])
-def test_a_queue_of_other_contracts_is_refused(out: Leaving, wrong: str) -> None:
-    staking = out.issuer.deployment.staking[out.issuer.name]
-    assert staking.queue is not None
-    other = replace(staking, queue=replace(staking.queue, **{wrong: out.there.market.weth}))
-    with pytest.raises(ConfigError, match=r"redemption queue|receipts of Lido's queue") as refused:
-        out.there.again(deployment=replace(out.issuer.deployment, staking={out.issuer.name: other}))
-    assert refused.value.code == "CHAIN-005"
-
-
-def test_a_deployment_without_the_queue_is_refused(out: Leaving) -> None:
-    staking = replace(out.issuer.deployment.staking[out.issuer.name], queue=None)
-    with pytest.raises(ConfigError, match="of which the deployment has no contracts") as refused:
-        out.there.again(deployment=replace(out.issuer.deployment, staking={out.issuer.name: staking}))
-    assert refused.value.code == "CHAIN-005"
-
-
 def test_the_replay_is_paid_when_the_session_was(out: Leaving) -> None:
     """Paid after three days instead of five or seven: both lives have the same money on the same days."""
     asked(out)
@@ -248,66 +160,3 @@ def test_the_replay_is_paid_when_the_session_was(out: Leaving) -> None:
     assert found.live[-1] == pytest.approx(out.ether(), rel=1e-12)
     [month] = publish_live(out.root, MODE, "dev", now=out.there.clock.wall())
     assert [gate.gate for gate in month.manifest.gates if gate.status is GateStatus.FAILED] == []
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Killing(JournalDatabase):
-    """Ends the process right before a kind of entry of the next order is written."""
-
-    before: ClassVar[Kind | None] = None
-
-    def append(self, written_at: int, kind: Kind, key: str, payload: bytes) -> bool:
-        if kind is Killing.before:
-            Killing.before = None
-            raise Killed
-        return super().append(written_at, kind, key, payload)
-
-
-@pytest.mark.parametrize("before", [Kind.INTENT, Kind.SENT, Kind.FACTS, Kind.TICK])
-@pytest.mark.parametrize("during", [REDEEM, CLAIM])
-def test_a_kill_at_any_entry_loses_nothing_and_doubles_nothing(out: Leaving, during: Operation, before: Kind) -> None:
-    promised = out.staked() * RATES[out.issuer.name]
-    if during is CLAIM:
-        asked(out)
-        out.issuer.finalize(1)
-    else:
-        out.leave()
-    session = out.session(database=Killing)
-    Killing.before = before
-    with pytest.raises(Killed):
-        session.tick()
-    out.days(1)
-    session = out.session()
-    for _ in range(2):
-        session.tick()
-    executed = [op for op, fate in out.fates() if fate is Fate.EXECUTED]
-    assert executed == ([STAKE, REDEEM, CLAIM] if during is CLAIM else [STAKE, REDEEM])
-    waiting = 0.0 if during is CLAIM else promised
-    assert booked(session, RECEIVABLE) == pytest.approx(waiting, rel=1e-12, abs=1e-12)
-    assert equity(session) == pytest.approx(out.ether() + waiting, rel=1e-9)
-
-
-def test_a_claim_that_a_reorganisation_takes_back_is_found_out(out: Leaving) -> None:
-    """The block of the claim is gone before it is final, and comes again: it is booked once."""
-    asked(out)
-    out.issuer.finalize(1)
-    deep = replace(out.issuer.deployment, confirmations=3)
-    node = out.there.node
-    kept = node.snapshot()
-    happened: list[str] = []
-
-    def reorganise() -> None:
-        if not happened and out.requests() == 0:
-            happened.append(kept)
-            node.revert(kept)
-
-    clock = ChainClock(node, script=reorganise)
-    out.there = out.there.again(deployment=deep, clock=clock)
-    session = out.session()
-    session.tick()
-    assert happened
-    assert (out.operations(), out.requests()) == ([STAKE, REDEEM, CLAIM], 0)
-    assert equity(session) == pytest.approx(out.ether(), rel=1e-12)

@@ -57,7 +57,7 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         requests: takes redemptions down: Lido's queue, EtherFi's liquidity pool.
-        receipts: keeps them, as ERC-721 tokens, and pays them: Lido's queue again, EtherFi's withdraw request NFT.
+        receipts: keeps them, as tokens (ERC721), and pays them: Lido's queue again, EtherFi's withdraw request NFT.
     """
 
     requests: str
