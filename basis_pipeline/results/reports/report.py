@@ -120,9 +120,7 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
     scrolled = tag("div", _bars(record), class_="scroll")
     attribution = _grid_of(
         [
-            card(
-                f"Profit by source and month, {record.currency}", tag("div", _bars(record), class_="scroll"), wide=True
-            ),
+            card(f"Profit by source and month, {record.currency}", scrolled, wide=True),
             *_drawn(panels, "attribution"),
             card("Profit by source", headline.attribution_table(record)),
             *_drawn(panels, "funding"),

@@ -17,7 +17,7 @@ from basis_pipeline.domain.timeline import HOUR, MINUTE, iso, month_of, months_b
 from basis_pipeline.market_data.dataset_types import Column
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
-from basis_pipeline.market_data.frame_lookups import (
+from basis_pipeline.market_data.frames.lookups import (
     Columns,
     Observations,
     Stamps,
@@ -27,8 +27,8 @@ from basis_pipeline.market_data.frame_lookups import (
     maximum_age,
     observe,
 )
+from basis_pipeline.market_data.frames.requirements import SeriesRef
 from basis_pipeline.market_data.manifests import MonthBody
-from basis_pipeline.market_data.requirements import SeriesRef
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore
 
 LABEL_SHIFT = "label_shift"
