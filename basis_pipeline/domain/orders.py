@@ -130,9 +130,20 @@ class Mismatch(msgspec.Struct, frozen=True):
     simulated: float
     real: float
 
+    @property
+    def gap(self) -> float:
+        """What is there beyond the book, in stored units."""
+        return self.real - self.simulated
+
 
 class ReconciliationResult(msgspec.Struct, frozen=True):
-    """Outcome of comparing what we hold with what the venues say we hold; `silence` is why one of them said nothing."""
+    """Outcome of comparing what we hold with what the venues say we hold.
+
+    Attributes:
+        success: nothing differs, or only by what strangers may have given (`domain.receipts`).
+        mismatches: all that differs.
+        silence: why a venue said nothing.
+    """
 
     success: bool
     mismatches: tuple[Mismatch, ...] = ()

@@ -67,6 +67,17 @@ class PositionMonitor:
         self._current = Positions(tuple(quantities), tuple(entries), tuple(brackets.items()))
         return self._current
 
+    def overdrafts(self, deltas: Iterable[PositionDelta]) -> dict[int, float]:
+        """By how much `deltas`, in their order, would take something below zero, by slot; nothing is applied."""
+        left, missing = dict(enumerate(self._current.quantities)), dict[int, float]()
+        for delta in deltas:
+            if delta.slot in left and delta.slot not in self._contracts:
+                before, after = left[delta.slot], left[delta.slot] + delta.amount
+                left[delta.slot] = after
+                if after < -DUST * max(abs(before), abs(delta.amount)):
+                    missing[delta.slot] = max(missing.get(delta.slot, 0.0), -after)
+        return missing
+
     def commit(self) -> None:
         self._committed = self._current
         self._last_operation = self._applied_operation

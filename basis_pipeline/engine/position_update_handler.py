@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import StateError, VenueError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
 from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.domain.receipts import in_transit, is_receipt
 from basis_pipeline.domain.records import ChainSnapshot, Trigger
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.engine.event_logger import EventLogger
@@ -135,7 +136,9 @@ class PositionUpdateHandler:
         except VenueError as error:
             return ReconciliationResult(success=False, attempt=attempt, silence=str(error))
         mismatches = compare_positions(expected, real, market, self._settings)
-        return ReconciliationResult(not mismatches, mismatches, attempt)
+        slot, awaits = self._settings.universe.slot, in_transit(expected, self._settings)
+        given = all(is_receipt(slot(m.position_key), m.gap, market, self._settings) for m in mismatches)
+        return ReconciliationResult(given and not (mismatches and awaits), mismatches, attempt)
 
     def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
         """Run the chain for a handshake that has reconciled, at once or on a later attempt."""
@@ -149,9 +152,20 @@ class PositionUpdateHandler:
             self._settlements.rewards_unwrapped()
 
     def _book(self, timestamp: int, market: MarketSnapshot, handshake: ExecutionHandshake) -> None:
+        self._receive(timestamp, market, handshake)
         before = self._position_monitor.get_current_positions()
         after = self._position_monitor.update_state(timestamp, handshake.deltas, handshake.operation_id)
         check_conservation(handshake, before, after, market, self._settings)
+
+    def _receive(self, timestamp: int, market: MarketSnapshot, handshake: ExecutionHandshake) -> None:
+        """An order for all there is takes what strangers have added meanwhile too: that comes into the book first."""
+        found = tuple(
+            PositionDelta(slot, missing, DeltaSource.RECEIPT, price=market.value[slot])
+            for slot, missing in self._position_monitor.overdrafts(handshake.deltas).items()
+            if is_receipt(slot, missing, market, self._settings)
+        )
+        if found:
+            self.adjust(timestamp, market, found)
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
         receivable = self._settings.receivables.get(order.counter_slot)

@@ -177,7 +177,7 @@ DELTAS = _schema(
     _text(
         "source",
         "initial, trade, transfer, fee, gas, funding, reward, deposit, withdrawal, liquidation, stop_loss, take_profit "
-        "or adjustment",
+        "adjustment or receipt",
     ),
     _number(
         "price", USDT, "fill price of the leg, liquidation price, or the mark of a funding settlement", nullable=True
