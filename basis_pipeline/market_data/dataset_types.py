@@ -21,6 +21,8 @@ Family = Literal["prices", "lending", "rewards", "parameters", "signals"]
 
 DOWNLOADED = "downloads/"
 """Files below this part of the raw folder were fetched from the venue itself, in this project's units and stamps."""
+PROVENANCE_SUFFIX = ".provenance.json"
+"""Follows the name of a downloaded file: where it comes from."""
 
 
 class Column(msgspec.Struct, frozen=True):
