@@ -7,9 +7,9 @@ from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.evidence import DataUsage, SeriesUsage
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.gates.registry import describe
-from basis_pipeline.market_data.frame_rewards import reward_months_read
-from basis_pipeline.market_data.frame_series import Window, months_read
-from basis_pipeline.market_data.requirements import FrameSpec, requirements
+from basis_pipeline.market_data.frames.requirements import FrameSpec, requirements
+from basis_pipeline.market_data.frames.rewards import reward_months_read
+from basis_pipeline.market_data.frames.series import Window, months_read
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.months import stale_months

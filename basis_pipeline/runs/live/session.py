@@ -1,4 +1,4 @@
-"""A live session: the engine in real time, with a journal between every decision and its effect (domain I3, I5).
+"""A live session: the engine in real time, with a journal between every decision and its effect.
 
 Starts as `recovery` says, then ticks until somebody says stop. Nothing is kept in memory that a restart would
 need.
@@ -22,6 +22,7 @@ from basis_pipeline.runs.live.fee_watch import COMPONENT as FEES
 from basis_pipeline.runs.live.fee_watch import FeeWatch
 from basis_pipeline.runs.live.held import HeldValues
 from basis_pipeline.runs.live.parts import Alert, SessionParts
+from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
 from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
 from basis_pipeline.runs.live.report import TickReport
@@ -158,6 +159,7 @@ class LiveSession:
             engine.act()
             report.acted(engine.log)
             self._alarms.look_at_orders(one.result for one in engine.log.orders)
+            tell_receipts(self._parts, engine)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp if fresh else self._completed_at
         self._watch_transfers(engine, timestamp)
