@@ -24,7 +24,7 @@ from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import journal_path
-from basis_pipeline_tests.chain.anvil import anvil
+from basis_pipeline_tests.chain.anvil import anvil_in_real_time
 from basis_pipeline_tests.chain.bench import KEY, owner
 from basis_pipeline_tests.chain.hybrid import Hybrid, hybrid
 from basis_pipeline_tests.chain.market import ETH_PRICE, WEETH_RATE, Market
@@ -94,7 +94,7 @@ class Command:
 @contextmanager
 def command(folder: Path, mode: str) -> Iterator[Command]:
     """100,000 USDT and 0.1 ETH in the wallet of a chain with a block a second; transfers take two seconds."""
-    with anvil("--block-time", "1", "--mixed-mining") as node:
+    with anvil_in_real_time() as node:
         market = Market(node, owner())
         with hybrid(market, folder, mode, books=RealTimeExchange, delays=(0.7, 1.3)) as there:
             there.path = journal_path(there.workspace, mode, "staging")

@@ -21,7 +21,7 @@ from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.builders import CONFIGS
-from basis_pipeline_tests.chain.anvil import anvil
+from basis_pipeline_tests.chain.anvil import anvil_in_real_time
 from basis_pipeline_tests.chain.bench import KEY, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.proxy import RpcFault, proxied
@@ -120,7 +120,7 @@ class Wallet:
 
 @pytest.fixture
 def wallet(tmp_path: Path) -> Iterator[Wallet]:
-    with anvil("--block-time", "1", "--mixed-mining") as node:
+    with anvil_in_real_time() as node:
         market = Market(node, owner())
         node.chain.ask("anvil_setBalance", owner(), hex(40 * ETHER))
         made = Wallet(market, tmp_path)
