@@ -15,7 +15,14 @@ import pytest
 
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.storage import s3_client
-from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, object_store, postgres, ray_cluster
+from basis_pipeline_tests.cluster.services import (
+    BUCKET,
+    PATIENCE_SECONDS,
+    ObjectStore,
+    object_store,
+    postgres,
+    ray_cluster,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -98,7 +105,7 @@ class Shell:
 
     def __call__(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         with self.popen(*arguments, **environment) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(arguments, code, out, err)

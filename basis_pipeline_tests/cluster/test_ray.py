@@ -18,7 +18,8 @@ from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.data_root import RootInfo
 from basis_pipeline.storage.locations import location_of
 from basis_pipeline_tests.cluster.conftest import REPOSITORY, Shell
-from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, free_ports
+from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore
+from basis_pipeline_tests.ports import free_port
 
 GRID = "strategy.spot_fraction=0.50,0.55,0.60,0.65,0.70,0.72"
 POINTS = 6
@@ -102,7 +103,7 @@ def test_a_worker_that_sees_another_data_root_or_another_version_computes_nothin
 
 
 def test_a_cluster_that_is_not_there_and_a_wrong_token_are_one_message(local: Shell, ray: dict[str, str]) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     for change in ({"RAY_ADDRESS": f"127.0.0.1:{port}"}, {"RAY_AUTH_TOKEN": "f" * 64}):
         asked = (
             ray | change | {"RAY_gcs_rpc_server_connect_timeout_s": "2", "RAY_gcs_server_request_timeout_seconds": "2"}

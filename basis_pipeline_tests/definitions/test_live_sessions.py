@@ -22,7 +22,7 @@ from basis_pipeline_tests.definitions.conftest import CONFIGS
 from basis_pipeline_tests.definitions.test_nights import process_of
 from basis_pipeline_tests.definitions.ui_server import Server, eventually, serving
 from basis_pipeline_tests.fakes.server import Fault
-from basis_pipeline_tests.live.process import SECRET, Drill, drill
+from basis_pipeline_tests.live.process import SECRET, Drill, completed_ticks, drill
 from basis_pipeline_tests.live.test_process import holds_what_the_venue_holds
 from basis_pipeline_tests.runs.post_offices import Webhook
 from basis_pipeline_tests.runs.post_offices import serving as serving_posts
@@ -83,8 +83,8 @@ class Desk:
 
     def ticks_on(self, what: str, count: int = 3) -> None:
         """Wait until the session has made `count` more ticks."""
-        before = len(self.entries(Kind.PULSE))
-        eventually(what, lambda: len(self.entries(Kind.PULSE)) >= before + count)
+        before = completed_ticks(self.drill.journal)
+        eventually(what, lambda: completed_ticks(self.drill.journal) >= before + count)
 
     def events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
         with dg.DagsterInstance.from_config(str(self.server.root / "dagster")) as instance:
