@@ -19,7 +19,7 @@ from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS
-from basis_pipeline_tests.definitions.test_nights import process_of
+from basis_pipeline_tests.definitions.test_nights import processes_of
 from basis_pipeline_tests.definitions.ui_server import Server, eventually, serving
 from basis_pipeline_tests.fakes.server import Fault
 from basis_pipeline_tests.live.process import SECRET, Drill, completed_ticks, drill
@@ -127,7 +127,8 @@ def test_a_killed_worker_is_started_again_and_a_terminated_session_ends_between_
         at.launch()
         eventually("the book is entered", lambda: len(at.drill.books.orders) == 2)
         at.ticks_on("the session ticks")
-        os.kill(process_of(at.server.root, at.runs[0].run_id), signal.SIGKILL)
+        [process] = processes_of(at.server.root, at.runs[0].run_id)
+        os.kill(process, signal.SIGKILL)
         eventually("it is started again", lambda: at.statuses == ["FAILURE", "STARTED"])
         at.ticks_on("the second run ticks")
         assert at.actions("starting")[0].detail == "a new record"

@@ -94,11 +94,11 @@ class Server:
             return [record.partition_key for record in records]
 
 
-def eventually(what: str, found: Callable[[], bool]) -> None:
+def eventually(what: str, found: Callable[[], bool], *, every: float = 0.5) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not found():
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:.0f} s"
-        time.sleep(0.5)
+        time.sleep(every)
 
 
 def request(port: int, method: str, path: str, body: bytes | None = None) -> Any:
