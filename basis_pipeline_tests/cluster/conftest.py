@@ -92,10 +92,12 @@ class Shell:
     root: str
     environment: dict[str, str] = field(default_factory=dict)
 
-    def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def popen(
+        self, *arguments: str, how: tuple[str, ...] = ("-m", "basis_pipeline"), **environment: str
+    ) -> subprocess.Popen[str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("BASIS_", "AWS_"))}
         return subprocess.Popen(
-            [sys.executable, "-m", "basis_pipeline", *arguments],
+            [sys.executable, *how, *arguments],
             cwd=REPOSITORY,
             env=clean | self.environment | {"BASIS_DATA_DIR": self.root} | environment,
             stdout=subprocess.PIPE,

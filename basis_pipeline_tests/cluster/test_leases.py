@@ -20,8 +20,8 @@ from basis_pipeline.storage.locations import location_of
 from basis_pipeline_tests.cluster.conftest import REPOSITORY, connect
 from basis_pipeline_tests.cluster.services import BUCKET, LOOPBACK, eventually
 
-RENEW, TRUST, EXPIRE = 0.5, 3.0, 6.0
-"""Seconds. The store's clock has whole ones."""
+RENEW, TRUST, EXPIRE = 1.0, 10.0, 14.0
+"""Seconds: a machine that is held up for `TRUST` is what leases are about. The store's clock has whole ones."""
 
 FOLDER = location_of(f"s3://{BUCKET}/leases")
 HOLDER = f"""

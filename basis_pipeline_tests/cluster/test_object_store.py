@@ -15,6 +15,7 @@ from basis_pipeline.storage.files import exclusive_lock
 from basis_pipeline.storage.locations import location_of, written_at
 from basis_pipeline_tests.cluster.conftest import REPOSITORY, Shell
 from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore
+from basis_pipeline_tests.unending import unending
 
 FIGURES = "select month, generation, total_return, data_version, gates_passed from months order by month"
 
@@ -97,7 +98,8 @@ def test_a_killed_run_leaves_the_record_whole_and_its_lock_to_the_next(store: Ob
     shell("ingest", "--raw", str(raw))
     shell("backtest", "btc_basis")
     before = shell("query", "--csv", FIGURES).stdout
-    with shell.popen("backtest", "btc_basis", "--reopen", "--from", "2024-01") as running:
+    reopening = ("backtest", "btc_basis", "--reopen", "--from", "2024-01")
+    with shell.popen(*reopening, how=unending("2024-02")) as running:
         aside = "killed/root/results/replacement/_manifests"
         while not store.keys(aside):
             assert running.poll() is None, running.communicate()
@@ -106,11 +108,11 @@ def test_a_killed_run_leaves_the_record_whole_and_its_lock_to_the_next(store: Ob
         running.communicate()
     assert shell("query", "--csv", FIGURES).stdout == before
     assert store.keys("killed/root/locks/"), "its lease is still there"
-    refused = shell("backtest", "btc_basis", "--reopen", "--from", "2024-01", code=1).stderr
+    refused = shell(*reopening, code=1).stderr
     assert "STORE-002" in refused
     assert f"process {running.pid} on " in refused
     store.client.delete_object(Bucket=BUCKET, Key="killed/root/locks/btc_basis.lock")
-    shell("backtest", "btc_basis", "--reopen", "--from", "2024-01")
+    shell(*reopening)
     assert shell("query", "--csv", FIGURES).stdout == before
     assert not store.keys("killed/root/results/replacement/")
 

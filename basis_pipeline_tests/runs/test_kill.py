@@ -15,25 +15,10 @@ import pytest
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
+from basis_pipeline_tests.unending import unending
 
 pytestmark = pytest.mark.slow
 COMMAND = ["backtest", "btc_basis", "--from", "2024-01", "--to", "2024-12"]
-NEVER_ENDS = """
-import signal
-from basis_pipeline.cli import main
-from basis_pipeline.results.store import ResultsStore
-
-publish = ResultsStore.publish_month
-
-def publish_or_wait(store, manifest, tables, state):
-    if manifest.month == "2024-12":
-        signal.pause()
-    return publish(store, manifest, tables, state)
-
-ResultsStore.publish_month = publish_or_wait
-main()
-"""
-"""The command, but for the last month: however fast it is, it is there to be killed."""
 
 
 def _start(workspace: Workspace, *how: str) -> subprocess.Popen[bytes]:
@@ -57,7 +42,7 @@ def test_sigkill_in_the_middle_of_a_range_and_running_again_ends_with_the_same_f
     untouched = open_workspace(sample_validated, "untouched")
     assert _start(untouched).wait() == 0
     killed = open_workspace(sample_validated, "killed")
-    process = _start(killed, "-c", NEVER_ENDS)
+    process = _start(killed, *unending("2024-12"))
     while len(killed.results.months("btc_basis")) < kill_after:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.001)
