@@ -1,6 +1,6 @@
 """How a book that is counted in another token pays for gas on a real chain.
 
-A backtest charges such a book its gas in its own token (`_gas_slot` in `wiring`, domain H7): nothing there holds ETH.
+A backtest charges such a book its gas in its own token (`_gas_slot` in `wiring`): nothing there holds ETH.
 On a chain only ETH pays gas. Booking a cost in USDT while no USDT moves would make the book differ from the chain by
 all the gas it ever paid; leaving the ETH out would make the gas disappear from the result. So the ETH of the wallet
 becomes what it is, a position: it comes into the book with the opening, gas is taken out of it and is
@@ -41,18 +41,13 @@ def wire_on_chain(
     record: a state of the mode without it is refused like one of any other configuration.
 
     Raises:
-        ConfigError: the mode has scheduled flows, which would be booked without a transaction, or leaves by the queue.
+        ConfigError: the mode has scheduled flows, which would be booked without a transaction.
     """
     wired = wire_mode(folder, name, overrides, late=late)
     if wired.settings.flows:
         raise ConfigError(
             f"{name} has scheduled `flows`, but a book on chain changes by what really moves.",
             remedy="leave them out of live sessions; docs/guides/live-on-chain.md says how money comes and goes.",
-        )
-    if wired.settings.stack is not None and wired.settings.stack.queues:
-        raise ConfigError(
-            f"{name} leaves by the redemption queue, which live sessions do not wait in.",
-            remedy="--set strategy.exit_route=pool sells on the pool instead.",
         )
     if wired.settings.universe.find(GAS_KEY) is None:
         declared = wired.file.component_config.position_monitor.position_subscriptions

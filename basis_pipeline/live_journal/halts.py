@@ -15,10 +15,11 @@ class Halt(StrEnum):
 
 
 class EmergencyPolicy(StrEnum):
-    """What an emergency stop does: send no order any more, or leave the market first."""
+    """What an emergency stop does: send no order any more, or leave the market first, at once or by the queue."""
 
     FREEZE = "freeze"
     EXIT_FULL = "exit_full"
+    EXIT_QUEUE = "exit_queue"
 
 
 class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,14 +46,16 @@ class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Adjustment(msgspec.Struct, frozen=True):
-    """A small difference was taken over from the venues; it counts if the state of its tick was saved.
+    """A difference was taken over from the venues without asking; it counts if the state of its tick was saved.
 
     Attributes:
         at: the tick, microseconds UTC.
         worth: USDT, of all gaps whatever their signs.
         gaps: what the venues held beyond the book by position key, in stored units.
+        receipt: somebody has added it to a book on chain; otherwise it was small.
     """
 
     at: int
     worth: float
     gaps: dict[str, float]
+    receipt: bool = False

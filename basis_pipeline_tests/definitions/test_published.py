@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,9 +86,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def watched(ingested: Path, deploy: Deploy, tmp_path: Path) -> Iterator[Watched]:
+def watched(ingested: Path, deploy: Deploy, tmp_path: Path) -> Watched:
     shutil.copytree(ingested, tmp_path / "root")
-    yield Watched(deploy())
+    return Watched(deploy())
 
 
 def change_one_funding_row(raw: Path, day: str) -> None:
@@ -111,7 +111,7 @@ def test_months_gates_and_pages_published_without_dagster_are_reported_once(watc
     ).records[0]
     assert event.asset_materialization is not None
     steps = watched.workspace.results.read_month("btc_basis", "2024-02", "timesteps")
-    shown = event.asset_materialization.metadata["end equity"].value
+    shown = event.asset_materialization.metadata["end equity (USDT)"].value
     assert shown == pytest.approx(steps["equity_share_class"][-1].as_py(), rel=1e-7)
     storage = watched.deployment.instance.event_log_storage
     for gate in GATES:

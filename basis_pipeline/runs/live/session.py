@@ -1,4 +1,4 @@
-"""A live session: the engine in real time, with a journal between every decision and its effect (domain I3, I5).
+"""A live session: the engine in real time, with a journal between every decision and its effect.
 
 Starts as `recovery` says, then ticks until somebody says stop. Nothing is kept in memory that a restart would
 need.
@@ -22,8 +22,11 @@ from basis_pipeline.runs.live.fee_watch import COMPONENT as FEES
 from basis_pipeline.runs.live.fee_watch import FeeWatch
 from basis_pipeline.runs.live.held import HeldValues
 from basis_pipeline.runs.live.parts import Alert, SessionParts
+from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
 from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live.redemptions import COMPONENT as REDEMPTIONS
+from basis_pipeline.runs.live.redemptions import Redemptions, leaves_by_queue
 from basis_pipeline.runs.live.report import TickReport
 from basis_pipeline.runs.live.surroundings import CLOCK, DISK, Surroundings
 from basis_pipeline.runs.live.unexplained import Unexplained
@@ -46,6 +49,7 @@ class LiveSession:
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings, self._held = EmergencyStop(parts), Surroundings(parts), HeldValues(parts)
         self._tick_report, self._alarms, self._fees = TickReport(parts), Alarms(parts), FeeWatch(parts)
+        self._redemptions = Redemptions(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._overdue_at = 0
@@ -122,7 +126,10 @@ class LiveSession:
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        for component in (CLOCK, DISK, EMERGENCY, FEES, *((TRANSIT,) if self._parts.transit else ())):
+        optional = ((TRANSIT,) if self._parts.transit else ()) + (
+            (REDEMPTIONS,) if leaves_by_queue(self._parts.settings) else ()
+        )
+        for component in (CLOCK, DISK, EMERGENCY, FEES, *optional):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         if self._parts.hearing is not None:
@@ -155,9 +162,11 @@ class LiveSession:
             self._unexplained.check(engine, timestamp)
             self._fees.look(engine, timestamp)
             self._emergency.look(engine, timestamp)
+            self._redemptions.look(engine, timestamp)
             engine.act()
             report.acted(engine.log)
             self._alarms.look_at_orders(one.result for one in engine.log.orders)
+            tell_receipts(self._parts, engine)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp if fresh else self._completed_at
         self._watch_transfers(engine, timestamp)
