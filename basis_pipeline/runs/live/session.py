@@ -20,7 +20,11 @@ from basis_pipeline.runs.live.emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live.emergency import EmergencyStop
 from basis_pipeline.runs.live.fee_watch import COMPONENT as FEES
 from basis_pipeline.runs.live.fee_watch import FeeWatch
+from basis_pipeline.runs.live.foreign_orders import COMPONENT as FOREIGN_ORDERS
+from basis_pipeline.runs.live.foreign_orders import ForeignOrders
 from basis_pipeline.runs.live.held import HeldValues
+from basis_pipeline.runs.live.listings import COMPONENT as LISTINGS
+from basis_pipeline.runs.live.listings import Listings
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.record import record_tick
 from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
@@ -46,6 +50,7 @@ class LiveSession:
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings, self._held = EmergencyStop(parts), Surroundings(parts), HeldValues(parts)
         self._tick_report, self._alarms, self._fees = TickReport(parts), Alarms(parts), FeeWatch(parts)
+        self._foreign_orders, self._listings = ForeignOrders(parts), Listings(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._overdue_at = 0
@@ -121,8 +126,9 @@ class LiveSession:
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
-        engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        for component in (CLOCK, DISK, EMERGENCY, FEES, *((TRANSIT,) if self._parts.transit else ())):
+        engine = LiveRecovery(self._parts, self._comparison, self._foreign_orders, seed=self._seed).run()
+        always = (CLOCK, DISK, EMERGENCY, FEES, FOREIGN_ORDERS, LISTINGS)
+        for component in (*always, *((TRANSIT,) if self._parts.transit else ())):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         if self._parts.hearing is not None:
@@ -153,7 +159,8 @@ class LiveSession:
             self._compare(engine, timestamp, fresh=fresh)
             report.passed("compare")
             self._unexplained.check(engine, timestamp)
-            self._fees.look(engine, timestamp)
+            for watch in (self._fees, self._foreign_orders, self._listings):
+                watch.look(engine, timestamp)
             self._emergency.look(engine, timestamp)
             engine.act()
             report.acted(engine.log)
