@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 class Others:
-    """`resting` are their orders that have not filled."""
+    """`placed` are their orders, `resting` those of them that have not filled."""
 
     def __init__(self, exchange: FakeExchange) -> None:
         self._exchange = exchange
+        self.placed: list[PlacedOrder] = []
         self.resting: list[PlacedOrder] = []
 
     def rest(
@@ -24,6 +25,7 @@ class Others:
         books, number = self._exchange, self._exchange.next_id()
         order = PlacedOrder(number, f"web_{number}", books.market(symbol, perp=perp), buy, quantity, False, books.now)
         order.limit, order.conditional = limit, conditional
+        self.placed.append(order)
         self.resting.append(order)
         return order
 

@@ -121,11 +121,6 @@ def test_what_was_traded_while_no_session_ran_is_named_before_the_start_is_refus
     (message,) = [alert.message for alert in told if alert.what == "foreign trades"]
     assert f"order {spot.order_id}, 20" in message and f"order {perp.order_id}, 20" in message
     assert "sold" in message and "BTC/USDT:USDT" in message
-    holds_what_the_venue_holds_but_theirs(there, {spot.client_id, perp.client_id})
-
-
-def holds_what_the_venue_holds_but_theirs(there: Stage, theirs: set[str]) -> None:
-    there.books.orders = [order for order in there.books.orders if order.client_id not in theirs]
     holds_what_the_venue_holds(there)
 
 

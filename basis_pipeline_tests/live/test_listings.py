@@ -17,6 +17,7 @@ from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.exchange import MarketOrder
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.fakes.accounts import EXCHANGES, account
+from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.records import Market
 from basis_pipeline_tests.fakes.server import Fault
 from basis_pipeline_tests.live.stage import MINUTE, Stage, stage
@@ -125,3 +126,23 @@ def test_another_contract_size_closes_trading_until_a_start_has_compared(tmp_pat
         again = there.session()
         again.run(until=there.books.now + 2 * MINUTE)
         assert again.engine is not None and again.engine.health.may_execute
+
+
+def test_an_order_that_was_not_sent_for_its_contract_size_is_looked_into_at_the_next_tick(tmp_path: Path) -> None:
+    """Between the two legs of an entry: the spot is bought, the short is not, and a person is told within a minute."""
+    with stage(tmp_path, "okx") as there:
+        told: list[Alert] = []
+        there.options = {"tell": told.append}
+
+        def script(books: FakeExchange) -> None:
+            if books.orders:
+                perp(there).contract = 0.1
+
+        there.clock.script = script
+        session = there.session()
+        session.run(until=START + 3 * MINUTE)
+        assert [order.market.perp for order in there.books.orders] == [False]
+        assert "contract size changed" in {alert.what for alert in told}
+        assert session.engine is not None and not session.engine.health.may_execute
+        there.session().run(until=there.books.now + 2 * MINUTE)
+        assert there.books.perps["BTCUSDT"][0] == pytest.approx(-there.books.spot["BTC"], abs=0.003)

@@ -7,7 +7,10 @@ another size needs a start, which compares the book with what the exchange says 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from basis_pipeline.domain.errors import VenueError
+from basis_pipeline.domain.orders import OrderResult, OrderState
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
@@ -18,6 +21,7 @@ from basis_pipeline.venues.live.exchange import Listing
 COMPONENT = "listings"
 EVERY = 3_600.0
 """Seconds between looks while all can be traded; exchanges announce changes days before, and refuse in a halt."""
+_REFUSED, _OUTDATED = "VEN-003", "VEN-012"
 _ENDS = "instrument ends"
 _CLOSED = "instrument not traded"
 _OTHER = "contract size changed"
@@ -37,7 +41,16 @@ class Listings:
         self._first: dict[tuple[str, str], Listing] = {}
         self._last: dict[tuple[str, str], Listing] = {}
         self._wrong: dict[tuple[str, str, str], str] = {}
-        self._due = 0.0
+        self._asked = self._due = 0.0
+
+    def heard(self, results: Iterable[OrderResult]) -> None:
+        """An order was refused: the rules may have changed since they were asked for."""
+        answers = [result.handshake for result in results if result.state is OrderState.FAILURE]
+        codes = {answer.error_code for answer in answers if answer is not None}
+        if _OUTDATED in codes:
+            self._due = self._asked
+        elif _REFUSED in codes:
+            self._due = min(self._due, self._asked + self._parts.watch)
 
     def look(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
         """Once per tick; the first one takes the listings that the start has loaded."""
@@ -46,7 +59,7 @@ class Listings:
                 self._reload()
             except VenueError as error:
                 self._parts.note(COMPONENT, "missing", error.message, level="warning")
-            self._due = now + (self._parts.watch if self._wrong else EVERY)
+            self._asked, self._due = now, now + (self._parts.watch if self._wrong else EVERY)
         kinds = {kind for kind, _, _ in self._wrong}
         state = HealthState.UNHEALTHY if kinds - {_ENDS} else HealthState.DEGRADED if kinds else HealthState.HEALTHY
         engine.health.report(COMPONENT, state, timestamp, "; ".join(self._wrong.values()))
@@ -54,7 +67,7 @@ class Listings:
     def _reload(self) -> None:
         found: dict[tuple[str, str, str], str] = {}
         for account in self._accounts:
-            if self._due:
+            if self._first:
                 account.reload_listings()
             for symbol, listing in account.listings().items():
                 found |= {

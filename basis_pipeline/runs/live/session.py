@@ -165,6 +165,7 @@ class LiveSession:
             engine.act()
             report.acted(engine.log)
             self._alarms.look_at_orders(one.result for one in engine.log.orders)
+            self._listings.heard(one.result for one in engine.log.orders)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp if fresh else self._completed_at
         self._watch_transfers(engine, timestamp)
