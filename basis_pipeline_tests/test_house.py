@@ -1,4 +1,4 @@
-"""The rules of the house (architecture, section 1), so that they need no reviewer."""
+"""The rules of the house, so that they need no reviewer."""
 
 from __future__ import annotations
 

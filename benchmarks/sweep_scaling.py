@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from basis_pipeline.config.loading import ConfigFolder, typed_sweep
 from basis_pipeline.runs.ingest import ingest
-from basis_pipeline.runs.sweep import SweepPlan, plan_sweep, run_here, unfinished
+from basis_pipeline.runs.sweeps.sweep import SweepPlan, plan_sweep, run_here, unfinished
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.data_root import DataRoot
 

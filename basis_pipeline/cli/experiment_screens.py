@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from basis_pipeline.cli.screens import complain, out, say, warn
-from basis_pipeline.results.sweep_types import Outcome
+from basis_pipeline.results.sweeps.parts import Outcome
 from basis_pipeline.runs.compare import ComparisonReport, written
-from basis_pipeline.runs.sweep import SweepReport
+from basis_pipeline.runs.sweeps.sweep import SweepReport
 
 _MOST_REASONS = 5
 

@@ -14,8 +14,8 @@ from basis_pipeline.config.loading import read_sweep, typed_sweep
 from basis_pipeline.config.sweeps import Keep, SweepFile, parse_grid
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.compare import compare as run_compare
-from basis_pipeline.runs.sweep import collect, plan_sweep, run_here, unfinished
-from basis_pipeline.runs.sweep_ray import run_on_ray
+from basis_pipeline.runs.sweeps.on_ray import run_on_ray
+from basis_pipeline.runs.sweeps.sweep import collect, plan_sweep, run_here, unfinished
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 

@@ -7,8 +7,8 @@ from rich.table import Column, Table
 
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
-from basis_pipeline.results.live_differences import LiveDifferences
-from basis_pipeline.results.live_differences_text import COLUMNS, rows, summary
+from basis_pipeline.results.live_differences.differences import LiveDifferences
+from basis_pipeline.results.live_differences.text import COLUMNS, rows, summary
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.workspace import Workspace
 

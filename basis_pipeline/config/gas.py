@@ -1,6 +1,6 @@
 """How a book that is counted in another token pays for gas on a real chain.
 
-A backtest charges such a book its gas in its own token (`_gas_slot` in `wiring`, domain H7): nothing there holds ETH.
+A backtest charges such a book its gas in its own token (`_gas_slot` in `wiring`): nothing there holds ETH.
 On a chain only ETH pays gas. Booking a cost in USDT while no USDT moves would make the book differ from the chain by
 all the gas it ever paid; leaving the ETH out would make the gas disappear from the result. So the ETH of the wallet
 becomes what it is, a position: it comes into the book with the opening, gas is taken out of it and is

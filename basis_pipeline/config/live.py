@@ -62,6 +62,7 @@ class LiveFile(Model):
     interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 60.0
     maximum_price_age_seconds: Positive = 120.0
     drift: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-3
+    largest_receipt: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     unexplained_alert: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-4
     minimum_free_mb: NotNegative = 100.0
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE

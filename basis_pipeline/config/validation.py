@@ -99,7 +99,7 @@ def check_exit_route(mode: ModeFile) -> None:
 
 
 def check_stack(mode: ModeFile, strategy: StackFile, account: LendingAccount | None) -> None:
-    """A levered stack needs room between its own health factor and the one it is reduced at (decisions, Leverage)."""
+    """A levered stack needs room between its own health factor and the one it is reduced at."""
     where = f"configs/modes/{mode.mode}.yaml"
     if strategy.health_factor_emergency >= strategy.health_factor_derisk or strategy.health_factor_emergency <= 1.0:
         raise ConfigError(f"{where}: strategy needs 1 < health_factor_emergency < health_factor_derisk.")
@@ -133,7 +133,7 @@ def check_basis(
     accounts: Sequence[MarginAccount],
     venues: Venues,
 ) -> None:
-    """Raise ConfigError naming the keys that do not fit together (domain E3, K3; decisions, Load gate)."""
+    """Raise ConfigError naming the keys that do not fit together."""
     where = f"configs/modes/{mode.mode}.yaml"
     sized = (1.0 - strategy.spot_fraction) / strategy.spot_fraction
     for account in accounts:

@@ -11,7 +11,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.metadata import Metadata, page_link
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.results.live_differences_text import COLUMNS, rows, summary
+from basis_pipeline.results.live_differences.text import COLUMNS, rows, summary
 from basis_pipeline.runs.live.compare import LiveComparison, compare_live
 from basis_pipeline.runs.workspace import Workspace
 

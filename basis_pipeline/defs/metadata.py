@@ -11,7 +11,7 @@ import dagster as dg
 from basis_pipeline.domain.evidence import GateResult, GateStatus
 from basis_pipeline.domain.timings import Timing
 from basis_pipeline.results.metrics import stamps_of
-from basis_pipeline.results.pictures import equity_svg, spark_svg
+from basis_pipeline.results.reports.pictures import equity_svg, spark_svg
 from basis_pipeline.results.store import PublishedMonth, month_digest
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.records import RecordSummary

@@ -22,7 +22,7 @@ from basis_pipeline.defs.provenance import content_version, observe_inputs, prov
 from basis_pipeline.defs.reports import report_name
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import BasisError
-from basis_pipeline.results.catalog import CATALOGUE
+from basis_pipeline.results.sql.catalog import CATALOGUE
 from basis_pipeline.results.store import PublishedMonth
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import versions_today

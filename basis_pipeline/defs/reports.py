@@ -10,7 +10,7 @@ import dagster as dg
 from basis_pipeline.defs.failures import refusals
 from basis_pipeline.defs.metadata import page_link, record_metadata
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.results.catalog import rebuild_catalogue
+from basis_pipeline.results.sql.catalog import rebuild_catalogue
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs.records import summarise
 from basis_pipeline.runs.reports import write_overview, write_page

@@ -1,4 +1,4 @@
-"""When Dagster starts a live session again, by tags of its run: three tries after 5, 10 and 20 s, then stop (I5).
+"""When Dagster starts a live session again, by tags of its run: three tries after 5, 10 and 20 s, then stop.
 
 Dagster decides by two tags: `dagster/retry_on_asset_or_op_failure`, and `dagster/max_retries` against the number of
 runs that go back to the same first one. A session that lives for weeks would use those up by failures that have nothing

@@ -19,9 +19,9 @@ from basis_pipeline.defs.jobs import EXCLUSIVE
 from basis_pipeline.defs.metadata import Metadata, page_link, picture
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.results.heat_map import heat_svg
-from basis_pipeline.results.sweep_types import SweepPlan, SweepPoint
-from basis_pipeline.runs.sweep import SweepReport, collect, plan_sweep, run_point, unfinished
+from basis_pipeline.results.sweeps.heat_map import heat_svg
+from basis_pipeline.results.sweeps.parts import SweepPlan, SweepPoint
+from basis_pipeline.runs.sweeps.sweep import SweepReport, collect, plan_sweep, run_point, unfinished
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 
 SWEEP = "sweep"

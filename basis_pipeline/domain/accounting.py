@@ -2,7 +2,7 @@
 
 Sources: Aave V3 technical paper (scaled balances, compounded interest); linear perpetuals as Binance USD-M and Bybit
 book them (average entry, realised P&L at reduction); inverse perpetuals as BitMEX XBTUSD, Bybit BTCUSD and Binance
-COIN-M book them. Conventions: domain V4, B5, D2, D3.
+COIN-M book them.
 
 A linear perp counts base units and settles in USDT. An inverse perp counts USD contracts and settles in its coin.
 """

@@ -1,4 +1,4 @@
-"""Stop-loss and take-profit of a position: fixed at entry, hit inside a bar, filled with gaps (domain G9, H9)."""
+"""Stop-loss and take-profit of a position: fixed at entry, hit inside a bar, filled with gaps."""
 
 from __future__ import annotations
 

@@ -23,12 +23,13 @@ class DeltaSource(StrEnum):
     STOP_LOSS = "stop_loss"
     TAKE_PROFIT = "take_profit"
     ADJUSTMENT = "adjustment"
+    RECEIPT = "receipt"
 
 
 BRACKET_CLOSES = frozenset({DeltaSource.STOP_LOSS, DeltaSource.TAKE_PROFIT})
 """Sources that close a position inside a bar, at a price of that bar."""
 
-EXTERNAL_FLOWS = frozenset({DeltaSource.INITIAL, DeltaSource.DEPOSIT, DeltaSource.WITHDRAWAL})
+EXTERNAL_FLOWS = frozenset({DeltaSource.INITIAL, DeltaSource.DEPOSIT, DeltaSource.WITHDRAWAL, DeltaSource.RECEIPT})
 """Sources that change equity without being profit or loss."""
 
 

@@ -115,10 +115,10 @@ class BacktestError(EngineError):
 
 
 class SystemFailure(SystemExit):
-    """A live session must stop now. Derives from SystemExit so that no `except Exception` swallows it (C9).
+    """A live session must stop now. Derives from SystemExit so that no `except Exception` swallows it.
 
     Attributes:
-        completed: results of the orders that were executed before the failure; real money moved for them (C37).
+        completed: results of the orders that were executed before the failure; real money moved for them.
     """
 
     def __init__(self, reason: str, completed: tuple[object, ...] = ()) -> None:

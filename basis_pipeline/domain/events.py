@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event_type"):
-    """Base of all events. `sequence` is global and strictly increasing, also at equal timestamps (C28)."""
+    """Base of all events. `sequence` is global and strictly increasing, also at equal timestamps."""
 
     sequence: int
     timestamp: int

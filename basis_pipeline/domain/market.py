@@ -57,7 +57,7 @@ class MarketSnapshot(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         timestamp: microseconds UTC.
-        price: USDT per unit of the slot's asset: open of the reference spot bar (domain V1); 1.0 for USDT; 0.0 for a
+        price: USDT per unit of the slot's asset: open of the reference spot bar; 1.0 for USDT; 0.0 for a
             reward token that is not traded anywhere yet, of which nothing may be held.
         index: Aave liquidity or variable borrow index, accrued to `timestamp`; 1.0 for other slots.
         ratio: underlying per token at the protocol (ETH per weETH); 1.0 for other slots.

@@ -1,4 +1,4 @@
-"""Orders, what comes back for them, and how they are reconciled (domain H2, H3; R4-R6, R11, R13)."""
+"""Orders, what comes back for them, and how they are reconciled (R4-R6, R11, R13)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from basis_pipeline.domain.deltas import PositionDelta
 
 
 class Operation(StrEnum):
+    """What an order does; `domain.quotes` says for each one which positions change, and by how much."""
+
     SPOT_TRADE = "spot_trade"
     PERP_TRADE = "perp_trade"
     TRANSFER = "transfer"
@@ -36,7 +38,7 @@ class Side(StrEnum):
 
 
 class Action(StrEnum):
-    """The five things a strategy can decide to do (domain G0)."""
+    """The five things a strategy can decide to do."""
 
     ENTRY_FULL = "entry_full"
     ENTRY_PARTIAL = "entry_partial"
@@ -84,6 +86,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandshakeStatus(StrEnum):
+    """What became of an order. PENDING: nobody knows (live only). ROLLED_BACK: a group reverted, its gas is spent."""
+
     CONFIRMED = "confirmed"
     PENDING = "pending"
     FAILED = "failed"
@@ -119,13 +123,26 @@ class ExecutionHandshake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mismatch(msgspec.Struct, frozen=True):
+    """A position whose stored quantity here (`simulated`) is not what the venue says (`real`)."""
+
     position_key: str
     simulated: float
     real: float
 
+    @property
+    def gap(self) -> float:
+        """What is there beyond the book, in stored units."""
+        return self.real - self.simulated
+
 
 class ReconciliationResult(msgspec.Struct, frozen=True):
-    """Outcome of comparing what we hold with what the venues say we hold; `silence` is why one of them said nothing."""
+    """Outcome of comparing what we hold with what the venues say we hold.
+
+    Attributes:
+        success: nothing differs, or only by what strangers may have given (`domain.receipts`).
+        mismatches: all that differs.
+        silence: why a venue said nothing.
+    """
 
     success: bool
     mismatches: tuple[Mismatch, ...] = ()

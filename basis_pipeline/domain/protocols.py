@@ -17,7 +17,7 @@ from basis_pipeline.domain.settings import Steering
 
 
 class SettlementKind(StrEnum):
-    """What the world does to positions between steps, in the order in which it is applied (decisions, The step)."""
+    """What the world does to positions between steps, in the order in which it is applied."""
 
     INITIAL = "initial"
     LIQUIDATION = "liquidation"

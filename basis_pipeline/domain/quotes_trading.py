@@ -1,4 +1,4 @@
-"""What trades do to positions: spot, perps, swaps on a pool (domain V4, H5, H6).
+"""What trades do to positions: spot, perps, swaps on a pool.
 
 Every quote conserves value up to its stated fee, slippage and gas.
 """
@@ -35,7 +35,7 @@ def fill_price(side: Side, reference: float, notional: float, rules: TradeRules)
 def slipped_notional(order: Order, instrument: Instrument, reference: float) -> float:
     """USDT: the size of the whole trade that the order is a part of.
 
-    H6 states what an order of a size pays on average, so equal parts of it pay just that: splitting saves nothing.
+    Slippage is stated as what an order of a size pays on average, so its parts pay just that: splitting saves nothing.
     """
     return order_notional(instrument, max(order.quantity, order.planned_quantity), reference)
 
@@ -74,7 +74,7 @@ def spot(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSett
 
 
 def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """Position leg, and realised P&L less fee to the cash it settles in; no cash leaves for notional (domain V4)."""
+    """Position leg, and realised P&L less fee to the cash it settles in; no cash leaves for notional."""
     rules, instrument = trade_rules(order, settings), settings.universe.instruments[order.slot]
     contract, coin = INVERSE if instrument.inverse else LINEAR, settlement_price(instrument, order.slot, market)
     side, reference = _side(order), market.last[order.slot]
@@ -98,7 +98,7 @@ def perp(order: Order, holdings: Holdings, market: MarketSnapshot, settings: Eng
 
 
 def swap(order: Order, holdings: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
-    """A trade on a pool: its cost by size is all-in, and gas comes on top (domain H6)."""
+    """A trade on a pool: its cost by size is all-in, and gas comes on top."""
     quote = spot(order, holdings, market, settings)
     gas, gas_deltas = gas_of(order, market, settings)
     return Quote(quote.deltas + gas_deltas, quote.price, quote.fee, quote.slippage, gas)

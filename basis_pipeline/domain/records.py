@@ -1,4 +1,4 @@
-"""What the four monitors say about one moment, committed together (R8, C26).
+"""What the four monitors say about one moment, committed together (R8).
 
 All amounts inside the loop are USDT unless a name says otherwise; `PnL` also speaks in the share class and in USD.
 """
@@ -22,9 +22,9 @@ class Trigger(StrEnum):
 
 
 class Category(StrEnum):
-    """Sources of profit and loss (domain F). Their order is the order of every attribution tuple.
+    """Sources of profit and loss. Their order is the order of every attribution tuple.
 
-    `unexplained` is what was adjusted to real venues; a backtest cannot have any (decisions, Residual).
+    `unexplained` is what was adjusted to real venues; a backtest cannot have any.
     """
 
     SUPPLY_YIELD = "supply_yield"
@@ -64,7 +64,7 @@ class Positions(msgspec.Struct, frozen=True, gc=False):
 
 
 class Exposure(msgspec.Struct, frozen=True, gc=False):
-    """What the positions are worth and what they depend on (domain V2, V3, V5).
+    """What the positions are worth and what they depend on.
 
     Attributes:
         equity: assets - debt + unrealised perp P&L, USDT; equals the sum of `values`.
@@ -84,6 +84,8 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
 
 
 class RiskLevel(IntEnum):
+    """WARNING is reported; BREACH is acted on, or keeps the book from entering; CRITICAL is an emergency or a stop."""
+
     INFO = 0
     WARNING = 1
     BREACH = 2
@@ -132,7 +134,7 @@ class Risk(msgspec.Struct, frozen=True, gc=False):
 
 
 class PnL(msgspec.Struct, frozen=True, gc=False):
-    """Exact attribution of the change of equity since the previous timestep closed (domain F).
+    """Exact attribution of the change of equity since the previous timestep closed.
 
     Attributes:
         equity, equity_usd: net asset value in the share class and in USD.

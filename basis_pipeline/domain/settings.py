@@ -181,7 +181,7 @@ class StackRoute(msgspec.Struct, frozen=True):
 
 
 class RewardRules(msgspec.Struct, frozen=True):
-    """What earns restaking rewards, and when the tokens received are worth selling (domain B6).
+    """What earns restaking rewards, and when the tokens received are worth selling.
 
     Attributes:
         earning_slots: staked tokens that earn, in the wallet or as collateral.
@@ -206,7 +206,7 @@ class ScheduledFlow(msgspec.Struct, frozen=True):
 
 
 class Steering(StrEnum):
-    """What the strategy manager compares to find out that the book has drifted (decisions, Deviation)."""
+    """What the strategy manager compares to find out that the book has drifted."""
 
     PAIR = "pair"
     LEGS = "legs"

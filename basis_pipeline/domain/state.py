@@ -32,6 +32,8 @@ class PendingWithdrawal(msgspec.Struct, frozen=True):
 
 
 class PositionState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A position as it is stored: `quantity` in the units of its slot; `entry_price` 0.0 where there is no perp."""
+
     quantity: float
     entry_price: float
     bracket: Bracket | None = None

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from basis_pipeline.domain.errors import ConfigError
 
-MICROSECONDS = 1
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE

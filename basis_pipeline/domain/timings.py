@@ -61,7 +61,7 @@ EXCHANGE_BUDGETS: Budgets = {
 """The same for an order at a real exchange."""
 
 CHAIN_BUDGETS: Budgets = _COMPUTED
-"""The same for a book on chain: a transaction waits for its block, so its execution has no budget (C33)."""
+"""The same for a book on chain: a transaction waits for its block, so its execution has no budget."""
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The only implementations of margin, liquidation and health-factor formulas (domain E1-E3; R83)."""
+"""The only implementations of margin, liquidation and health-factor formulas (R83)."""
 
 from __future__ import annotations
 

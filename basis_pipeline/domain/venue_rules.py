@@ -8,7 +8,7 @@ import msgspec
 
 
 class SlippageCurve(msgspec.Struct, frozen=True):
-    """Slippage by order size: log-linear between points, flat below the first, extrapolated above the last (H6).
+    """Slippage by order size: log-linear between points, flat below the first, extrapolated above the last.
 
     Attributes:
         sizes: notionals in USD, strictly increasing.
@@ -71,7 +71,7 @@ class VenueRules(msgspec.Struct, frozen=True):
 
     Attributes:
         name: as in position keys.
-        kind: wallet | cex | lending | staking | dex | flash_loan.
+        kind: wallet | cex | lending | staking | dex | executor.
         trades: by slot of the base token or perp.
         margin: of a venue with perps, else None.
         transfer_fee: flat fee in USDT for moving funds out of this venue.

@@ -1,4 +1,4 @@
-"""Where a change of equity came from, exactly (domain F).
+"""Where a change of equity came from, exactly.
 
 A position worth q x I x R x p changes by the telescoping sum
 
@@ -139,7 +139,7 @@ class Attribution:
     def _explain_trade(
         self, delta: PositionDelta, market: MarketSnapshot, numeraire: float, out: list[float], rest: int
     ) -> None:
-        """Fee and slippage are costs; valuing at another price than the reference is basis (decisions).
+        """Fee and slippage are costs; valuing at another price than the reference is basis.
 
         Of a stop it is delta: `revalue` has moved the position to the mark, but it was closed inside the bar.
         """

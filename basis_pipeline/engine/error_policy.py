@@ -1,4 +1,4 @@
-"""What a failure means: injected, so that no component asks whether it runs live (R38, R42, C4-C9, C34)."""
+"""What a failure means: injected, so that no component asks whether it runs live (R38, R42)."""
 
 from __future__ import annotations
 

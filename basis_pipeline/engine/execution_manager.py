@@ -42,7 +42,7 @@ class OrderLifecycle:
 
 
 class ExecutionManager:
-    """Works through a plan; after a failed order, or when health forbids more, the rest is SKIPPED (C7)."""
+    """Works through a plan; after a failed order, or when health forbids more, the rest is SKIPPED."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ExecutionManager:
 
         Raises:
             BacktestError: an order failed or did not reconcile under FailFast.
-            SystemFailure: reconciliation stayed open under RetryWithBackoff; carries the completed results (C37).
+            SystemFailure: reconciliation stayed open under RetryWithBackoff; carries the completed results.
         """
         results: list[OrderResult] = []
         for position, order in enumerate(orders):
@@ -122,7 +122,7 @@ class ExecutionManager:
     def _reconcile_again(
         self, started: float, market: MarketSnapshot, lifecycle: OrderLifecycle, result: ReconciliationResult
     ) -> ReconciliationResult:
-        """Compare again after each delay, before the deadline; deltas are never applied a second time (C5, C6, C8)."""
+        """Compare again after each delay, before the deadline; deltas are never applied a second time."""
         for attempt, delay in enumerate(self._policy.reconcile_delays, start=2):
             if self._clock.now() + delay - started > self._policy.order_deadline:
                 break

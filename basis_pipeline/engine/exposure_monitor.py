@@ -1,4 +1,4 @@
-"""What the positions are worth and what they depend on (domain V2, V3, V5; R9, R66)."""
+"""What the positions are worth and what they depend on (R9, R66)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class ExposureMonitor:
         self._linear = tuple(slot for slot in perps if not universe.instruments[slot].inverse)
         self._inverse = tuple(slot for slot in perps if universe.instruments[slot].inverse)
         self._share_asset = settings.share_asset
-        self._coin_share_class = settings.coin_share_class
         self._universe = universe
         self._reward_slots = settings.rewards.token_slots if settings.rewards else ()
         self._assets = tuple(

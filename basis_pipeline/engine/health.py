@@ -21,7 +21,7 @@ class HealthState(StrEnum):
 
 
 DEGRADED_ABOVE, UNHEALTHY_ABOVE = 5, 10
-"""Errors in a row after which a component is degraded, and unhealthy (domain J1)."""
+"""Errors in a row after which a component is degraded, and unhealthy."""
 _ORDER = {state: rank for rank, state in enumerate(HealthState)}
 TRADING = frozenset({HealthState.HEALTHY, HealthState.DEGRADED})
 """States of components with which orders may be executed."""

@@ -1,4 +1,4 @@
-"""Profit and loss: equity is the truth, attribution explains it, the residual is shown (domain F; R66)."""
+"""Profit and loss: equity is the truth, attribution explains it, the residual is shown (R66)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PnLMonitor:
     """Attributes the change of equity since the previous commit, and sums it over the timestep and the record.
 
     Safe to call several times per timestep: the first call accounts for the interval since the last one, later calls
-    at the same timestamp only for what their deltas changed (C2).
+    at the same timestamp only for what their deltas changed.
     """
 
     def __init__(

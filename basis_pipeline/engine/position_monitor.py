@@ -19,8 +19,8 @@ DUST = 1e-12
 class PositionMonitor:
     """Holds stored quantities, perp entry prices and brackets by slot.
 
-    Deltas are applied to a working copy that becomes current with `commit`, together with the rest of the chain
-    (C26), or disappears with `roll_back`.
+    Deltas are applied to a working copy that becomes current with `commit`, together with the rest of the chain, or
+    disappears with `roll_back`.
     """
 
     def __init__(self, universe: Universe, positions: Positions, last_operation: int) -> None:
@@ -50,7 +50,7 @@ class PositionMonitor:
         """Apply deltas once and return the new positions, not yet committed.
 
         Raises:
-            PositionError: POS-003 when deltas of this operation were applied before (C6), POS-004 when something
+            PositionError: POS-003 when deltas of this operation were applied before, POS-004 when something
                 owned or owed would become negative, POS-002 for a slot that was never declared.
         """
         if operation_id:
@@ -66,6 +66,17 @@ class PositionMonitor:
             _follow(brackets, delta, quantities[delta.slot])
         self._current = Positions(tuple(quantities), tuple(entries), tuple(brackets.items()))
         return self._current
+
+    def overdrafts(self, deltas: Iterable[PositionDelta]) -> dict[int, float]:
+        """By how much `deltas`, in their order, would take something below zero, by slot; nothing is applied."""
+        left, missing = dict(enumerate(self._current.quantities)), dict[int, float]()
+        for delta in deltas:
+            if delta.slot in left and delta.slot not in self._contracts:
+                before, after = left[delta.slot], left[delta.slot] + delta.amount
+                left[delta.slot] = after
+                if after < -DUST * max(abs(before), abs(delta.amount)):
+                    missing[delta.slot] = max(missing.get(delta.slot, 0.0), -after)
+        return missing
 
     def commit(self) -> None:
         self._committed = self._current

@@ -1,17 +1,18 @@
 """Runs the chain positions -> exposure -> risk -> P&L for both triggers, and owns reconciliation (R1, R17, R19).
 
-The chain computes a candidate of all four and commits them together: if any monitor fails, none has moved (C26).
+The chain computes a candidate of all four and commits them together: if any monitor fails, none has moved.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from basis_pipeline.domain.deltas import PositionDelta
+from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import StateError, VenueError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order, ReconciliationResult
 from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.domain.receipts import in_transit, is_receipt
 from basis_pipeline.domain.records import ChainSnapshot, Trigger
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.engine.event_logger import EventLogger
@@ -90,7 +91,7 @@ class PositionUpdateHandler:
     def update_state(
         self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake
     ) -> ReconciliationResult:
-        """Trigger `execution_manager`: deltas once, then real against expected, then the chain (R20, C6).
+        """Trigger `execution_manager`: deltas once, then real against expected, then the chain (R20).
 
         Raises:
             AccountingError: the handshake does not conserve value up to its stated costs.
@@ -128,14 +129,16 @@ class PositionUpdateHandler:
             raise
 
     def reconcile(self, market: MarketSnapshot, attempt: int = 1) -> ReconciliationResult:
-        """Ask the venues again and compare; applies nothing, so it can be repeated (C6)."""
+        """Ask the venues again and compare; applies nothing, so it can be repeated."""
         expected = self._position_monitor.get_current_positions()
         try:
             real = self._venues.positions(expected)
         except VenueError as error:
             return ReconciliationResult(success=False, attempt=attempt, silence=str(error))
         mismatches = compare_positions(expected, real, market, self._settings)
-        return ReconciliationResult(not mismatches, mismatches, attempt)
+        slot, awaits = self._settings.universe.slot, in_transit(expected, self._settings)
+        given = all(is_receipt(slot(m.position_key), m.gap, market, self._settings) for m in mismatches)
+        return ReconciliationResult(given and not (mismatches and awaits), mismatches, attempt)
 
     def complete(self, timestamp: int, market: MarketSnapshot, order: Order, handshake: ExecutionHandshake) -> None:
         """Run the chain for a handshake that has reconciled, at once or on a later attempt."""
@@ -149,9 +152,20 @@ class PositionUpdateHandler:
             self._settlements.rewards_unwrapped()
 
     def _book(self, timestamp: int, market: MarketSnapshot, handshake: ExecutionHandshake) -> None:
+        self._receive(timestamp, market, handshake)
         before = self._position_monitor.get_current_positions()
         after = self._position_monitor.update_state(timestamp, handshake.deltas, handshake.operation_id)
         check_conservation(handshake, before, after, market, self._settings)
+
+    def _receive(self, timestamp: int, market: MarketSnapshot, handshake: ExecutionHandshake) -> None:
+        """An order for all there is takes what strangers have added meanwhile too: that comes into the book first."""
+        found = tuple(
+            PositionDelta(slot, missing, DeltaSource.RECEIPT, price=market.value[slot])
+            for slot, missing in self._position_monitor.overdrafts(handshake.deltas).items()
+            if is_receipt(slot, missing, market, self._settings)
+        )
+        if found:
+            self.adjust(timestamp, market, found)
 
     def _remember_arrival(self, timestamp: int, order: Order, handshake: ExecutionHandshake) -> None:
         receivable = self._settings.receivables.get(order.counter_slot)

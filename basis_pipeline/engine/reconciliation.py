@@ -1,4 +1,4 @@
-"""Checks that can fail also where real positions are a copy of the simulated ones (architecture, section 3).
+"""Checks that can fail also where real positions are a copy of the simulated ones.
 
 Free functions from report to verdict: a handshake must conserve value up to its stated costs, and the venues must
 hold what we think they hold.

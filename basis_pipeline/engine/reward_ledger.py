@@ -1,4 +1,4 @@
-"""Restaking rewards: what was held of the earning token, and the tokens a distribution pays on it (domain B6, D6).
+"""Restaking rewards: what was held of the earning token, and the tokens a distribution pays on it.
 
 A position earns what its rate per eETH gives on the time-weighted eETH held in the period, zero before the opening;
 collateral counts like tokens in the wallet. eETH-days are summed from step to step at the ratio each interval starts

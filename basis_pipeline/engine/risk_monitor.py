@@ -1,4 +1,4 @@
-"""Risk in every dimension at every commit, held against the configured limits (R7, R8; domain E)."""
+"""Risk in every dimension at every commit, held against the configured limits (R7, R8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counters that make a record replayable: no clock, no random ids (decisions, Determinism)."""
+"""Counters that make a record replayable: no clock, no random ids."""
 
 from __future__ import annotations
 

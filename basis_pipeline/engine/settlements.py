@@ -1,6 +1,6 @@
-"""What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29, C16).
+"""What the world did to us since the last step: ordered, guarded, applied before the strategy acts (R29).
 
-Order of a refresh (decisions, The step): initial capital; in the bar that just ended liquidation, then stop-loss, then
+Order of a refresh: initial capital; in the bar that just ended liquidation, then stop-loss, then
 take-profit; funding on what remains; arrivals; rewards; deposits; withdrawals up to free cash. Each (kind, venue)
 happens once per timestamp.
 """

@@ -1,6 +1,6 @@
 """Risk that only books with staked or borrowed tokens have: discount of the pool, cost of the debt, loan to value.
 
-Nothing here is a price of the book: equity values staked tokens at the protocol ratio (domain V1). The discount says
+Nothing here is a price of the book: equity values staked tokens at the protocol ratio. The discount says
 what selling would cost, the borrow rate what waiting costs.
 """
 
@@ -60,7 +60,7 @@ class StackRisk:
 
 
 def _health_factor(factor: float | None, limits: HealthLimits | None) -> RiskFinding | None:
-    """Below `derisk` the stack is reduced, below `emergency` it is closed (domain G6)."""
+    """Below `derisk` the stack is reduced, below `emergency` it is closed."""
     if factor is None or limits is None or factor >= limits.derisk:
         return None
     if factor < limits.emergency:

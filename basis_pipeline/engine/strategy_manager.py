@@ -1,4 +1,4 @@
-"""The decision ladder and the five actions, generic for all modes (domain G0).
+"""The decision ladder and the five actions, generic for all modes.
 
 Priority: critical risk > breach > withdrawal > entry or signal > drift > dust > nothing. The strategy says what
 it wants to hold; this component decides whether anything is done about it, and the planner how.
@@ -9,27 +9,21 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from basis_pipeline.domain.orders import Action
-from basis_pipeline.domain.protocols import Strategy, StrategyView
-from basis_pipeline.domain.records import ChainSnapshot, RiskFinding, RiskLevel
+from basis_pipeline.domain.protocols import Strategy
+from basis_pipeline.domain.records import ChainSnapshot, RiskLevel
 from basis_pipeline.domain.settings import EngineSettings, Steering
 from basis_pipeline.domain.state import CarryState, Followed, StrategyState
-from basis_pipeline.engine import drift
-from basis_pipeline.engine.carry_gate import carry_gate
-from basis_pipeline.engine.decisions import Decision, Intent
-from basis_pipeline.engine.dust_planner import all_dust, described, dust_above_threshold, dust_value
 from basis_pipeline.engine.event_logger import EventLogger
-from basis_pipeline.engine.levelling import level_margins
-from basis_pipeline.engine.order_planner import ENTRIES, OrderPlanner, Plan
-from basis_pipeline.engine.restraint import dear_gas, extrapolated, mended_by_resizing, suspension
+from basis_pipeline.engine.planning.order_planner import ENTRIES, OrderPlanner, Plan
 from basis_pipeline.engine.sequence import Counter
 from basis_pipeline.engine.settlements import Settlements
-from basis_pipeline.engine.signal_steering import closed, follow_signal, opened, renewed
-
-EMERGENCY_MARGIN = 1.25
-"""An emergency restores this multiple of m0 instead of m0 itself (decisions, Emergency margin)."""
-
-REDUCED_EXPOSURE = 0.5
-"""Of its full size a pair keeps while its funding is below the floor; all of it again once funding is received."""
+from basis_pipeline.engine.steering import drift
+from basis_pipeline.engine.steering.carry_gate import carry_gate
+from basis_pipeline.engine.steering.decisions import Decision, Intent
+from basis_pipeline.engine.steering.intents import Intents
+from basis_pipeline.engine.steering.mending import mend
+from basis_pipeline.engine.steering.restraint import dear_gas, extrapolated, suspension
+from basis_pipeline.engine.steering.signal_steering import closed, follow_signal, opened, renewed
 
 _STOPS = ("liquidation", "drawdown", "health_factor")
 
@@ -54,6 +48,7 @@ class StrategyManager:
         self._event_logger = event_logger
         self._hedge = strategy.hedge
         self._carry_gate = carry_gate(settings, carry)
+        self._intents = Intents(settings, strategy, settlements, self._carry_gate)
         self._planner = OrderPlanner(settings, self._hedge)
         self.operations = Counter(last_operation)
         self._limits = settings.steering_limits
@@ -64,7 +59,7 @@ class StrategyManager:
     @property
     def carry(self) -> CarryState:
         """The window of the carry gate; empty for modes without one."""
-        return self._carry_gate.state if self._carry_gate else CarryState()
+        return self._intents.carry
 
     def observe(self, snapshot: ChainSnapshot) -> None:
         """Take in what a moment brings, whether or not anything may be decided at it."""
@@ -78,7 +73,7 @@ class StrategyManager:
         self.observe(snapshot)
         intent = self._intent(snapshot)
         if intent is None or not self._may_act(intent, timestamp, snapshot):
-            intent = self._sell_dust(snapshot)
+            intent = self._intents.sell_dust(snapshot)
         if intent is None:
             return None
         plan = self._plan(intent, snapshot)
@@ -132,7 +127,7 @@ class StrategyManager:
     def _is_paid_out(self, snapshot: ChainSnapshot) -> bool:
         """Withdrawals ask for at least all there is, so that none is left to be unwound for them."""
         withdrawals = self._settlements.withdrawals
-        return bool(withdrawals) and self._view(snapshot).equity == 0.0
+        return bool(withdrawals) and self._intents.view(snapshot, self.state).equity == 0.0
 
     def _close_withdrawals(self, timestamp: int, intent: Intent) -> None:
         """A claim on an empty book would decline every day and take the next deposit: report what stays unpaid."""
@@ -153,7 +148,7 @@ class StrategyManager:
             return
         self.state = self._sized(snapshot.exposure.equity, decision.exposure)
         if self._strategy.steering is Steering.SIGNAL:
-            equity = self._view(snapshot).equity
+            equity = self._intents.view(snapshot, self.state).equity
             self.state = replace(self.state, followed=opened(snapshot, self._priced_slot, equity, followed))
 
     def _sized(self, reference_equity: float | None, exposure: float = 1.0) -> StrategyState:
@@ -164,14 +159,14 @@ class StrategyManager:
         if snapshot.risk.level >= RiskLevel.BREACH and (intent := self._risk_override(snapshot)):
             return intent
         if self.state.halted:
-            return self._leave(snapshot) if self.state.reference_equity is not None else None
+            return self._intents.leave(snapshot, self.state) if self.state.reference_equity is not None else None
         if self._settlements.withdrawals and self._settlements.pending_withdrawal > self._settlements.awaited_capital:
-            return self._free_cash(snapshot)
+            return self._intents.free_cash(snapshot, self.state)
         return self._steer(snapshot)
 
     def _steer(self, snapshot: ChainSnapshot) -> Intent | None:
         if self._strategy.steering is Steering.SIGNAL:
-            targets = self._strategy.targets(self._view(snapshot))
+            targets = self._strategy.targets(self._intents.view(snapshot, self.state))
             if renewed(self.state.followed, snapshot, targets):
                 self.state = replace(self.state, followed=Followed())
             return follow_signal(snapshot, targets, self.state.followed)
@@ -194,98 +189,37 @@ class StrategyManager:
         for finding in snapshot.risk.findings:
             if finding.dimension in _STOPS and finding.level is RiskLevel.CRITICAL:
                 self.state = replace(self.state, halted=self.state.halted or finding.dimension)
-                return self._leave(snapshot)
-        return None if self.state.halted else self._mend(snapshot)
-
-    def _mend(self, snapshot: ChainSnapshot) -> Intent | None:
-        """Margin, delta and leverage back into their bands; a book that is being left is not: it stays on its way."""
-        for finding in snapshot.risk.findings:
-            if finding.level >= RiskLevel.BREACH and finding.dimension == "margin_ratio":
-                return self._restore_margin(snapshot, finding)
-            if finding.level >= RiskLevel.BREACH and (reason := mended_by_resizing(finding)):
-                return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
-            if finding.level >= RiskLevel.BREACH and finding.dimension == "funding_apr" and self.state.exposure == 1.0:
-                reason = f"funding {finding.value:.2%} a year over seven days, below {finding.limit:.2%}"
-                return self._resize(snapshot, Action.EXIT_PARTIAL, reason, REDUCED_EXPOSURE)
-        return None
-
-    def _restore_margin(self, snapshot: ChainSnapshot, finding: RiskFinding) -> Intent:
-        reason = f"margin ratio {finding.value:.4f} at {finding.venue} below {finding.limit:g}"
-        if finding.level is RiskLevel.CRITICAL:
-            targets = self._strategy.targets(self._view(snapshot, EMERGENCY_MARGIN, exposure := self.state.exposure))
-            return Intent(Action.EXIT_PARTIAL, f"emergency, {reason}", targets, urgent=True, exposure=exposure)
-        if levelled := level_margins(self._settings, snapshot):
-            return Intent(Action.EXIT_PARTIAL, f"{reason}, level venues", levelled, exposure=self.state.exposure)
-        return self._resize(snapshot, Action.EXIT_PARTIAL, reason)
+                return self._intents.leave(snapshot, self.state)
+        return None if self.state.halted else mend(self._settings, snapshot, self.state, self._intents)
 
     def _enter(self, snapshot: ChainSnapshot) -> Intent | None:
         """The first sizing of a book that has something to size."""
         reserve = self._settings.gas_reserve * snapshot.market.share_price
         if snapshot.exposure.equity - reserve < self._limits.min_trade:
             return None
-        return self._resize(snapshot, Action.ENTRY_FULL, "no position yet")
+        return self._intents.resize(snapshot, self.state, Action.ENTRY_FULL, "no position yet")
 
     def _steer_pair(self, snapshot: ChainSnapshot, reference: float) -> Intent | None:
         """The margin band and the equity deviation steer a price-neutral pair; its legs are never compared with
-        targets at today's price, which would trade on every move of the market (decisions, Deviation).
+        targets at today's price, which would trade on every move of the market.
         """
         if self.state.exposure < 1.0:
             if (snapshot.risk.funding_apr or 0.0) > 0.0:
-                return self._resize(snapshot, Action.ENTRY_PARTIAL, "funding is received again", 1.0)
+                return self._intents.resize(
+                    snapshot, self.state, Action.ENTRY_PARTIAL, "funding is received again", exposure=1.0
+                )
         elif self._relever is not None:
             for account, ratio in zip(self._settings.margin_accounts, snapshot.risk.margin_ratios, strict=True):
                 if ratio is not None and ratio > self._relever:
                     reason = f"margin ratio {ratio:.4f} at {account.venue} above {self._relever:g}"
-                    return self._resize(snapshot, Action.ENTRY_PARTIAL, reason)
+                    return self._intents.resize(snapshot, self.state, Action.ENTRY_PARTIAL, reason)
         drifted = drift.pair_drift(self._settings, self._hedge, snapshot, reference)
-        return self._resize(snapshot, *drifted) if drifted else None
+        return self._intents.resize(snapshot, self.state, *drifted) if drifted else None
 
     def _steer_legs(self, snapshot: ChainSnapshot) -> Intent | None:
         """Largest |actual - target| / target over the legs, in underlying units."""
-        targets = self._strategy.targets(self._view(snapshot, exposure=self.state.exposure))
+        targets = self._intents.targets(snapshot, self.state)
         return drift.leg_intent(self._settings, targets, snapshot)
-
-    def _free_cash(self, snapshot: ChainSnapshot) -> Intent:
-        """Unwind for a withdrawal; dust goes too where the rest of the book does not cover it.
-
-        A pair pays for its unwinding from the wallet: it sets the gas reserve free besides, or what its gas and fees
-        have eaten would have to be unwound for again, and again.
-        """
-        spare = self._settings.gas_reserve if self._strategy.steering is Steering.PAIR else 0.0
-        targets = replace(self._strategy.targets(self._view(snapshot, spare=spare)), patient=True)
-        intent = Intent(Action.EXIT_PARTIAL, "free cash for a withdrawal", targets)
-        if self._view(snapshot).equity >= dust_value(self._settings, snapshot):
-            return intent
-        return replace(intent, dust=all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped))
-
-    def _sell_dust(self, snapshot: ChainSnapshot) -> Intent | None:
-        if self._settings.rewards is None:
-            return None
-        sale = dust_above_threshold(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
-        if not sale.slots:
-            return None
-        return Intent(Action.SELL_DUST, f"rewards: {described(sale, self._settings, snapshot)}", None, dust=sale)
-
-    def _resize(self, snapshot: ChainSnapshot, action: Action, reason: str, exposure: float | None = None) -> Intent:
-        exposure = self.state.exposure if exposure is None else exposure
-        targets = self._strategy.targets(self._view(snapshot, exposure=exposure))
-        return Intent(action, reason, targets, exposure=exposure)
-
-    def _leave(self, snapshot: ChainSnapshot) -> Intent:
-        targets = self._strategy.flat(self._view(snapshot))
-        dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
-        why = f"{self.state.halted}: leave the market and halt"
-        return Intent(Action.EXIT_FULL, why, targets, urgent=True, dust=dust)
-
-    def _view(
-        self, snapshot: ChainSnapshot, margin_multiple: float = 1.0, exposure: float = 1.0, spare: float = 0.0
-    ) -> StrategyView:
-        """`spare`: share-class units to set free beyond the pending withdrawals."""
-        pending = (self._settlements.pending_withdrawal + spare) * snapshot.market.share_price
-        equity, followed = max(0.0, snapshot.exposure.equity - pending), self.state.followed
-        return StrategyView(
-            snapshot, equity, pending, margin_multiple, self.carry.levered, exposure, followed.since, followed.size
-        )
 
     def _take_in_flow(self, snapshot: ChainSnapshot) -> None:
         """A flow changes equity without being a deviation, and may carry a plan that was declined before."""

@@ -45,14 +45,16 @@ class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Adjustment(msgspec.Struct, frozen=True):
-    """A small difference was taken over from the venues; it counts if the state of its tick was saved.
+    """A difference was taken over from the venues without asking; it counts if the state of its tick was saved.
 
     Attributes:
         at: the tick, microseconds UTC.
         worth: USDT, of all gaps whatever their signs.
         gaps: what the venues held beyond the book by position key, in stored units.
+        receipt: somebody has added it to a book on chain; otherwise it was small.
     """
 
     at: int
     worth: float
     gaps: dict[str, float]
+    receipt: bool = False

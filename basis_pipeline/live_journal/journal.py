@@ -1,4 +1,4 @@
-"""What a live session writes down, in its own words (domain I5).
+"""What a live session writes down, in its own words.
 
 The state of the engine is written after every completed tick, together with the record of what happened in it. Orders
 of a tick that was interrupted are in neither yet; their intents and facts are in the journal, and a restart books them

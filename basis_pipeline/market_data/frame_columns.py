@@ -50,7 +50,7 @@ def ended_bars(bars: LoadedSeries, steps: Stamps, step: int, otherwise: Values) 
 
 
 def index(daily: LoadedSeries, hourly: LoadedSeries | None, side: ReserveSide, steps: Stamps) -> Values:
-    """Aave index accrued forward from the last snapshot known, at each step (decisions, Aave accrual).
+    """Aave index accrued forward from the last snapshot known, at each step.
 
     From a snapshot on, pieces of constant rate compound one after the other: the hourly rate for the hour it is
     stamped, the snapshot's own rate wherever there is none. At the next snapshot the index steps to what was

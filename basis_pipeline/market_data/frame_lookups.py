@@ -87,7 +87,7 @@ def cadence_of(name: str) -> int:
 
 
 def maximum_age(name: str, step: int) -> int:
-    """Microseconds that a value may be used after it became known, at this engine step (decisions, Data rules)."""
+    """Microseconds that a value may be used after it became known, at this engine step."""
     declared = dataset(name)
     fine = declared.max_age_5min if step < HOUR else None
     age = declared.max_age if fine is None else fine

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,7 +42,7 @@ class Preparation:
         self,
         files: Mapping[SeriesKey, Sequence[Recognition]],
         corrections: Corrections,
-        barred: Set[SeriesKey],
+        barred: AbstractSet[SeriesKey],
     ) -> None:
         self._files = files
         self._corrections = corrections

@@ -7,8 +7,8 @@ from string import Template
 
 import msgspec
 
-from basis_pipeline.results.report import asset, card, style
-from basis_pipeline.results.report_text import Html, html, joined, table, tag
+from basis_pipeline.results.reports.report import asset, card, style
+from basis_pipeline.results.reports.text import Html, html, joined, table, tag
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.storage.locations import Location

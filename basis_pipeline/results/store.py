@@ -153,7 +153,7 @@ class ResultsStore:
         self, manifest: MonthManifest, tables: Mapping[str, pa.Table], state: EngineState
     ) -> PublishedMonth:
         """Keep a month that a gate rejected where one can look at it; it replaces the attempt before it."""
-        return self.rejected._publish(manifest, tables, state)
+        return self.rejected._publish(manifest, tables, state)  # noqa: SLF001 - a store like this one
 
     def modes(self, experiment: str | None = None) -> list[str]:
         """Modes that have a published month in the standing record, or in `experiment`."""

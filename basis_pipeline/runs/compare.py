@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from basis_pipeline.domain.errors import ConfigError
-from basis_pipeline.results.comparison import (
+from basis_pipeline.results.reports.comparison import (
     Comparison,
     Difference,
     FigureRow,
@@ -14,7 +14,7 @@ from basis_pipeline.results.comparison import (
     figure_rows,
     load_comparison,
 )
-from basis_pipeline.results.comparison_page import write_comparison, written
+from basis_pipeline.results.reports.comparison_page import write_comparison, written
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location
 

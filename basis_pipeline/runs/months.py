@@ -1,4 +1,4 @@
-"""Which months a run covers and what it starts from (decisions, Opening month and Standing record)."""
+"""Which months a run covers and what it starts from."""
 
 from __future__ import annotations
 

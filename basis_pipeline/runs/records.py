@@ -13,11 +13,11 @@ from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
 from basis_pipeline.gates.registry import Summary, describe, describe_live, summary
 from basis_pipeline.market_data.gates import DATA_GATES
-from basis_pipeline.results import catalog
-from basis_pipeline.results.catalog_hints import Published, no_rows, notes
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import Metric
 from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
+from basis_pipeline.results.sql import catalog
+from basis_pipeline.results.sql.hints import Published, no_rows, notes
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months

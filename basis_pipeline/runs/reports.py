@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.timeline import parse_month
-from basis_pipeline.results import overview
-from basis_pipeline.results.catalog import rebuild_catalogue
 from basis_pipeline.results.listing import page_address
-from basis_pipeline.results.report import write_report
-from basis_pipeline.results.report_record import Origin
+from basis_pipeline.results.reports import overview
+from basis_pipeline.results.reports.record import Origin
+from basis_pipeline.results.reports.report import write_report
+from basis_pipeline.results.sql.catalog import rebuild_catalogue
 from basis_pipeline.runs.records import check_names, stale
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location

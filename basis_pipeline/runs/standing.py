@@ -1,7 +1,7 @@
 """Standing records as a scheduler drives them: which months are due, how a range is planned, what changed.
 
 Unlike the command line a scheduler names months that may lie anywhere. A record therefore opens only in its opening
-month (decisions, Opening month), never just where somebody clicked.
+month, never just where somebody clicked.
 """
 
 from __future__ import annotations

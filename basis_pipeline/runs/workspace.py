@@ -13,7 +13,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.settings import ExecutionMode
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
-from basis_pipeline.results.sweep_store import SWEEPS, SweepStore
+from basis_pipeline.results.sweeps.store import SWEEPS, SweepStore
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.locations import Location, location_of
 

@@ -1,4 +1,4 @@
-"""Cash and carry: long spot, short the same quantity of perps, margin on the shorts' venues (domain G3, G4).
+"""Cash and carry: long spot, short the same quantity of perps, margin on the shorts' venues.
 
 With deployable equity E, spot fraction s, price P and hedge weights w::
 

@@ -1,4 +1,4 @@
-"""Follow a model's signal with one perp: long, short or flat (domain G9, G10).
+"""Follow a model's signal with one perp: long, short or flat.
 
 With equity E, size limit m and price P a linear position is m E / P base units, an inverse one m E USD contracts. The
 side follows the signal. What is fixed at entry: the size as a fraction of equity, which is kept where money flows in or

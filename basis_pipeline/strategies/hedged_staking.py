@@ -1,4 +1,4 @@
-"""A stack of staked ETH with its net ETH delta sold short (domain G7, G8).
+"""A stack of staked ETH with its net ETH delta sold short.
 
 Sized as a basis book whose long leg is the stack: with stake allocation a, the stack is worth a E, the shorts are its
 net ETH delta (not the gross collateral), and (1 - a) E is margin on the shorts' venues.

@@ -1,4 +1,4 @@
-"""Pure lending: everything but the reserve is supplied to Aave (domain G1, G2)."""
+"""Pure lending: everything but the reserve is supplied to Aave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staked ETH, plain or levered in one transaction (domain G5, G6).
+"""Staked ETH, plain or levered in one transaction.
 
 With deployable equity E in ETH, target loan to value l, protocol ratio R::
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.protocols import SettlementKind
 from basis_pipeline.domain.records import Category
@@ -119,11 +118,14 @@ def test_dollars_that_are_sent_are_a_deposit_and_are_lent(market: Market, tmp_pa
     assert abs(session.engine.state().pnl.cumulative) < 2.0, "no profit: gas, and interest of minutes"
 
 
-def test_ether_that_is_sent_leaves_no_event_and_needs_a_person(staking: Bench) -> None:
-    run(staking)
+def test_ether_that_is_sent_leaves_no_event_and_is_staked_all_the_same(staking: Bench) -> None:
+    """It is found by comparison, and is no profit whoever has sent it."""
+    session = run(staking)
     staking.node.send(staking.market.executor, b"", value=ETHER)
-    with pytest.raises(StateError, match="LIVE-001"):
-        run(staking)
+    session = run(staking)
+    assert operations(staking) == [Operation.STAKE, Operation.STAKE]
+    assert session.engine is not None
+    assert abs(session.engine.state().pnl.cumulative) < 0.001
 
 
 def test_the_block_of_a_moment_is_the_last_one_that_is_not_younger(there: Bench) -> None:

@@ -11,7 +11,7 @@ import yaml
 from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.domain.evidence import GateStatus
-from basis_pipeline.results.live_differences import FLOWS, GAS, TRANSFERS, LiveDifferences
+from basis_pipeline.results.live_differences.differences import FLOWS, GAS, TRANSFERS, LiveDifferences
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live.results import publish_live

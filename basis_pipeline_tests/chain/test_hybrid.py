@@ -1,4 +1,4 @@
-"""Exchanges and a chain in one session: the hedged modes and a basis mode with its wallet (domain G7, G8).
+"""Exchanges and a chain in one session: the hedged modes and a basis mode with its wallet.
 
 The exchanges are fakes driven by the real client library, the chain has the real contracts; what moves between them are
 transactions of that chain.

@@ -108,7 +108,7 @@ def test_lent_ether_grows_by_what_the_a_token_says_and_comes_back(there: Callabl
     wallet.node.mine(seconds=MONTH)
     session.tick()
     grown = wallet.units(a_weth) / ETHER
-    assert grown / supplied == pytest.approx(1.0 + rate * MONTH / YEAR, rel=1e-6), "simple interest (decisions, D3)"
+    assert grown / supplied == pytest.approx(1.0 + rate * MONTH / YEAR, rel=1e-6), "simple interest"
     assert earned(session, Category.SUPPLY_YIELD) == pytest.approx(grown - supplied, rel=1e-4)
     assert grown - supplied > 0.03
     assert equity(session) == pytest.approx(ether(wallet) + wallet.units(weth) / ETHER + grown, rel=1e-12)

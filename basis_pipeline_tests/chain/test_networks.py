@@ -1,4 +1,4 @@
-"""Which network may be worked on in which environment, and what is refused before any key is used (C25, domain I2)."""
+"""Which network may be worked on in which environment, and what is refused before any key is used."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ confirmations a session waits for.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -128,9 +127,8 @@ class LiveOnChain(RuleBasedStateMachine):
 
 
 @pytest.fixture(autouse=True)
-def on_this_market(market: Market) -> Iterator[None]:
+def on_this_market(market: Market) -> None:
     LiveOnChain.market = market
-    yield
 
 
 TestLiveOnChain = LiveOnChain.TestCase

@@ -1,4 +1,4 @@
-"""A service that is asked to stop in its first moments ends as asked, whatever it was about to do (domain I3)."""
+"""A service that is asked to stop in its first moments ends as asked, whatever it was about to do."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from basis_pipeline.domain.errors import StateError
-from basis_pipeline.runs.sweep_ray import _run_remotely
+from basis_pipeline.runs.sweeps.on_ray import _run_remotely
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.data_root import RootInfo
 from basis_pipeline.storage.locations import location_of

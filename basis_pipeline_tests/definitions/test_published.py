@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,9 +86,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def watched(ingested: Path, deploy: Deploy, tmp_path: Path) -> Iterator[Watched]:
+def watched(ingested: Path, deploy: Deploy, tmp_path: Path) -> Watched:
     shutil.copytree(ingested, tmp_path / "root")
-    yield Watched(deploy())
+    return Watched(deploy())
 
 
 def change_one_funding_row(raw: Path, day: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from basis_pipeline.results.catalog import query
+from basis_pipeline.results.sql.catalog import query
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.docs.pages import COOKBOOK
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from basis_pipeline.results.catalog import rebuild_catalogue
+from basis_pipeline.results.sql.catalog import rebuild_catalogue
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.runs.records import query
 from basis_pipeline.runs.workspace import Workspace

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from basis_pipeline.results.catalog import query
+from basis_pipeline.results.sql.catalog import query
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.docs.checkout import make_checkout

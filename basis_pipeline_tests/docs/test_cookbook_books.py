@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from basis_pipeline.results.catalog import query
+from basis_pipeline.results.sql.catalog import query
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline_tests.docs.answers import Answers

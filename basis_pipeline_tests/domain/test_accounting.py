@@ -1,4 +1,4 @@
-"""Bookkeeping formulas against published numbers (M1-M7; domain V4, B5, D2, D3, E3)."""
+"""Bookkeeping formulas against published numbers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_indices_and_health_factors_of_the_protocols_own_test_suite() -> None:
     assert health_factor(0.1 * 0.5, 0.03) == pytest.approx(1.66666666666666666667)
 
 
-def test_health_factor_of_the_worked_example() -> None:  # M3
+def test_health_factor_of_the_worked_example() -> None:
     collateral = 104.7619 * 1.0256 * 0.95
     assert health_factor(collateral, 52.941) == pytest.approx(1.928, abs=5e-4)
     assert health_factor(100.0, 0.0) is None
@@ -167,7 +167,7 @@ def test_margin_ratio_without_a_position_is_none() -> None:
     ("spot_fraction", "ratio", "move_to_5_percent"),
     [(0.5, 1.0, 0.90), (0.6, 0.667, 0.59), (0.667, 0.5, 0.43), (0.75, 0.333, 0.27), (0.8, 0.25, 0.19)],
 )
-def test_the_table_of_spot_fractions(spot_fraction: float, ratio: float, move_to_5_percent: float) -> None:  # G3
+def test_the_table_of_spot_fractions(spot_fraction: float, ratio: float, move_to_5_percent: float) -> None:
     sized = (1.0 - spot_fraction) / spot_fraction
     assert sized == pytest.approx(ratio, abs=2e-3)
     assert spot_fraction_for(sized) == pytest.approx(spot_fraction)

@@ -27,7 +27,7 @@ from basis_pipeline.domain.timeline import (
 )
 from basis_pipeline.domain.venue_rules import SlippageCurve, gas_cost
 
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1))
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1))  # noqa: DTZ001 - hypothesis wants naive bounds
 
 
 @given(MOMENTS)
@@ -41,7 +41,7 @@ def test_a_zone_is_converted_and_a_naive_moment_refused() -> None:
     taipei = datetime(2024, 1, 1, 8, tzinfo=timezone(timedelta(hours=8)))
     assert iso(to_micros(taipei)) == "2024-01-01T00:00:00Z"
     with pytest.raises(ValueError, match="no time zone"):
-        to_micros(datetime(2024, 1, 1))
+        to_micros(datetime(2024, 1, 1))  # noqa: DTZ001 - the naive moment to refuse
 
 
 def test_the_midnight_step_belongs_to_the_new_month() -> None:  # decisions: A month
@@ -110,7 +110,7 @@ def test_error_codes_are_one_area_each() -> None:
     assert issubclass(DataGapError, DataError)
 
 
-def test_a_system_failure_is_no_exception_and_keeps_its_results() -> None:  # C9, C37, M19
+def test_a_system_failure_is_no_exception_and_keeps_its_results() -> None:
     failure = SystemFailure("positions differ", ("first", "second"))
     assert not isinstance(failure, Exception)
     copy = pickle.loads(pickle.dumps(failure))  # noqa: S301 - our own bytes
@@ -144,5 +144,5 @@ def test_between_points_the_logarithm_of_the_size_counts() -> None:
     assert CURVE.fraction(size) == pytest.approx((2.0 + log(size / 1e4) / log(10)) * 1e-4, rel=1e-12)
 
 
-def test_gas_is_units_times_gwei() -> None:  # H7: supply at the median of 5.3 gwei
+def test_gas_is_units_times_gwei() -> None:  # supply at the median of 5.3 gwei
     assert gas_cost(250_000, 5.3) == pytest.approx(0.001325)

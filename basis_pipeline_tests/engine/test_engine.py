@@ -31,7 +31,7 @@ def new_engine(**changes: Any) -> EventDrivenStrategyEngine:
     return EventDrivenStrategyEngine(**(arguments | changes))
 
 
-def test_the_usage_example_of_the_documents_runs() -> None:  # S4, C10: synchronous
+def test_the_usage_example_of_the_documents_runs() -> None:  # synchronous
     """Constructor, run_backtest with the end day included, component access, status."""
     engine = new_engine()
     log = engine.run_backtest(start_date="2024-01-01", end_date="2024-01-02")
@@ -78,7 +78,7 @@ def test_every_component_is_registered_with_one_health_manager() -> None:  # R81
     assert engine.position_update_handler._position_monitor is engine.position_monitor
 
 
-def test_two_engines_share_nothing() -> None:  # C18: no state leaks between runs
+def test_two_engines_share_nothing() -> None:  # no state leaks between runs
     first, second = new_engine(), new_engine()
     first.run_backtest("2024-01-01", "2024-01-01")
     assert second.current_timestamp is None

@@ -23,7 +23,7 @@ ALLOWED = {
     ("retry", "reconciling"),
     ("retry", "system_failure"),
 }
-"""R11, with SKIPPED of C7; written out here so that a change of the table in the code is noticed."""
+"""R11, and SKIPPED; written out here so that a change of the table in the code is noticed."""
 
 
 def lifecycle_in(state: OrderState) -> OrderLifecycle:

@@ -1,4 +1,4 @@
-"""A refresh commits everything or nothing, and what the world does happens in a fixed order (R12, R29, C26)."""
+"""A refresh commits everything or nothing, and what the world does happens in a fixed order (R12, R29)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FLOWS = {"flows": [{"at": "2024-01-01T01:00:00Z", "amount": -200.0}, {"at": "202
         *("funding", "gas", "gas token", "zero price", "zero low", "negative last", "zero usd", "negative gas"),
     ],
 )
-def test_a_market_without_a_number_raises_and_changes_nothing(broken: dict[str, Any]) -> None:  # V2: never 0 or default
+def test_a_market_without_a_number_raises_and_changes_nothing(broken: dict[str, Any]) -> None:  # never 0 or default
     """Without the check a NaN margin balance is `not >= maintenance` and liquidates a sound book."""
     paying = {"funding": {"binance": 1e-4, "bybit": 1e-4}}
     run = Run(frictionless("btc_basis", FLOWS), [CALM, at(CALM, **paying | broken), CALM, CALM]).go(1)
@@ -50,7 +50,7 @@ def test_a_market_without_a_number_raises_and_changes_nothing(broken: dict[str, 
     assert run.engine.state() == before
 
 
-def test_a_monitor_that_raises_leaves_all_four_and_the_settlements_unchanged() -> None:  # C26
+def test_a_monitor_that_raises_leaves_all_four_and_the_settlements_unchanged() -> None:
     """A withdrawal, funding and a deposit are due; the price vanishes between them and the valuation.
 
     The broken snapshot lacks a slot's price, which only the exposure monitor stumbles on, after funding was booked.
@@ -111,7 +111,7 @@ def test_an_arrival_comes_before_the_withdrawal_it_pays() -> None:
     assert run.equity == pytest.approx(95_000.0, abs=1e-7)
 
 
-def test_sequences_increase_strictly_also_at_equal_timestamps() -> None:  # C28
+def test_sequences_increase_strictly_also_at_equal_timestamps() -> None:
     run = Run(wired("btc_basis", FLOWS), [CALM, at(CALM, prices={"BTC": 63_000.0}), CALM, CALM]).go()
     commits = [commit.sequence for commit in run.engine.log.commits]
     events = [event.sequence for event in run.engine.log.events]
@@ -119,7 +119,7 @@ def test_sequences_increase_strictly_also_at_equal_timestamps() -> None:  # C28
     assert all(before < after for before, after in pairwise(events))
 
 
-def test_capital_arrives_once_even_if_the_book_is_emptied() -> None:  # D7: an explicit flag, not "all zero"
+def test_capital_arrives_once_even_if_the_book_is_emptied() -> None:  # an explicit flag, not "all zero"
     run = Run(
         frictionless("btc_basis", {"flows": [{"at": "2024-01-01T01:00:00Z", "amount": -2e5}]}), steady(CALM, 6)
     ).go()
@@ -128,7 +128,7 @@ def test_capital_arrives_once_even_if_the_book_is_emptied() -> None:  # D7: an e
     assert run.equity == pytest.approx(0.0, abs=1e-6)
 
 
-def test_an_operation_is_applied_once() -> None:  # C6, R25
+def test_an_operation_is_applied_once() -> None:  # R25
     run = Run(frictionless("btc_basis"), steady(CALM, 1)).go()
     deltas = run.engine.log.orders[-1].result.handshake.deltas  # type: ignore[union-attr]
     before = run.engine.position_monitor.get_current_positions()

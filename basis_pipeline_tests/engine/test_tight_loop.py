@@ -1,4 +1,4 @@
-"""Order by order: execute, reconcile, chain, and what happens when one of them fails (R4-R6, R33-R40, C4-C9)."""
+"""Order by order: execute, reconcile, chain, and what happens when one of them fails (R4-R6, R33-R40)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_commit_is_one_consistent_chain() -> None:  # R1, R7, R9: XM from 
         assert sum(commit.exposure.values) == commit.exposure.equity
 
 
-def test_a_rejected_order_raises_in_a_backtest_and_names_itself() -> None:  # R38, R96, C7, C9
+def test_a_rejected_order_raises_in_a_backtest_and_names_itself() -> None:  # R38, R96
     run = run_with("binance", answers={1: reject})
     with pytest.raises(BacktestError) as caught:
         run.go()
@@ -57,7 +57,7 @@ def test_a_rejected_order_raises_in_a_backtest_and_names_itself() -> None:  # R3
     assert run.clock.sleeps == []
 
 
-def test_under_replan_the_rest_of_the_batch_is_skipped_and_the_step_closes() -> None:  # C7
+def test_under_replan_the_rest_of_the_batch_is_skipped_and_the_step_closes() -> None:
     run = run_with("binance", policy="replan", answers={1: reject}).go(1)
     states = [entry.result.state for entry in run.engine.log.orders]
     assert states == [OrderState.SUCCESS] * 2 + [OrderState.FAILURE] + [OrderState.SKIPPED] * 3
@@ -86,7 +86,7 @@ def failed_with_gas(handshake: ExecutionHandshake) -> ExecutionHandshake:
     )
 
 
-def test_the_gas_of_a_failed_order_stays_spent_and_is_a_cost() -> None:  # H8, decisions: Rejections
+def test_the_gas_of_a_failed_order_stays_spent_and_is_a_cost() -> None:
     run = run_with("wallet", policy="replan", answers={1: failed_with_gas}).go(1)
     assert run.quantity("wallet:BaseToken:USDT") == 100_000.0 - 7.0
     assert run.step_pnl(Category.TRANSACTION_COSTS) == -7.0
@@ -94,7 +94,7 @@ def test_the_gas_of_a_failed_order_stays_spent_and_is_a_cost() -> None:  # H8, d
     assert run.engine.log.orders[0].result.state is OrderState.FAILURE
 
 
-def test_two_failed_comparisons_and_a_good_one_make_three_compares_and_one_application() -> None:  # M6, C5, C6
+def test_two_failed_comparisons_and_a_good_one_make_three_compares_and_one_application() -> None:
     run = run_with("wallet", policy="retry", drift={WALLET_SLOT: 1.0}, drift_calls=2).go(1)
     first = run.engine.log.orders[0].result
     assert first.trail == ("idle", "routing", "executing", "reconciling", "retry", "reconciling", "retry",
@@ -107,12 +107,12 @@ def test_two_failed_comparisons_and_a_good_one_make_three_compares_and_one_appli
     assert len(run.engine.log.commits) == 7
 
 
-def test_a_lasting_difference_is_a_system_failure_with_what_was_completed() -> None:  # R35, R39, R40, C37, M19
+def test_a_lasting_difference_is_a_system_failure_with_what_was_completed() -> None:  # R35, R39, R40
     run = run_with("binance", DriftsAfterwards, "retry", executions=2, drift={BINANCE_SLOT: 0.5})
     with pytest.raises(SystemFailure) as caught:
         try:
             run.go()
-        except Exception:  # noqa: BLE001 - exactly what must not swallow it (C9)
+        except Exception:  # noqa: BLE001 - exactly what must not swallow it
             pytest.fail("a system failure was swallowed")
     assert run.clock.sleeps == [1.0, 2.0, 4.0]
     assert [result.state for result in caught.value.completed] == [OrderState.SUCCESS] * 3  # type: ignore[attr-defined]
@@ -127,7 +127,7 @@ def test_a_lasting_difference_is_a_system_failure_with_what_was_completed() -> N
 @pytest.mark.parametrize(
     ("seconds", "sleeps"), [(10.0, [1.0, 2.0, 4.0]), (114.0, [1.0, 2.0]), (118.0, [1.0]), (119.5, [])]
 )
-def test_no_attempt_starts_after_the_deadline_of_two_minutes(seconds: float, sleeps: list[float]) -> None:  # R36, C8
+def test_no_attempt_starts_after_the_deadline_of_two_minutes(seconds: float, sleeps: list[float]) -> None:  # R36
     clock = RecordingClock()
     mode = wired("btc_basis", {"error_policy": "retry"})
     venues = [
@@ -140,7 +140,7 @@ def test_no_attempt_starts_after_the_deadline_of_two_minutes(seconds: float, sle
     assert clock.time <= 1_000.0 + 120.0
 
 
-def test_a_backtest_never_compares_twice() -> None:  # R33, R38, C34
+def test_a_backtest_never_compares_twice() -> None:  # R33, R38
     run = run_with("wallet", drift={WALLET_SLOT: 1e-9})
     with pytest.raises(BacktestError, match=r"POS-001.*do not reconcile.*wallet:BaseToken:USDT: expected"):
         run.go()
@@ -179,14 +179,14 @@ def better_price(handshake: ExecutionHandshake) -> ExecutionHandshake:
 )
 def test_every_fault_of_a_venue_is_noticed(
     distort: Callable[[ExecutionHandshake], ExecutionHandshake], error: type[EngineError], code: str, call: int
-) -> None:  # architecture 3: reconciliation is no tautology
+) -> None:  # reconciliation is no tautology
     run = run_with("binance", answers={call: distort})
     with pytest.raises(error) as caught:
         run.go()
     assert caught.value.code.startswith(code)
 
 
-def test_a_fault_leaves_the_book_as_it_was_before_the_order() -> None:  # R12, C26
+def test_a_fault_leaves_the_book_as_it_was_before_the_order() -> None:  # R12
     run = run_with("binance", answers={2: hide_fee})
     with pytest.raises(AccountingError):
         run.go()
@@ -197,7 +197,7 @@ def test_a_fault_leaves_the_book_as_it_was_before_the_order() -> None:  # R12, C
     assert run.engine.position_monitor.last_operation == 3
 
 
-def test_the_checkpoint_after_a_system_failure_is_the_last_consistent_book() -> None:  # R41, C37
+def test_the_checkpoint_after_a_system_failure_is_the_last_consistent_book() -> None:  # R41
     """Positions of an order that never reconciled are in doubt: the checkpoint holds what P&L was computed from."""
     run = run_with("binance", DriftsAfterwards, "retry", executions=2, drift={BINANCE_SLOT: 0.5})
     with pytest.raises(SystemFailure):
@@ -214,7 +214,7 @@ def test_gas_of_a_failed_order_that_does_not_reconcile_is_a_failure_too() -> Non
     assert run.clock.sleeps == [], "nothing is waited for that the order did not do"
 
 
-def test_an_order_whose_fate_is_unknown_stops_a_live_session_with_what_was_completed() -> None:  # R39, C23, C37
+def test_an_order_whose_fate_is_unknown_stops_a_live_session_with_what_was_completed() -> None:  # R39
     run = run_with("binance", policy="retry", answers={2: keep_silent})
     with pytest.raises(SystemFailure, match=r"fate of operation .* at binance is not known: no answer") as caught:
         run.go()

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from basis_pipeline.domain.errors import BasisError, StateError, SystemFailure, VenueRefusal
+from basis_pipeline.domain.errors import BasisError, StateError, SystemFailure
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import Halt
 from basis_pipeline.live_journal.journal import LiveJournal
@@ -101,7 +101,7 @@ def _recover(there: Stage, case: Case, began: int) -> Row:
             return Row(restarts, operator, skipped, len(placed), lost, doubled, (there.books.now - began) / 1e6)
         elif ended is None and case.operator == "starts":
             restarts, operator = restarts + 1, True
-        if isinstance(ended, StateError | VenueRefusal):
+        if isinstance(ended, StateError) or (isinstance(ended, BasisError) and ended.code == "VEN-011"):
             assert case.operator, ended
             operator = True
             there.books.others.resting.clear()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import ConfigError, StateError
-from basis_pipeline.results.comparison import load_comparison
-from basis_pipeline.results.live_differences import FEES, FLOWS, SLIPPAGE, LiveDifferences
+from basis_pipeline.results.live_differences.differences import FEES, FLOWS, SLIPPAGE, LiveDifferences
+from basis_pipeline.results.reports.comparison import load_comparison
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import journal_path
 from basis_pipeline.runs.live.results import publish_live

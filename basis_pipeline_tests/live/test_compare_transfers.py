@@ -16,7 +16,7 @@ from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.results.live_differences import TRANSFERS, Execution, LiveDifferences
+from basis_pipeline.results.live_differences.differences import TRANSFERS, Execution, LiveDifferences
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import begin_record, journal_path, session_abouts
 from basis_pipeline.runs.workspace import Workspace

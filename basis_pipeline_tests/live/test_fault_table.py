@@ -1,4 +1,4 @@
-"""docs/live-faults.md says what happens today: every fault is made to happen again (R39, R41, C23)."""
+"""docs/live-faults.md says what happens today: every fault is made to happen again (R39, R41)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from basis_pipeline.domain.intents import Booking, ForeignFee
 from basis_pipeline.domain.orders import Action, Operation, Order, Side
 from basis_pipeline.domain.records import LIVE_CATEGORIES, Category
 from basis_pipeline.live_journal.database import Kind
-from basis_pipeline.results.live_differences import FLOWS
+from basis_pipeline.results.live_differences.differences import FLOWS
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.fee_watch import COMPONENT
 from basis_pipeline.runs.live.parts import Alert

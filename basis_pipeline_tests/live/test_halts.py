@@ -1,4 +1,4 @@
-"""Emergency stops: what calls for one, what it closes and sells, what opens trading again (domain I3)."""
+"""Emergency stops: what calls for one, what it closes and sells, what opens trading again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session that dies at any entry of its journal goes on as if it had not (R41, R49, R52, domain I5)."""
+"""A session that dies at any entry of its journal goes on as if it had not (R41, R49, R52)."""
 
 from __future__ import annotations
 

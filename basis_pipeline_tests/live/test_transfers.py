@@ -1,4 +1,4 @@
-"""Funds between exchanges in a live session: sent once, booked when they arrive, never assumed (R18, R41, C24)."""
+"""Funds between exchanges in a live session: sent once, booked when they arrive, never assumed (R18, R41)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.results.live_differences import FEES, SLIPPAGE, TRANSFERS, Execution, LiveDifferences
+from basis_pipeline.results.live_differences.differences import FEES, SLIPPAGE, TRANSFERS, Execution, LiveDifferences
 from basis_pipeline_tests.live.week import compare, page, sample
 
 PAGE = Path(__file__).parents[2] / "docs" / "live-versus-backtest.md"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.timeline import parse_moment
-from basis_pipeline.results.live_differences import FEES, SLIPPAGE, TRANSFERS, Execution, LiveDifferences
+from basis_pipeline.results.live_differences.differences import FEES, SLIPPAGE, TRANSFERS, Execution, LiveDifferences
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline_tests.builders import CONFIGS

@@ -17,7 +17,7 @@ from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.market_data.frame import Frame, build_frame
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.market_data.validated import ValidatedStore
-from basis_pipeline.results.live_differences import Life, LiveDifferences, differences
+from basis_pipeline.results.live_differences.differences import Life, LiveDifferences, differences
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.live.compare import live_life
 from basis_pipeline.runs.live.record import session_abouts

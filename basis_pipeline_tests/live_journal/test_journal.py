@@ -1,4 +1,4 @@
-"""The journal loses nothing that it said it has, and never holds the same decision twice (R41, domain I5)."""
+"""The journal loses nothing that it said it has, and never holds the same decision twice (R41)."""
 
 from __future__ import annotations
 

@@ -80,10 +80,14 @@ def test_at_five_minutes_hourly_marks_and_references_give_way_to_the_venues_last
     assert frame.at(FEBRUARY + HOUR + 2 * step).last[1] == pytest.approx(2001.25 + JANUARY_HOURS + 11 / 12, rel=1e-15)
     assert [stamp for stamp in frame.timestamps if frame.at(stamp).funding] == hours(FEBRUARY, FEBRUARY + DAY, 8 * HOUR)
     assert frame.usage.stand_ins == (
-        "perp_candles_5m of binance ETHUSDT stands in for the reference of ETH: "
-        "spot_candles_1h of binance ETHUSDT is too coarse.",
-        "perp_candles_5m of binance ETHUSDT stands in for the mark of binance:Perp:ETHUSDT: "
-        "mark_candles_1h of binance ETHUSDT is too coarse.",
+        (
+            "perp_candles_5m of binance ETHUSDT stands in for the reference of ETH: "
+            "spot_candles_1h of binance ETHUSDT is too coarse."
+        ),
+        (
+            "perp_candles_5m of binance ETHUSDT stands in for the mark of binance:Perp:ETHUSDT: "
+            "mark_candles_1h of binance ETHUSDT is too coarse."
+        ),
     )
     market.without(PERP_5M, FEBRUARY + HOUR, FEBRUARY + HOUR + 5 * step)
     with pytest.raises(DataGapError, match=r"01:20:00Z within its maximum age of 15 min: .*20 min old"):

@@ -16,7 +16,7 @@ from basis_pipeline.domain.orders import Action, ExecutionHandshake
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.protocols import StrategyView
 from basis_pipeline.domain.records import Positions
-from basis_pipeline.engine.order_planner import OrderPlanner
+from basis_pipeline.engine.planning.order_planner import OrderPlanner
 from basis_pipeline.engine.position_monitor import PositionMonitor
 from basis_pipeline.engine.reconciliation import check_conservation
 from basis_pipeline_tests.builders import Moment, Run, frictionless, path, snapshot, wired
@@ -54,7 +54,7 @@ def test_the_run_that_is_tampered_with_is_eventful_and_sound() -> None:
 
 @PATIENT
 @given(st.data())
-def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.DataObject) -> None:  # architecture 3
+def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.DataObject) -> None:
     """Anything of a hundredth of a cent per 10,000 USDT of the position, up or down, in any leg or any stated cost."""
     run, filled = eventful()
     handshake, before, market = filled[data.draw(st.integers(0, len(filled) - 1), label="order")]
@@ -85,7 +85,7 @@ def test_no_tampering_with_an_amount_or_a_stated_cost_goes_unnoticed(data: st.Da
 )
 def test_a_plan_reaches_its_targets_and_never_overdraws(
     capital: float, spot_fraction: float, move: float, hedge: dict[str, float]
-) -> None:  # E8: projected = executed, and every intermediate state is sound
+) -> None:  # projected = executed, and every intermediate state is sound
     """From any sized book to any other price: the venue executes what was planned, to the digit."""
     keys = {"initial_capital": capital, "strategy.spot_fraction": spot_fraction, "strategy.hedge_allocation": hedge}
     run = Run(wired("eth_basis", keys), [Moment(prices={"ETH": 2_500.0})]).go()
@@ -119,7 +119,7 @@ AMOUNTS = st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6)), min_size=
 @given(st.lists(AMOUNTS, min_size=1, max_size=8), st.data())
 def test_the_position_monitor_applies_each_operation_once_or_not_at_all(
     operations: list[list[tuple[int, float]]], data: st.DataObject
-) -> None:  # C6, R25, C26
+) -> None:  # R25
     """Against a plain sum; anything that would make an owned quantity negative leaves everything as it was."""
     universe = frictionless("btc_basis").settings.universe
     start = (1e6,) * 4 + (0.0,) * 2

@@ -1,4 +1,4 @@
-"""What holds for every mode in every market, at every commit (architecture, section 9)."""
+"""What holds for every mode in every market, at every commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scale(run: Run, commit: ChainSnapshot) -> float:
 
 @PATIENT
 @given(worlds())
-def test_attribution_closes_in_share_class_and_in_usd(world: World) -> None:  # M12, domain F
+def test_attribution_closes_in_share_class_and_in_usd(world: World) -> None:
     run = world.run().go()
     usd_scale = {"USDT": 1.0, "ETH": 5_000.0, "BTC": 100_000.0}[run.settings.share_class]
     cumulative, cumulative_flow = 0.0, 0.0
@@ -50,7 +50,7 @@ def test_attribution_closes_in_share_class_and_in_usd(world: World) -> None:  # 
 
 @PATIENT
 @given(worlds())
-def test_equity_is_the_sum_of_what_is_held(world: World) -> None:  # V2, V5: valued here by hand
+def test_equity_is_the_sum_of_what_is_held(world: World) -> None:  # valued here by hand
     run = world.run().go()
     universe = run.settings.universe
     for commit in run.engine.log.commits:
@@ -94,7 +94,7 @@ def encoded(log: RunLog) -> list[bytes]:
 
 @PATIENT
 @given(worlds(), st.data())
-def test_stopping_anywhere_saving_loading_and_going_on_changes_no_bit(world: World, data: st.DataObject) -> None:  # M14
+def test_stopping_anywhere_saving_loading_and_going_on_changes_no_bit(world: World, data: st.DataObject) -> None:
     whole = world.run().go()
     cut = data.draw(st.integers(1, len(world.moments) - 1))
     first = world.run().go(cut)
@@ -115,7 +115,7 @@ def test_stopping_anywhere_saving_loading_and_going_on_changes_no_bit(world: Wor
 
 @PATIENT
 @given(worlds())
-def test_the_same_run_twice_is_the_same_to_the_bit(world: World) -> None:  # M15
+def test_the_same_run_twice_is_the_same_to_the_bit(world: World) -> None:
     first, second = world.run().go(), world.run().go()
     assert encoded(first.engine.log) == encoded(second.engine.log)
     assert first.engine.state().to_json() == second.engine.state().to_json()

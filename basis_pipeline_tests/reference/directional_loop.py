@@ -1,6 +1,6 @@
 """A plain loop over bars and signals that shares no code with the engine: what a directional book is worth, by step.
 
-Written from domain G9, G10, H5, H6 and H9 and from what the README says of signals, with the shipped costs of Binance.
+Written from the rules of the contracts and from what the README says of signals, with the shipped costs of Binance.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.timings import Phase, timing
-from basis_pipeline.results.catalog import connect, query, rebuild_catalogue
+from basis_pipeline.results.sql.catalog import connect, query, rebuild_catalogue
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline_tests.results.conftest import MONTHS, book_months, manifest

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import StorageError
-from basis_pipeline.results.catalog import query
+from basis_pipeline.results.sql.catalog import query
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.results.conftest import MONTHS, book_months, manifest
 from basis_pipeline_tests.results.synthetic import BasisBook

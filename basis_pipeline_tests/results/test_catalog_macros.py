@@ -13,10 +13,10 @@ import pytest
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.evidence import Source
-from basis_pipeline.results.catalog import connect, query, rebuild_catalogue
-from basis_pipeline.results.catalog_hints import Published, no_rows, notes
-from basis_pipeline.results.catalog_macros import macro_docs, macros
 from basis_pipeline.results.metrics import drawdowns, index_of_steps
+from basis_pipeline.results.sql.catalog import connect, query, rebuild_catalogue
+from basis_pipeline.results.sql.hints import Published, no_rows, notes
+from basis_pipeline.results.sql.table_macros import macro_docs, macros
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.results.conftest import book_months, manifest
 from basis_pipeline_tests.results.synthetic import BasisBook

@@ -10,8 +10,8 @@ import pytest
 
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.results import exchange
-from basis_pipeline.results.catalog import query
 from basis_pipeline.results.record_paths import record_path
+from basis_pipeline.results.sql.catalog import query
 from basis_pipeline.results.store import ResultsStore, month_digest
 from basis_pipeline.storage import publications
 from basis_pipeline_tests.results.conftest import MONTHS, book_months, manifest

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from basis_pipeline.results.overfitting import (
+from basis_pipeline.results.sweeps.overfitting import (
     backtest_overfitting,
     deflated_sharpe,
     expected_maximum,

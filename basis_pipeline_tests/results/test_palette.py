@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from basis_pipeline.domain.records import Category
-from basis_pipeline.results.palette import (
+from basis_pipeline.results.reports.palette import (
     CATEGORIES,
     SERIES,
     SURFACES,
@@ -19,7 +19,7 @@ from basis_pipeline.results.palette import (
     variables,
     venue_variable,
 )
-from basis_pipeline.results.report import style
+from basis_pipeline.results.reports.report import style
 
 LINES = {name: colour for name, colour in variables().items() if name not in {*SURFACES, *TEXTS}}
 
@@ -71,7 +71,7 @@ def test_pages_use_only_colours_of_the_palette() -> None:
     used = set(re.findall(r"var\(--([a-z0-9_-]+)\)", style())) - {"font", "mono"}
     assert used
     assert used <= variables().keys()
-    assets = files("basis_pipeline.results") / "assets"
+    assets = files("basis_pipeline.results.reports") / "assets"
     own = (assets / "report.css").read_text() + (assets / "report.js").read_text()
     assert set(re.findall(r"#[0-9a-f]{3,6}\b", own.replace("#rrggbb", ""))) <= {"#fff"}
     assert stylesheet().count("--funding_pnl:") == 2

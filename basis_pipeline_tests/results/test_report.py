@@ -20,11 +20,11 @@ from hypothesis.extra.numpy import arrays
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.pictures import equity_svg
-from basis_pipeline.results.report import write_report
-from basis_pipeline.results.report_chart import running, thin
-from basis_pipeline.results.report_text import html, joined, money, percent, signed, tag
+from basis_pipeline.results.reports.chart import running, thin
+from basis_pipeline.results.reports.overview import write_overview
+from basis_pipeline.results.reports.pictures import equity_svg
+from basis_pipeline.results.reports.report import write_report
+from basis_pipeline.results.reports.text import html, joined, money, percent, signed, tag
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.results.conftest import book_months, manifest
 from basis_pipeline_tests.results.synthetic import CAPITAL, BasisBook, months_from

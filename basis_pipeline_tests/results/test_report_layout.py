@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from basis_pipeline.results.report import write_report
-from basis_pipeline.results.report_headline import attribution_table
-from basis_pipeline.results.report_record import load_record
+from basis_pipeline.results.reports.headline import attribution_table
+from basis_pipeline.results.reports.record import load_record
+from basis_pipeline.results.reports.report import write_report
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.results.conftest import manifest
 from basis_pipeline_tests.results.test_report import Page, panel

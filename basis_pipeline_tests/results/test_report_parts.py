@@ -17,12 +17,12 @@ from basis_pipeline.domain.evidence import GateResult, GateSeverity, GateStatus
 from basis_pipeline.domain.timeline import DAY, SECOND, month_end, month_start
 from basis_pipeline.results.funding import funding_by_venue
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.report import write_report
-from basis_pipeline.results.report_carry import rolling_rate
-from basis_pipeline.results.report_chart import thin
-from basis_pipeline.results.report_limits import limits_of
-from basis_pipeline.results.report_record import Origin, load_record, load_summary
+from basis_pipeline.results.reports.carry import rolling_rate
+from basis_pipeline.results.reports.chart import thin
+from basis_pipeline.results.reports.limits import limits_of
+from basis_pipeline.results.reports.overview import write_overview
+from basis_pipeline.results.reports.record import Origin, load_record, load_summary
+from basis_pipeline.results.reports.report import write_report
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import DELTAS
 from basis_pipeline_tests.results.conftest import manifest

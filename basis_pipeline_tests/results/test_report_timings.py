@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from basis_pipeline.domain.timings import Phase, Timings, timing
-from basis_pipeline.results.report import write_report
-from basis_pipeline.results.report_text import DASH
+from basis_pipeline.results.reports.report import write_report
+from basis_pipeline.results.reports.text import DASH
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.results.conftest import manifest
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from basis_pipeline.results.catalog import connect
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.report import write_report
+from basis_pipeline.results.reports.overview import write_overview
+from basis_pipeline.results.reports.report import write_report
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.results.conftest import manifest
 from basis_pipeline_tests.results.test_report import Page, panel

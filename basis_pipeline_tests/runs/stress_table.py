@@ -18,7 +18,7 @@ import pandas as pd
 
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
 from basis_pipeline.market_data.sample import generate
-from basis_pipeline.results.catalog import connect
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.workspace import Workspace

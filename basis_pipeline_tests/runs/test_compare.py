@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.domain.errors import BasisError, ConfigError, StateError
-from basis_pipeline.results.catalog import connect
-from basis_pipeline.results.comparison import attribution_rows
+from basis_pipeline.results.reports.comparison import attribution_rows
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.compare import ComparisonReport, compare, compare_with_standing
 from basis_pipeline.runs.workspace import Workspace

@@ -14,7 +14,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from basis_pipeline.domain.timeline import month_end, month_start
-from basis_pipeline.results.catalog import connect
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.signals import train_signals
 from basis_pipeline.runs.workspace import Workspace

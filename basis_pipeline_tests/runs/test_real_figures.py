@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from basis_pipeline.results.catalog import connect
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace

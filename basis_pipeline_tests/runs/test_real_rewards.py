@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from basis_pipeline.results.catalog import connect
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import STAKING_MODES
 

@@ -21,8 +21,8 @@ import pytest
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.results.export import export_csv
-from basis_pipeline.results.overview import write_overview
-from basis_pipeline.results.report import write_report
+from basis_pipeline.results.reports.overview import write_overview
+from basis_pipeline.results.reports.report import write_report
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs.report_server import LOOPBACK, ReportServer, open_report_server, serving
 from basis_pipeline.runs.workspace import Workspace

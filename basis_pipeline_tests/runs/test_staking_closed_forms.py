@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
-from basis_pipeline.results.catalog import connect
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.made_once import made_once

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
-from basis_pipeline.results.catalog import connect
+from basis_pipeline.results.sql.catalog import connect
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.made_once import made_once
 from basis_pipeline_tests.runs import stress_table
@@ -54,7 +54,7 @@ def test_in_a_squeeze_shorts_are_reduced_before_their_venue_does_it(mode: str, t
     assert cell.drawdown < 0.005
 
 
-@pytest.mark.parametrize("mode", (*STAKING, *HEDGED))
+@pytest.mark.parametrize("mode", [*STAKING, *HEDGED])
 def test_off_the_peg_nothing_is_staked_and_nothing_staked_is_sold(
     mode: str, table: Table, experiments: DuckDBPyConnection
 ) -> None:
@@ -89,7 +89,7 @@ def test_dear_debt_is_not_added_to(mode: str, table: Table) -> None:
     assert cell.health > 1.2
 
 
-@pytest.mark.parametrize("mode", (*LENDING, "eth_leveraged"))
+@pytest.mark.parametrize("mode", [*LENDING, "eth_leveraged"])
 def test_additions_wait_for_gas_in_proportion(mode: str, table: Table, experiments: DuckDBPyConnection) -> None:
     """A deposit of 5% is not worth gas of more than 1% of it, and there is none to pay for before the 12th."""
     cell = table[mode, "gas_spike"]

@@ -12,10 +12,10 @@ import pytest
 
 from basis_pipeline.config.loading import typed_sweep
 from basis_pipeline.domain.errors import ConfigError, StateError, StorageError
-from basis_pipeline.results.sweep_types import PointResult, PointStatus, SweepPlan, SweepPoint
+from basis_pipeline.results.sweeps.parts import PointResult, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.records import summarise
-from basis_pipeline.runs.sweep import SweepReport, collect, plan_sweep, run_here, run_point, unfinished
+from basis_pipeline.runs.sweeps.sweep import SweepReport, collect, plan_sweep, run_here, run_point, unfinished
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.files import exclusive_lock
 

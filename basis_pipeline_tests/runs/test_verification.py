@@ -12,8 +12,8 @@ import pytest
 
 from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import BasisError, StateError, StorageError
-from basis_pipeline.results.catalog import rebuild_catalogue
-from basis_pipeline.results.overview import write_overview
+from basis_pipeline.results.reports.overview import write_overview
+from basis_pipeline.results.sql.catalog import rebuild_catalogue
 from basis_pipeline.runs import records, reports
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.freshness import outdated_months

@@ -68,7 +68,7 @@ def test_fills_refer_to_the_venues_own_price_and_marks_value_them() -> None:
     """Spot at binance 50,010; bybit's perp trades at 50,100 but is marked at 50,060 from the start.
 
     Selling 0.53 at 50,100 against a mark of 50,060 earns 21.20 at once, and buying 1.326 at 50,010 what is worth 50,000
-    loses 13.26: both are basis, not cost (decisions, Attribution of a perp fill).
+    loses 13.26: both are basis, not cost.
     """
     moment = at(CALM, last={SPOT: 50_010.0, SHORT_BYBIT: 50_100.0}, mark={SHORT_BYBIT: 50_060.0})
     run = Run(frictionless("btc_basis"), [moment]).go()

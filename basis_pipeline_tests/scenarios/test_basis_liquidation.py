@@ -68,7 +68,7 @@ def test_a_wick_that_stays_below_the_liquidation_price_does_nothing() -> None:
     assert held_one(run) == [0.0, 0.0]
 
 
-def test_a_static_book_is_liquidated_where_a_managed_one_survives() -> None:  # M11
+def test_a_static_book_is_liquidated_where_a_managed_one_survives() -> None:
     """s = .5, the price doubles in steps of 2%: liquidation of the unmanaged book at 0.95 / 1.05 = +90.5%."""
     prices = [50_000.0 * 1.02**n for n in range(36)]
     half = {"strategy.spot_fraction": 0.5}

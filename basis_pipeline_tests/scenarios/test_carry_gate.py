@@ -8,7 +8,7 @@ import pytest
 
 from basis_pipeline.domain.orders import Action, Operation
 from basis_pipeline.domain.timeline import DAY
-from basis_pipeline.engine.carry_gate import CarryGate
+from basis_pipeline.engine.steering.carry_gate import CarryGate
 from basis_pipeline_tests.builders import START, Moment, Run
 from basis_pipeline_tests.scenarios.staking import COLLATERAL, DEBT, EIGEN, free_of_cost
 

@@ -1,4 +1,4 @@
-"""The numbered oracles of the domain notes that concern one formula or one settlement (M1-M5, M7, M13, M16, M17)."""
+"""Oracles worked out by hand that concern one formula or one settlement."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from basis_pipeline_tests.builders import Moment, Run, at, frictionless, steady
 CALM = Moment(prices={"BTC": 50_000.0})
 
 
-def test_supplied_balances_grow_with_the_index() -> None:  # M1
+def test_supplied_balances_grow_with_the_index() -> None:
     assert unscale(scale(100.0, 1.05), 1.10) == pytest.approx(104.7619, abs=5e-5)
 
 
-def test_debt_grows_with_the_borrow_index() -> None:  # M2
+def test_debt_grows_with_the_borrow_index() -> None:
     assert unscale(scale(50.0, 1.02), 1.08) == pytest.approx(52.941, abs=5e-4)
 
 
-def test_a_short_receives_positive_funding() -> None:  # M4
+def test_a_short_receives_positive_funding() -> None:
     assert funding_payment(-1.0, 50_000.0, 1e-4) == pytest.approx(5.0)
     assert funding_payment(1.0, 50_000.0, 1e-4) == pytest.approx(-5.0)
     assert funding_payment(-1.0, 50_000.0, -1e-4) == pytest.approx(-5.0)
 
 
-def test_average_entry_partial_close_and_flip() -> None:  # M7
+def test_average_entry_partial_close_and_flip() -> None:
     opened = fill_perp(0.0, 0.0, -1.0, 50_000.0)
     more = fill_perp(*opened[:2], -1.0, 60_000.0)
     assert more == (-2.0, 55_000.0, 0.0)
@@ -37,7 +37,7 @@ def test_average_entry_partial_close_and_flip() -> None:  # M7
     assert flipped == (0.5, 56_000.0, -1_500.0)
 
 
-def test_funding_of_several_perps_is_settled_once_and_on_the_size_before_trades() -> None:  # M13, C16, R29
+def test_funding_of_several_perps_is_settled_once_and_on_the_size_before_trades() -> None:  # R29
     """At 08:00 the book is also derisked by several orders: funding is what was held before, each venue once."""
     crash = {"prices": {"BTC": 66_000.0}, "funding": {"binance": 1e-4, "bybit": 2e-4}}
     run = Run(frictionless("btc_basis"), [at(CALM, **crash) if n == 8 else CALM for n in range(9)]).go(8)
@@ -52,13 +52,13 @@ def test_funding_of_several_perps_is_settled_once_and_on_the_size_before_trades(
     assert run.engine.state().settled == dict.fromkeys(("funding:binance", "funding:bybit"), run.feed.timestamps[8])
 
 
-def test_funding_at_the_entry_itself_is_not_paid_on_what_is_opened_there() -> None:  # C16
+def test_funding_at_the_entry_itself_is_not_paid_on_what_is_opened_there() -> None:
     run = Run(frictionless("btc_basis"), [at(CALM, funding={"binance": 1e-2, "bybit": 1e-2}), CALM]).go()
     assert run.quantity("binance:Perp:BTCUSDT") < 0.0
     assert run.cumulative[Category.FUNDING] == 0.0
 
 
-def test_the_same_refresh_twice_settles_once() -> None:  # C16, D6
+def test_the_same_refresh_twice_settles_once() -> None:
     paying = at(CALM, funding={"binance": 1e-3, "bybit": 1e-3})
     run = Run(frictionless("btc_basis"), [CALM, paying]).go()
     before, equity = run.cumulative, run.equity
@@ -67,12 +67,12 @@ def test_the_same_refresh_twice_settles_once() -> None:  # C16, D6
     assert run.cumulative == before
 
 
-def test_the_first_step_acts() -> None:  # M16, R56, R57
+def test_the_first_step_acts() -> None:  # R56, R57
     run = Run(frictionless("btc_basis"), steady(CALM, 1)).go()
     assert len(run.orders) == 6
 
 
-def test_an_undeclared_key_and_an_undeclared_slot_raise() -> None:  # M17, R26
+def test_an_undeclared_key_and_an_undeclared_slot_raise() -> None:  # R26
     run = Run(frictionless("btc_basis"), steady(CALM, 1)).go()
     with pytest.raises(PositionError, match="deribit:BaseToken:BTC is not declared"):
         run.slot("deribit:BaseToken:BTC")

@@ -1,4 +1,4 @@
-"""Hedged staking where ETH and cash take time between exchanges and wallet, as they really do (domain G7, G8)."""
+"""Hedged staking where ETH and cash take time between exchanges and wallet, as they really do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pure lending to the last digit: entry, growth, gas, flows (domain G1, G2; R73)."""
+"""Pure lending to the last digit: entry, growth, gas, flows (R73)."""
 
 from __future__ import annotations
 

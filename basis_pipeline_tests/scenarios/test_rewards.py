@@ -1,4 +1,4 @@
-"""Restaking rewards by hand: what is credited, when, on what; and what becomes of it (domain B6, D6)."""
+"""Restaking rewards by hand: what is credited, when, on what; and what becomes of it."""
 
 from __future__ import annotations
 

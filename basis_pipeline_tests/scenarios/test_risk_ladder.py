@@ -1,4 +1,4 @@
-"""What the engine does about risk, dimension by dimension: record, warn, suspend, reduce, leave (domain E1-E6, G0)."""
+"""What the engine does about risk, dimension by dimension: record, warn, suspend, reduce, leave."""
 
 from __future__ import annotations
 

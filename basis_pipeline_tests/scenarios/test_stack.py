@@ -1,4 +1,4 @@
-"""A levered stack of staked ETH, worked through by hand (domain G6, E1, E2, H8)."""
+"""A levered stack of staked ETH, worked through by hand."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def liquidated(collateral: float, debt: float, **account: float) -> tuple[float,
     return quantities[held], quantities[owed], sum(delta.fee for delta in deltas)
 
 
-def test_liquidation_takes_half_the_debt_and_a_bonus() -> None:  # M20
+def test_liquidation_takes_half_the_debt_and_a_bonus() -> None:
     """Collateral 100, debt 96, threshold .95, bonus .01: repaid 48, seized 48.48; left 51.52 / 48, HF 1.0197."""
     held, owed, penalty = liquidated(100.0, 96.0)
     assert (held, owed, penalty) == pytest.approx((51.52, 48.0, 0.48), rel=1e-12)

@@ -1,4 +1,4 @@
-"""A generation is visible as a whole or not at all, and says when it has changed (decisions, Publishing)."""
+"""A generation is visible as a whole or not at all, and says when it has changed."""
 
 from __future__ import annotations
 

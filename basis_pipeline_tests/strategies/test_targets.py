@@ -1,4 +1,4 @@
-"""Targets are pure functions of the view: what to hold with an equity at a price (domain G1-G4)."""
+"""Targets are pure functions of the view: what to hold with an equity at a price."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def view(equity: float, price: float = 50_000.0, **rest: float) -> StrategyView:
     return StrategyView(replace(FUNDED, market=market), equity, **rest)
 
 
-def test_the_default_basis_book() -> None:  # G3
+def test_the_default_basis_book() -> None:
     targets = FREE.strategy.targets(view(100_000.0))
     slot = FREE.settings.universe.slot
     assert targets.quantities == {
@@ -67,7 +67,7 @@ def test_flat_is_nothing_anywhere() -> None:
     assert targets.wallet == {}
 
 
-def test_lending_supplies_everything_but_reserve_and_gas() -> None:  # G1, G2
+def test_lending_supplies_everything_but_reserve_and_gas() -> None:
     mode = wired("pure_lending_eth", {"reserve_fraction": 0.01})
     market = snapshot(mode.settings, START, Moment(prices={"ETH": 2_500.0}))
     targets = mode.strategy.targets(StrategyView(replace(FUNDED, market=market), equity=40.0 * 2_500.0))

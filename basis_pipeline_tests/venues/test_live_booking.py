@@ -1,4 +1,4 @@
-"""A fill that a venue reports books exactly like the simulated fill at the same price, or it is refused (C6, H3)."""
+"""A fill that a venue reports books exactly like the simulated fill at the same price, or it is refused."""
 
 from __future__ import annotations
 

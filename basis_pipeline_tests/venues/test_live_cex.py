@@ -1,4 +1,4 @@
-"""Each order reaches the exchange at most once and its fate is found, whatever happens in between (C23, R35, R36)."""
+"""Each order reaches the exchange at most once and its fate is found, whatever happens in between (R35, R36)."""
 
 from __future__ import annotations
 

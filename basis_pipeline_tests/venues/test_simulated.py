@@ -1,4 +1,4 @@
-"""What the simulated venues refuse, fill, settle and liquidate (domain E3, H3, H5, V4)."""
+"""What the simulated venues refuse, fill, settle and liquidate."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ REJECTED: list[tuple[str, Order, Positions, str]] = [
 
 
 @pytest.mark.parametrize(("what", "positions", "code"), [r[1:] for r in REJECTED], ids=[r[0] for r in REJECTED])
-def test_a_venue_refuses_without_touching_anything(what: Order, positions: Positions, code: str) -> None:  # H3, H5
+def test_a_venue_refuses_without_touching_anything(what: Order, positions: Positions, code: str) -> None:
     handshake = execute(what, positions)
     assert handshake.status is HandshakeStatus.FAILED
     assert handshake.error_code == code
@@ -96,7 +96,7 @@ def test_exactly_what_there_is_can_be_had(what: Order, positions: Positions) -> 
     assert execute(what, positions).status is HandshakeStatus.CONFIRMED
 
 
-def test_a_spot_purchase_pays_price_slippage_and_fee() -> None:  # M5, R28
+def test_a_spot_purchase_pays_price_slippage_and_fee() -> None:  # R28
     """0.5 BTC at 50,000: slippage at 25,000 USD is 2.398 bp, then 10 bp of the fill."""
     handshake = execute(order(Operation.SPOT_TRADE, SPOT, 0.5, Side.BUY), RICH)
     base, cash = handshake.deltas
@@ -108,7 +108,7 @@ def test_a_spot_purchase_pays_price_slippage_and_fee() -> None:  # M5, R28
     assert handshake.slippage == pytest.approx(0.5 * (price - 50_000.0), rel=1e-6)
 
 
-def test_without_slippage_the_purchase_of_the_documents() -> None:  # M5: BTC +.5, USDT -25,025
+def test_without_slippage_the_purchase_of_the_documents() -> None:  # BTC +.5, USDT -25,025
     free = frictionless("btc_basis", {"venues.binance.spot.taker_fee_bp": 10})
     venue = next(venue for venue in free.engine_config().venues if venue.name == "binance")
     universe = free.settings.universe
@@ -119,7 +119,7 @@ def test_without_slippage_the_purchase_of_the_documents() -> None:  # M5: BTC +.
     assert [(delta.slot, delta.amount) for delta in deltas] == [(spot, 0.5), (cash, -25_025.0)]
 
 
-def test_no_cash_leaves_for_the_notional_of_a_perp() -> None:  # V4
+def test_no_cash_leaves_for_the_notional_of_a_perp() -> None:
     handshake = execute(order(Operation.PERP_TRADE, SHORT, 0.1, Side.SELL), RICH)
     assert handshake.deltas[1].amount == pytest.approx(-0.1 * 50_000.0 * 5e-4, rel=1e-3)
 
@@ -130,7 +130,7 @@ def settle(kind: SettlementKind, positions: Positions, **changes: Any) -> list[t
     return [(d.slot, d.amount) for d in venue.settle(kind, positions, snapshot(SETTINGS, START, moment))]
 
 
-def test_funding_uses_the_mark_and_skips_what_is_not_held() -> None:  # D2, M4
+def test_funding_uses_the_mark_and_skips_what_is_not_held() -> None:
     held = book(cash=1e5, short=-1.0)
     mark = {"binance:Perp:BTCUSDT": 50_100.0}
     assert settle(SettlementKind.FUNDING, held, mark=mark, funding={"binance": 1e-4}) == [(CASH, pytest.approx(5.01))]
@@ -138,7 +138,7 @@ def test_funding_uses_the_mark_and_skips_what_is_not_held() -> None:  # D2, M4
     assert settle(SettlementKind.FUNDING, book(cash=1e5), funding={"binance": 1e-4}) == []
 
 
-def test_several_positions_are_liquidated_at_the_worst_marks_and_gains_pay_for_losses() -> None:  # E3
+def test_several_positions_are_liquidated_at_the_worst_marks_and_gains_pay_for_losses() -> None:
     """Cash 1,000; the BTC short loses 3,000 at its high, the ETH short gains 2,500 at its own: 500 less fees are left.
 
     Balance 500 is below 5% of 78,000. Fees: 1.25% of 53,000 and of 25,000 are 975, so nothing is left, not 2,187.50.
@@ -160,7 +160,7 @@ def test_a_long_is_liquidated_by_the_low_of_the_bar() -> None:
     assert cash == (CASH, pytest.approx(price - 50_000.0 - 0.0125 * price, rel=1e-12))
 
 
-def test_a_venue_reports_its_own_slots_only() -> None:  # H3: positions of each venue, together all of them
+def test_a_venue_reports_its_own_slots_only() -> None:  # positions of each venue, together all of them
     venues = MODE.engine_config().venues
     reported = [slot for venue in venues for slot in venue.positions(RICH)]
     assert sorted(reported) == list(range(len(SETTINGS.universe)))

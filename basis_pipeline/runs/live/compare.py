@@ -28,9 +28,9 @@ from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, EventDrivenStrategyEngine
 from basis_pipeline.live_journal.database import Entry
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.results.live_differences import Life, LiveDifferences, differences
-from basis_pipeline.results.live_differences_page import write_live_differences
-from basis_pipeline.results.live_differences_store import LiveDifferencesStore
+from basis_pipeline.results.live_differences.differences import Life, LiveDifferences, differences
+from basis_pipeline.results.live_differences.page import write_live_differences
+from basis_pipeline.results.live_differences.store import LiveDifferencesStore
 from basis_pipeline.runs.live.exchanges import linked_settings, wire_live
 from basis_pipeline.runs.live.record import (
     SessionAbout,

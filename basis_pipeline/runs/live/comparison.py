@@ -2,7 +2,8 @@
 
 A venue may be late with a balance, and a payment may fall between the question for it and the question for balances.
 A difference is therefore looked at again 1, 2 and 4 s later, each time after a refresh of its own. What is left of it
-is adjusted on the record if it is small, and with it all that was adjusted in a day; otherwise trading stays closed
+is adjusted on the record if it is small, and with it all that was adjusted in a day; so is what strangers have added to
+a book on chain, up to a limit of its own: whoever could stop a book by a gift would. Otherwise trading stays closed
 until an operator has acknowledged exactly this difference. Trading on through a doubt may be expensive, waiting rarely
 is. A perp that differs is told even if it is adjusted: venues round balances, never the size of a position.
 
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.orders import ReconciliationResult
 from basis_pipeline.domain.position_keys import PositionType
+from basis_pipeline.domain.receipts import in_transit, is_receipt
 from basis_pipeline.domain.records import ChainSnapshot
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.engine.health import HealthState
@@ -127,7 +129,10 @@ class BookComparison:
             reason = last.reason if known else self._close(found, engine)
             engine.health.report(COMPONENT, HealthState.UNHEALTHY, timestamp, reason)
         elif self._small(found, engine, timestamp):
-            self._journal.adjusted(Adjustment(timestamp, self._worth(found, engine), dict(found.gaps)))
+            for part, receipt in zip(self._parted(found, engine), (True, False), strict=True):
+                if part.keys:
+                    taken = Adjustment(timestamp, self._worth(part, engine), dict(part.gaps), receipt)
+                    self._journal.adjusted(taken)
             self._adjust(engine, timestamp, found, found.detail)
             self._tell_perps(found)
             self._open(engine, timestamp, last)
@@ -136,9 +141,26 @@ class BookComparison:
             engine.health.report(COMPONENT, HealthState.UNHEALTHY, timestamp, reason)
 
     def _small(self, found: Difference, engine: EventDrivenStrategyEngine, timestamp: int) -> bool:
-        """Together with all that was adjusted since midnight: many small ones are a large one."""
+        """Together with all that was adjusted since midnight: many small ones are a large one. Receipts count apart."""
         equity = engine.position_update_handler.latest.exposure.equity
-        return self._worth(found, engine) + self._unexplained.unseen(engine, timestamp) <= self._parts.drift * equity
+        receipts, rest = self._parted(found, engine)
+        received = self._worth(receipts, engine)
+        if received and received + self._unexplained.received(timestamp) > self._parts.receipts * equity:
+            return False
+        differing = self._worth(rest, engine)
+        return not rest.keys or differing + self._unexplained.unseen(engine, timestamp) <= self._parts.drift * equity
+
+    def _parted(self, found: Difference, engine: EventDrivenStrategyEngine) -> tuple[Difference, Difference]:
+        """What strangers may have added, and everything else."""
+        received = {key: gap for key, gap in found.gaps.items() if self._received(key, gap, engine)}
+        rest = {key: gap for key, gap in found.gaps.items() if key not in received}
+        return Difference(received, {}, found.detail), Difference(rest, found.entries, found.detail)
+
+    def _received(self, key: str, gap: float, engine: EventDrivenStrategyEngine) -> bool:
+        latest, settings = engine.position_update_handler.latest, self._parts.settings
+        if in_transit(latest.positions, settings):
+            return False
+        return is_receipt(settings.universe.slot(key), gap, latest.market, settings)
 
     def _worth(self, found: Difference, engine: EventDrivenStrategyEngine) -> float:
         """USDT, whatever the sign."""
@@ -193,7 +215,8 @@ class BookComparison:
             if self._parts.settings.universe.instruments[slot].position_type is PositionType.PERP:
                 deltas += _taken_over(slot, gap, latest, self._entry_of(slot))
             else:
-                deltas.append(PositionDelta(slot, gap, DeltaSource.ADJUSTMENT))
+                source = DeltaSource.RECEIPT if self._received(key, gap, engine) else DeltaSource.ADJUSTMENT
+                deltas.append(PositionDelta(slot, gap, source, price=latest.market.value[slot]))
         engine.position_update_handler.adjust(timestamp, latest.market, tuple(deltas))
         self._parts.note(COMPONENT, "adjusted to the venues", detail, level="warning")
 

@@ -58,7 +58,7 @@ def order_delays(log: RunLog, journal: LiveJournal, clock: LiveClock, *, after: 
 
 
 def live_budgets(positions: Iterable[str]) -> Budgets:
-    """What the phases of a session may take whose book has `positions` (keys); nobody hurries a transaction (C33)."""
+    """What the phases of a session may take whose book has `positions` (keys); nobody hurries a transaction."""
     on_chain = any(PositionKey.parse(key).position_type in _ON_CHAIN for key in positions)
     return CHAIN_BUDGETS if on_chain else EXCHANGE_BUDGETS
 

@@ -1,4 +1,4 @@
-"""The emergency stop (domain I3): nothing is traded any more, or the market is left first and then nothing is.
+"""The emergency stop: nothing is traded any more, or the market is left first and then nothing is.
 
 It stands in the journal, so that a restart does not lift it, and it is asked for by the loss limit or by an operator,
 also from another process. The session stays up: a book that is not traded still has to be watched. Only market orders
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
-from basis_pipeline.engine.halting import has_left, leaving, resumed
 from basis_pipeline.engine.health import TRADING, HealthManager, HealthState
+from basis_pipeline.engine.steering.halting import has_left, leaving, resumed
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 

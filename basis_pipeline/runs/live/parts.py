@@ -88,6 +88,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         settings: wired for live: its tolerance is what real venues round.
         venues: by name; those that hold nothing and trade nothing may be simulated.
         drift: fraction of equity up to which the differences of a day are adjusted without asking.
+        receipts: fraction of equity that strangers may add to a book on chain in a day before somebody is asked.
         interval: seconds between ticks.
         stop_loss: drawdown at which trading ends, as a fraction.
         emergency: what an emergency stop does where nobody says otherwise.
@@ -113,6 +114,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     clock: LiveClock
     interval: float = 60.0
     drift: float = 1e-3
+    receipts: float = 0.05
     stop_loss: float = 1.0
     emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
     unexplained_alert: float = 1e-4

@@ -160,6 +160,7 @@ class LivePlan:
             WallClock(),
             interval=interval or self.live.interval_seconds,
             drift=self.live.drift,
+            receipts=self.live.largest_receipt,
             stop_loss=self.switches.emergency_stop_loss,
             emergency=self.live.emergency,
             minimum_room=self.live.minimum_free_mb * 1e6,

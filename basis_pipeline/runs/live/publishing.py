@@ -1,7 +1,7 @@
 """Publishing the results of a session while it runs, in a process of its own.
 
 Whatever goes wrong there, a full disk, a bug, a slow machine, stays there: trading goes on, and what became of it is an
-action in the journal (domain J4). The process is given no credential.
+action in the journal. The process is given no credential.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a start of a live session does: bring the book to where the venues are, or refuse (domain I5).
+"""What a start of a live session does: bring the book to where the venues are, or refuse.
 
 A start, first or after any kind of end, is always the same::
 
@@ -25,6 +25,7 @@ from basis_pipeline.runs.live.comparison import COMPONENT as COMPARISON
 from basis_pipeline.runs.live.comparison import BookComparison
 from basis_pipeline.runs.live.foreign_orders import ForeignOrders
 from basis_pipeline.runs.live.parts import SessionParts
+from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
 
 FOUND = "found at a start"
@@ -104,6 +105,7 @@ class LiveRecovery:
         self._save(engine, timestamp)
 
     def _save(self, engine: EventDrivenStrategyEngine, timestamp: int) -> None:
+        tell_receipts(self._parts, engine)
         engine.event_logger.close_step()
         engine.current_timestamp = timestamp
         self._parts.report(record_tick(self._parts.journal, engine, start=True))

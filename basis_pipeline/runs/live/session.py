@@ -1,4 +1,4 @@
-"""A live session: the engine in real time, with a journal between every decision and its effect (domain I3, I5).
+"""A live session: the engine in real time, with a journal between every decision and its effect.
 
 Starts as `recovery` says, then ticks until somebody says stop. Nothing is kept in memory that a restart would
 need.
@@ -26,6 +26,7 @@ from basis_pipeline.runs.live.held import HeldValues
 from basis_pipeline.runs.live.listings import COMPONENT as LISTINGS
 from basis_pipeline.runs.live.listings import Listings
 from basis_pipeline.runs.live.parts import Alert, SessionParts
+from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
 from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
 from basis_pipeline.runs.live.report import TickReport
@@ -166,6 +167,7 @@ class LiveSession:
             report.acted(engine.log)
             self._alarms.look_at_orders(one.result for one in engine.log.orders)
             self._listings.heard(one.result for one in engine.log.orders)
+            tell_receipts(self._parts, engine)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp if fresh else self._completed_at
         self._watch_transfers(engine, timestamp)

@@ -1,4 +1,4 @@
-"""How much of a day's profit and loss nobody can explain (decisions, Residual): told once a day above a limit."""
+"""How much of a day's profit and loss nobody can explain: told once a day above a limit."""
 
 from __future__ import annotations
 
@@ -39,8 +39,14 @@ class Unexplained:
         since = self._day * DAY
         if seen is not None and seen.at // DAY == self._day:
             fraction, since = _fraction(engine, seen.unexplained), seen.at + 1
-        adjusted = sum(adjustment.worth for adjustment in self._parts.journal.adjusted_since(since))
+        taken_over = self._parts.journal.adjusted_since(since)
+        adjusted = sum(adjustment.worth for adjustment in taken_over if not adjustment.receipt)
         return max(adjusted, abs(fraction) * engine.position_update_handler.latest.exposure.equity)
+
+    def received(self, timestamp: int) -> float:
+        """USDT that strangers have added to the book since midnight, as far as comparisons have found it."""
+        since = timestamp // DAY * DAY
+        return sum(found.worth for found in self._parts.journal.adjusted_since(since) if found.receipt)
 
     @staticmethod
     def total(engine: EventDrivenStrategyEngine) -> float:

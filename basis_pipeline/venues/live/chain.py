@@ -263,7 +263,7 @@ class Chain:
 
 
 def check_network(chain: Chain, *, expected: int, environment: str) -> None:
-    """Refuse to work on a network that the environment is not meant for (C25, domain I2).
+    """Refuse to work on a network that the environment is not meant for.
 
     Raises:
         ConfigError: CHAIN-001 staging on the main network unless it is a local fork, production on a test network or a

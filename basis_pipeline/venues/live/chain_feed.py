@@ -183,7 +183,7 @@ class LiveChainFeed:
     """Implements `MarketFeed` for books that are on chain alone; prices are the lending protocol's own.
 
     Raises:
-        DataGapError: the node is silent, behind, or says nothing about a position: the tick is skipped (C24).
+        DataGapError: the node is silent, behind, or says nothing about a position: the tick is skipped.
     """
 
     def __init__(self, settings: EngineSettings, reader: ChainReader) -> None:

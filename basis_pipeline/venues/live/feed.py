@@ -83,7 +83,7 @@ class LiveExchangeFeed:
         told: when what the last snapshot is made of was made, microseconds UTC, by name.
 
     Raises:
-        DataGapError: a price is missing or too old, or its venue does not answer: the tick is skipped (C24).
+        DataGapError: a price is missing or too old, or its venue does not answer: the tick is skipped.
     """
 
     def __init__(

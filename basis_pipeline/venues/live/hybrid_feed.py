@@ -37,7 +37,7 @@ class LiveHybridFeed:
         told: as `LiveExchangeFeed`.
 
     Raises:
-        DataGapError: an exchange or the node is silent, or what it says is too old: the tick is skipped (C24). The
+        DataGapError: an exchange or the node is silent, or what it says is too old: the tick is skipped. The
             message names the source; the newest word of each has its own age.
     """
 

@@ -1,4 +1,4 @@
-"""Aave V3: supply, withdraw, borrow, repay on scaled balances; liquidation when health is lost (domain B5, D3, E2)."""
+"""Aave V3: supply, withdraw, borrow, repay on scaled balances; liquidation when health is lost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SimulatedAave(SimulatedVenue):
 
 
 def _liquidate(account: LendingAccount, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-    """Repay part of the debt, seize collateral worth it plus the bonus, until health >= 1 (domain E2).
+    """Repay part of the debt, seize collateral worth it plus the bonus, until health >= 1.
 
     Debt that no collateral is left for is written off, as the protocol does since V3.3 (bad debt
     management, https://github.com/aave-dao/aave-v3-origin, docs/3.3/Aave-v3.3-features.md).

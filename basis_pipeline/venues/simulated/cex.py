@@ -1,4 +1,4 @@
-"""A centralised exchange: spot, perps on cross margin, withdrawals to other venues (domain V4, D2, E3, H5, H9)."""
+"""A centralised exchange: spot, perps on cross margin, withdrawals to other venues."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class SimulatedCex(SimulatedVenue):
     def _bracket(
         self, kind: SettlementKind, account: MarginAccount, positions: Positions, market: MarketSnapshot
     ) -> tuple[PositionDelta, ...]:
-        """Close what the bar has stopped, as a taker: at the level or the gap, less slippage and fee (H9)."""
+        """Close what the bar has stopped, as a taker: at the level or the gap, less slippage and fee."""
         source, hit = _HIT[kind]
         deltas: tuple[PositionDelta, ...] = ()
         for slot, bracket in positions.brackets:
@@ -148,7 +148,7 @@ class SimulatedCex(SimulatedVenue):
 
 
 def _funding(account: MarginAccount, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
-    """-notional x rate (a short: +) to the venue's cash, on the size held before any trade at this timestamp (D2).
+    """-notional x rate (a short: +) to the venue's cash, on the size held before any trade at this timestamp.
 
     A payment larger than the cash is made from open profit, which counts as margin and is realised for it first.
     """

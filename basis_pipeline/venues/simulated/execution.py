@@ -1,4 +1,4 @@
-"""What all simulated venues share: quote an order, refuse what cannot be paid for, answer with a handshake (H3, H5)."""
+"""What all simulated venues share: quote an order, refuse what cannot be paid for, answer with a handshake."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SimulatedVenue:
         )
 
     def _refuse(self, order: Order, market: MarketSnapshot, error: OrderError) -> ExecutionHandshake:
-        """Nothing happened; but a group that failed on chain was reverted, and its gas is burnt all the same (H8)."""
+        """Nothing happened; but a group that failed on chain was reverted, and its gas is burnt all the same."""
         gas, deltas = gas_of(order, market, self._settings) if order.steps else (0.0, ())
         return ExecutionHandshake(
             operation_id=order.operation_id,

@@ -28,18 +28,18 @@ class SimulatedWallet(_OnChainVenue):
 
 
 class SimulatedStaking(_OnChainVenue):
-    """Lido, EtherFi: mints at the protocol ratio at once, redeems through a queue, unwraps rewards (domain B6, D4)."""
+    """Lido, EtherFi: mints at the protocol ratio at once, redeems through a queue, unwraps rewards."""
 
     operations = frozenset({Operation.STAKE, Operation.REDEEM, Operation.UNWRAP_REWARD})
 
 
 class SimulatedDex(_OnChainVenue):
-    """A pool: market price, all-in cost by size (domain H6)."""
+    """A pool: market price, all-in cost by size."""
 
     operations = frozenset({Operation.SWAP})
 
 
 class SimulatedExecutor(_OnChainVenue):
-    """Runs an atomic group with a flash loan in one transaction: all steps or none (R44-R47, domain H8)."""
+    """Runs an atomic group with a flash loan in one transaction: all steps or none (R44-R47)."""
 
     operations = frozenset({Operation.ATOMIC_LEVER, Operation.ATOMIC_DELEVER})

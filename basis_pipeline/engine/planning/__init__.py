@@ -1,0 +1,1 @@
+"""From targets to ordered orders: `order_planner`, with one planner per kind of leg, on a projected book."""
