@@ -21,8 +21,6 @@ Mask = npt.NDArray[np.bool_]
 
 OBSERVED, FILLED, PROXIED = "observed", "filled", "proxied"
 REASON = "reason"
-DOWNLOADED = "downloads/"
-"""Files below this part of the raw folder were fetched from the venue itself, in this project's units and stamps."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +100,11 @@ class Series:
             (*self.ledger, *other.ledger),
             (*self.findings, *other.findings),
         )
+
+    def place(self, rows: Mask) -> tuple[str, int]:
+        """File and line of the first of `rows`."""
+        first = self.frame.iloc[int(np.argmax(rows))]
+        return str(first["source_file"]), int(first["source_row"])
 
     def note(self, *findings: Finding) -> Series:
         return replace(self, findings=(*self.findings, *findings))

@@ -23,11 +23,11 @@ from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.domain.errors import ConfigError, DataError, StorageError
 from basis_pipeline.domain.evidence import SignalEvidence
 from basis_pipeline.domain.timeline import month_end, month_start, months_between, shift_month
-from basis_pipeline.market_data.checks.coverage import coverage_of
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
-from basis_pipeline.market_data.manifests import MonthBody, RowCounts
-from basis_pipeline.market_data.requirements import SeriesRef
+from basis_pipeline.market_data.frames.reliability import barring, require_reliable
+from basis_pipeline.market_data.frames.requirements import SeriesRef
+from basis_pipeline.market_data.manifests import MonthBody, RowCounts, coverage_of
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore, month_path, series_path
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -93,7 +93,7 @@ def train_signals(workspace: Workspace, model: str, progress: Progress | None = 
 
     Raises:
         ConfigError: there is no such model, or scikit-learn is not installed.
-        DataError: there are no candles, or too few to train on.
+        DataError: there are no candles, too few to train on, or some that must not be used.
     """
     file, store = workspace.config.signal_model(model), workspace.validated
     train, months = _trainer(), _months(file, store)
@@ -121,15 +121,22 @@ def signals_version(workspace: Workspace, model: str) -> str:
     return text_digest(*(f"{month.partition}={month.generation}" for month in found)) if found else ""
 
 
+def published_signals(workspace: Workspace, model: str) -> list[SignalMonth]:
+    """Every published month of the signals of `model` that was trained here.
+
+    Raises:
+        StorageError: one was published by a version that said less.
+    """
+    store, symbol = workspace.validated, workspace.config.signal_model(model).symbol
+    told = ((month, signal_evidence(store, model, symbol, month)) for month in store.months(ML_SIGNALS, model, symbol))
+    return [SignalMonth(month, evidence, trained=False) for month, evidence in told if evidence is not None]
+
+
 def outdated_signals(workspace: Workspace, model: str) -> list[str]:
     """Published months whose model file or candles are others today than when they were trained."""
     file, store = workspace.config.signal_model(model), workspace.validated
-    found = []
-    for month in store.months(ML_SIGNALS, model, file.symbol):
-        evidence = signal_evidence(store, model, file.symbol, month)
-        if evidence is not None and evidence.inputs != _inputs(store, file, month)[0]:
-            found.append(month)
-    return found
+    found = published_signals(workspace, model)
+    return [one.month for one in found if one.evidence.inputs != _inputs(store, file, one.month)[0]]
 
 
 def _months(file: SignalModelFile, store: ValidatedStore) -> tuple[str, ...]:
@@ -151,6 +158,7 @@ def _month(store: ValidatedStore, file: SignalModelFile, month: str, train: Trai
     before = _told(store, file.name, file.symbol, month)
     if before is not None and before.get("fingerprint") == fingerprint:
         return SignalMonth(month, msgspec.convert(before, SignalEvidence), trained=False)
+    require_reliable(store, _candles(file), sorted(seen))
     candles = store.read(CANDLES, file.venue, file.symbol, month_start(min(seen)), month_end(month), pinned=seen)
     table, evidence = train(file, candles, month)
     evidence = replace(evidence, inputs=inputs, fingerprint=fingerprint)
@@ -160,11 +168,19 @@ def _month(store: ValidatedStore, file: SignalModelFile, month: str, train: Trai
 
 
 def _inputs(store: ValidatedStore, file: SignalModelFile, month: str) -> tuple[str, dict[str, str]]:
-    """Digest of the model's file and of the candles that the model of `month` sees, and their generations."""
+    """Digest of the model's file and of the candles that the model of `month` sees, and their generations.
+
+    What the ingestion says against those candles counts as well: signals that learnt from them are outdated.
+    """
     first = shift_month(month, -file.training_months - _LOOK_BACK)
     seen = store.generations(CANDLES, file.venue, file.symbol, months_between(first, month))
     candles = (f"{name}={generation}" for name, generation in sorted(seen.items()))
-    return text_digest(file.model_dump_json(), *candles), seen
+    refused = (f"{name}: {finding}" for name, finding in barring(store, _candles(file), sorted(seen)))
+    return text_digest(file.model_dump_json(), *candles, *refused), seen
+
+
+def _candles(file: SignalModelFile) -> SeriesRef:
+    return SeriesRef(CANDLES, file.venue, file.symbol)
 
 
 def _body(file: SignalModelFile, month: str, table: pa.Table) -> MonthBody:

@@ -23,7 +23,7 @@ from typing import TextIO
 
 from basis_pipeline.domain.timeline import DAY, iso
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.market_data.frame import build_frame
+from basis_pipeline.market_data.frames.frame import build_frame
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.runs.live.lock import is_running
@@ -51,9 +51,10 @@ PATIENCE = 180.0
 
 @dataclass
 class PassingHours:
-    """A skin whose market moves on with the clock when somebody asks for a price.
+    """A skin whose market moves on with the clock when somebody asks for the spot price, which a tick asks for first.
 
-    Were it to move on its own, at this pace every few ticks a payment would fall between two questions of one tick.
+    Were it to move on its own, at this pace spot and perp would be of different hours in many a tick, and every few
+    ticks a payment would fall between two questions.
     """
 
     skin: Skin
@@ -62,7 +63,7 @@ class PassingHours:
     began: float | None = None
 
     def answer(self, request: Request) -> Reply:
-        if request.path.endswith("/ticker/24hr"):
+        if request.path == "/api/v3/ticker/24hr":
             self._move_on()
         return self.skin.answer(request)
 

@@ -10,9 +10,9 @@ from pyarrow import feather
 
 from basis_pipeline.domain.position_keys import Instrument
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, from_micros, iso, month_end, month_start
-from basis_pipeline.market_data.frame import Frame, build_frame
-from basis_pipeline.market_data.frame_coverage import coverage
-from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
+from basis_pipeline.market_data.frames.coverage import coverage
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 from basis_pipeline_tests.market_data.frame_builders import instrument, spec_of
 from basis_pipeline_tests.market_data.world import World
 
@@ -229,5 +229,5 @@ def test_a_month_of_five_minutes_reads_the_five_minute_file(real_world: World) -
 def test_the_files_cover_the_whole_basis_range_and_okx_eth_from_its_first_month_without_a_hole(
     real_world: World,
 ) -> None:
-    assert coverage(real_world.store, BTC_BASIS) == ("2024-01", "2025-06", "2025-06")
-    assert coverage(real_world.store, STAKING) == ("2024-10", "2025-06", "2025-06")
+    assert coverage(real_world.store, BTC_BASIS) == ("2024-01", "2025-06")
+    assert coverage(real_world.store, STAKING) == ("2024-10", "2025-06")

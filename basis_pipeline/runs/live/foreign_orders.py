@@ -1,4 +1,4 @@
-"""Orders on a session's accounts that are not its own: resting ones, and trades of others (domain I5).
+"""Orders on a session's accounts that are not its own: resting ones, and trades of others.
 
 A start refuses what rests there: it holds back cash that plans count on, and fills when nobody expects it. In a running
 session the same is told and degrades it, but trading goes on: until such an order fills, the book is right, and what

@@ -1,4 +1,4 @@
-"""What exchanges list, looked at again while a session lives: it may do so for longer than a listing (domain I5).
+"""What exchanges list, looked at again while a session lives: it may do so for longer than a listing.
 
 Lots and minima are taken over. What cannot be traded closes trading, of every instrument: one leg of a pair alone is a
 bet, and so is an order in contracts that are no longer what they were. A halt opens again by itself; a contract of
