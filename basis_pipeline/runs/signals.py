@@ -23,12 +23,11 @@ from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.domain.errors import ConfigError, DataError, StorageError
 from basis_pipeline.domain.evidence import SignalEvidence
 from basis_pipeline.domain.timeline import month_end, month_start, months_between, shift_month
-from basis_pipeline.market_data.checks.coverage import coverage_of
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 from basis_pipeline.market_data.frames.reliability import barring, require_reliable
 from basis_pipeline.market_data.frames.requirements import SeriesRef
-from basis_pipeline.market_data.manifests import MonthBody, RowCounts
+from basis_pipeline.market_data.manifests import MonthBody, RowCounts, coverage_of
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore, month_path, series_path
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
