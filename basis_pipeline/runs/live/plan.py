@@ -49,6 +49,7 @@ from basis_pipeline.runs.live.publishing import publishing_process
 from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, begin_record, journal_path
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import live_venues
+from basis_pipeline.runs.notifications import check_channels
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.clients import PRODUCTION
 from basis_pipeline.venues.live.extra import check_installed
@@ -121,7 +122,7 @@ class LivePlan:
 
         Raises:
             SystemFailure, StateError: as LiveSession.run.
-            StorageError: another session of this mode is running.
+            StorageError: STORE-002 another session of this mode, or on one of its accounts, is running.
         """
         with ExitStack() as stack:
             stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
@@ -135,7 +136,7 @@ class LivePlan:
             log = self._log()
             tell = stack.enter_context(alerting(self.workspace, self.subject, log))
             try:
-                parts = self._parts(journal, interval, log, tell)
+                parts = self._parts(journal, interval, log, tell, stack)
             except VenueSilence as error:
                 raise SystemFailure(f"a session cannot start: {error}") from error
             session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
@@ -147,10 +148,10 @@ class LivePlan:
         return LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
 
     def _parts(
-        self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None]
+        self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None], held: ExitStack
     ) -> SessionParts:
         hearing = Hearing(log)
-        venues, feed, transit = live_venues(self, journal, WallClock(), hearing)
+        venues, feed, transit = live_venues(self, journal, WallClock(), hearing, held)
         return SessionParts(
             self.settings,
             self.wired.strategy,
@@ -194,7 +195,7 @@ def plan_live(
 
     Raises:
         ConfigError: not enabled, wrong environment, credentials that are missing, keys and addresses that are none, a
-            mode that live sessions do not carry.
+            channel of alerts whose secret is not set, a mode that live sessions do not carry.
         StateError: there is no such checkpoint.
     """
     given = dict(os.environ if variables is None else variables)
@@ -205,6 +206,7 @@ def plan_live(
     _check_shape(wired)
     _check_enabled(switches)
     _check_carried(wired, given, environment)
+    check_channels(workspace)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)
