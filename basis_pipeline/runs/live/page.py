@@ -25,7 +25,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv
 <title>{health}: {record}</title><style>
 :root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}}
 table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884;
-vertical-align:top}}.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
+vertical-align:top}}td:first-child{{white-space:nowrap}}.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
 vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
 <h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p><p>{limits}</p>{held}{line}
