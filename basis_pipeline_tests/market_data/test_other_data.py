@@ -15,6 +15,7 @@ from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.timeline import month_start
 from basis_pipeline.market_data.checks.funding import contradicted_funding, funding_scale, funding_sign, zero_funding
 from basis_pipeline.market_data.checks.markets import other_market, shifted_days, stuck_price
+from basis_pipeline.market_data.checks.venues import large_moves
 from basis_pipeline.market_data.corrections import load_corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
@@ -24,6 +25,7 @@ from basis_pipeline_tests.market_data.defects_other_data import (
     PRICES,
     dollars,
     donated,
+    exchanged,
     five_minutes,
     late,
     market,
@@ -36,6 +38,7 @@ from basis_pipeline_tests.market_data.defects_other_data import (
     still,
     times,
     traded,
+    wick,
 )
 from basis_pipeline_tests.market_data.test_bad_input import CANDLE_HEADER, CSV, SOL, candles, ingested, only_error
 from basis_pipeline_tests.market_data.vendor_files import (
@@ -90,6 +93,10 @@ def _depegged(frame: pd.DataFrame) -> pd.DataFrame:
         (lambda: dollars(1e8), ["2022-11-11"]),
         (lambda: [one for one in pool(1.04) if one.severity == "ERROR"], []),
         (lambda: [one for one in pool(1e10) if one.severity == "ERROR"], ["1e+10 times"]),
+        (lambda: exchanged(0.05, 0.06), []),
+        (lambda: exchanged(), ["suppliers earn 6.00% a year and borrowers pay 5.00%"]),
+        (lambda: of(large_moves, wick(market(), 1.6), market()), ["contradicted_move", "2022-11-05T04:00:00Z"]),
+        (lambda: of(large_moves, wick(market(), 1.05), market()), []),
         (lambda: five_minutes(0), []),
         (lambda: [one for one in five_minutes(1) if one.severity == "ERROR"], ["another series, or shifted"]),
     ],
@@ -112,9 +119,37 @@ def test_rows_filled_from_a_series_that_must_not_be_used_bar_their_month(tmp_pat
     assert "spot_candles_1h bybit SOLUSDT, which must not be used: other_market" in reasons[0].message
 
 
+def test_an_hour_of_five_minutes_with_a_bad_tick_bars_its_month(tmp_path: Path) -> None:
+    """A stop-loss would be hit by it."""
+    found = five_minutes(0, tick=1.04)
+    assert {(one.severity, one.rule) for one in found} == {
+        ("WARN", "hours_differ_in_prices"),
+        ("ERROR", "five_minutes_of_another"),
+    }
+    assert "by up to 4.0" in found[-1].message
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (lambda text: text.replace(",", ";"), "semicolons"),
+        (lambda text: text.replace(",", "\t"), "tabs"),
+        (lambda text: text.encode("utf-16-le").decode("latin-1"), "UTF-16"),
+    ],
+)
+def test_columns_that_no_comma_separates_are_told_as_such(
+    tmp_path: Path, head: Callable[[str], str], words: str
+) -> None:
+    error = only_error(ingested(tmp_path, CSV, head("\n".join(candles())).encode("latin-1")))
+    assert (error.rule, error.file) == ("wrong_columns", CSV)
+    assert words in error.message
+    assert "commas between columns" in error.remedy
+
+
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
-def test_epochs_in_any_unit_are_the_times_they_count(tmp_path: Path, unit: int) -> None:
-    world = _with_stamps(tmp_path, [str(stamp // 1_000_000 * unit) for stamp in _hours()])
+@pytest.mark.parametrize("point", ["", ".0"])
+def test_epochs_in_any_unit_are_the_times_they_count(tmp_path: Path, unit: int, point: str) -> None:
+    world = _with_stamps(tmp_path, [f"{stamp // 1_000_000 * unit}{point}" for stamp in _hours()])
     assert world.report.errors == ()
     assert world.frame(*SOL)["timestamp"].iloc[0] == pd.Timestamp("2024-01-01")
     assert len(world.frame(*SOL)) == 72
