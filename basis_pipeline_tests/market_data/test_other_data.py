@@ -94,11 +94,11 @@ def _depegged(frame: pd.DataFrame) -> pd.DataFrame:
         (lambda: [one for one in pool(1.04) if one.severity == "ERROR"], []),
         (lambda: [one for one in pool(1e10) if one.severity == "ERROR"], ["1e+10 times"]),
         (lambda: exchanged(0.05, 0.06), []),
-        (lambda: exchanged(), ["suppliers earn 6.00% a year and borrowers pay 5.00%"]),
+        (exchanged, ["suppliers earn 6.00% a year and borrowers pay 5.00%"]),
         (lambda: of(large_moves, wick(market(), 1.6), market()), ["contradicted_move", "2022-11-05T04:00:00Z"]),
         (lambda: of(large_moves, wick(market(), 1.05), market()), []),
         (lambda: five_minutes(0), []),
-        (lambda: [one for one in five_minutes(1) if one.severity == "ERROR"], ["another series, or shifted"]),
+        (lambda: [one for one in five_minutes(1) if one.severity == "ERROR"], ["another series, shifted"]),
     ],
 )
 def test_what_cannot_be_is_found_and_what_was_seen_in_bad_years_is_not(
@@ -126,7 +126,7 @@ def test_an_hour_of_five_minutes_with_a_bad_tick_bars_its_month(tmp_path: Path) 
         ("WARN", "hours_differ_in_prices"),
         ("ERROR", "five_minutes_of_another"),
     }
-    assert "by up to 4.0" in found[-1].message
+    assert "1 of 72 hours" in found[-1].message
 
 
 @pytest.mark.parametrize(

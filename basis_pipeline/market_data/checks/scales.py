@@ -17,7 +17,7 @@ _STABLE = frozenset({"USDT", "USDC", "DAI", "USDS", "GHO", "PYUSD", "FDUSD"})
 _LOWEST, _HIGHEST = 0.5, 1.5
 """USD per stablecoin; the depegs of March 2023 (0.87) and of the past in general lie inside."""
 _FEWEST, _EARNED_MORE = 10, 0.002
-"""Days of a month that say something, and what suppliers may earn more a year than borrowers pay: fees of flash loans."""
+"""Days of a month that say something; what suppliers may earn more a year than borrowers pay, by flash loans."""
 _RATIO = 0.01
 _DEPEG = 0.3
 _SCALE = "check decimals, direction and token of the file."

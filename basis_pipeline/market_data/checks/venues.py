@@ -57,8 +57,8 @@ def large_moves(series: Series, context: Context) -> Iterator[Finding]:
     absurd = np.union1d(_contradicted(move.reindex(lone), peers, size), _contradicted(span.reindex(lone), peers, size))
     for month, stamps in by_month(absurd):
         message = (
-            f"{len(stamps)} moves or ranges that no other series of the coin has: {first_places(stamps)}; kept, not to be "
-            "used."
+            f"{len(stamps)} moves or ranges that no other series of the coin has: {first_places(stamps)}; "
+            "kept, not to be used."
         )
         yield Finding("ERROR", "contradicted_move", message, _REAL, column="close", month=month, count=len(stamps))
     lone = np.setdiff1d(lone, absurd)
