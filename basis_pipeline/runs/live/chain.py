@@ -82,6 +82,8 @@ def wallet_venues(
         switches.max_trade_size_usd,
         max_transfer=switches.max_transfer_size_usd,
         slippage=live.largest_swap_loss,
+        swap_gap=live.largest_swap_gap,
+        swap_discount=live.largest_swap_discount,
         max_gas_price=live.max_gas_price_gwei,
         read_only=switches.read_only,
     )

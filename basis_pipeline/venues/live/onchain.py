@@ -33,6 +33,7 @@ from basis_pipeline.venues.live.deployment_check import check_deployment
 from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size, highest_fee
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
+from basis_pipeline.venues.live.swap_prices import SwapPrices
 from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.wallet_end import confirmed_block
@@ -84,6 +85,7 @@ class OnChainAccount:
         self._ledger = booking_chain.ledger(settings, deployment, signer.address)
         self._arrivals = Arrivals(chain, deployment, settings, journal)
         self._terms = Terms(deployment, settings, limits.slippage)
+        self._swap_prices = SwapPrices(chain, deployment, settings, limits)
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
         )
@@ -179,7 +181,8 @@ class OnChainAccount:
         }
         time, destination = self._chain.head().timestamp // SECOND, self._destination(order)
         ether = self._chain.balance(executor)
-        return Account(self._sender.address, units, emode, time, destination, ether)
+        lowest = self._patience.ask(lambda: self._swap_prices.lowest(order))
+        return Account(self._sender.address, units, emode, time, destination, ether, lowest)
 
     def _destination(self, order: Order) -> str:
         if order.operation is not Operation.TRANSFER:
