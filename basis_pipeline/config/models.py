@@ -7,7 +7,7 @@ on top of the mode and make an experiment.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -45,9 +45,34 @@ class GatesFile(Model):
     )
 
 
-class LendingStrategy(Model):
+_STACK_RISKS = (
+    RiskType.HEALTH_FACTOR,
+    RiskType.LOAN_TO_VALUE,
+    RiskType.PEG_DISCOUNT,
+    RiskType.BORROW_RATE,
+    RiskType.REWARDS,
+    RiskType.DRAWDOWN,
+)
+_PAIR_RISKS = (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN)
+
+
+class StrategyFile(Model):
+    """What every shape says of itself; a mode may say otherwise.
+
+    Attributes:
+        risks: what its risk monitor watches.
+        reserve: share of equity that it leaves in the wallet.
+    """
+
+    risks: ClassVar[tuple[RiskType, ...]]
+    reserve: ClassVar[float] = 0.005
+
+
+class LendingStrategy(StrategyFile):
     """Supply the share-class token to a lending venue."""
 
+    risks = (RiskType.DRAWDOWN,)
+    reserve = 0.0
     shape: Literal["lending"]
     lending_venue: str = "aave_v3"
     token: str = Field(default="", description="token that is supplied; default: the asset, WETH for ETH")
@@ -59,9 +84,10 @@ def _check_weights(weights: dict[str, float]) -> None:
         raise ValueError(f"hedge_allocation sums to {total:.10g}, not 1")
 
 
-class BasisStrategy(Model):
+class BasisStrategy(StrategyFile):
     """Long spot, short perps, margin beside them."""
 
+    risks = _PAIR_RISKS
     shape: Literal["basis"]
     spot_venue: str = "binance"
     spot_fraction: Annotated[float, BeforeValidator(as_fraction), Field(gt=0.0, lt=1.0)] = 2 / 3
@@ -98,9 +124,10 @@ class BandFile(Model):
         return self
 
 
-class StackFile(Model):
+class StackFile(StrategyFile):
     """What staked ETH is made of; `target_ltv` 0 is plain staking."""
 
+    risks: ClassVar[tuple[RiskType, ...]] = _STACK_RISKS
     lst: Literal["weETH", "wstETH"] = "weETH"
     target_ltv: Annotated[float, Field(ge=0.0, lt=0.95)] = 0.0
     emode: bool = True
@@ -130,6 +157,7 @@ class StakingStrategy(StackFile):
 class HedgedStakingStrategy(StackFile):
     """A stack with its net ETH delta sold short; equity in USDT."""
 
+    risks = (*_PAIR_RISKS, *_STACK_RISKS)
     shape: Literal["hedged_staking"]
     spot_venue: str = "binance"
     stake_allocation: Annotated[float, BeforeValidator(as_fraction), Field(gt=0.0, lt=1.0)] = 0.6
@@ -148,9 +176,11 @@ class HedgedStakingStrategy(StackFile):
         return self
 
 
-class DirectionalStrategy(Model):
+class DirectionalStrategy(StrategyFile):
     """Follow a model's signals with one perp: linear in a USDT share class, inverse in the coin's own."""
 
+    risks = (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN, RiskType.PREDICTED_SD, RiskType.MODEL_DRIFT)
+    reserve = 0.0
     shape: Literal["directional"]
     venue: str = "binance"
     model: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

@@ -5,32 +5,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from basis_pipeline.config.models import DirectionalStrategy, ModeFile, StackFile
-from basis_pipeline.domain.settings import Band, DeltaLimits, HealthLimits, MarginLimits, RiskLimits, RiskType
+from basis_pipeline.domain.settings import Band, DeltaLimits, HealthLimits, MarginLimits, RiskLimits
 from basis_pipeline.gates.evidence import GateThresholds
-
-_STACK_RISKS = (
-    RiskType.HEALTH_FACTOR,
-    RiskType.LOAN_TO_VALUE,
-    RiskType.PEG_DISCOUNT,
-    RiskType.BORROW_RATE,
-    RiskType.REWARDS,
-    RiskType.DRAWDOWN,
-)
-_PAIR_RISKS = (RiskType.CEX_MARGIN_RATIO, RiskType.DELTA, RiskType.FUNDING, RiskType.DRAWDOWN)
-_SHAPE_RISKS = {
-    "lending": (RiskType.DRAWDOWN,),
-    "basis": _PAIR_RISKS,
-    "staking": _STACK_RISKS,
-    "hedged_staking": (*_PAIR_RISKS, *_STACK_RISKS),
-    "directional": (RiskType.CEX_MARGIN_RATIO, RiskType.DRAWDOWN, RiskType.PREDICTED_SD, RiskType.MODEL_DRIFT),
-}
 
 
 def risk_limits(mode: ModeFile, margin: MarginLimits | None) -> RiskLimits:
     """What the shape watches, unless the mode says what to watch."""
     enabled, strategy = mode.component_config.risk_monitor.enabled_risk_types, mode.strategy
     limits = RiskLimits(
-        enabled=frozenset(_SHAPE_RISKS[strategy.shape] if enabled is None else enabled),
+        enabled=frozenset(strategy.risks if enabled is None else enabled),
         margin=margin,
         delta=DeltaLimits(mode.delta.warn, mode.delta.rebalance, mode.delta.breach),
         max_drawdown=mode.max_drawdown,

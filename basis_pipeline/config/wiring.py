@@ -76,7 +76,6 @@ _SIMULATED: dict[str, Callable[[str, EngineSettings], Venue]] = {
     "dex": SimulatedDex,
     "executor": SimulatedExecutor,
 }
-_SHAPE_RESERVE = {"lending": 0.0, "basis": 0.005, "staking": 0.005, "hedged_staking": 0.005, "directional": 0.0}
 
 
 @dataclass(frozen=True)
@@ -253,7 +252,7 @@ def _gas_slot(mode: ModeFile, universe: Universe, capital: int) -> int:
 
 
 def _reserve(mode: ModeFile) -> float:
-    return _SHAPE_RESERVE[mode.strategy.shape] if mode.reserve_fraction is None else mode.reserve_fraction
+    return mode.strategy.reserve if mode.reserve_fraction is None else mode.reserve_fraction
 
 
 def _flows(mode: ModeFile) -> tuple[ScheduledFlow, ...]:

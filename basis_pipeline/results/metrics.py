@@ -30,6 +30,7 @@ from basis_pipeline.domain.timeline import DAY, SECOND, YEAR
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.funding import funding_by_venue
 from basis_pipeline.results.money_weighted import money_weighted_return
+from basis_pipeline.results.stops import bracket_closes
 from basis_pipeline.results.tables import METRICS
 
 DAYS_A_YEAR = YEAR / DAY
@@ -68,7 +69,7 @@ def compute_metrics(tables: Mapping[str, pa.Table], *, opening: bool) -> list[Me
         *performance(steps, opening=opening),
         *_attribution(tables["pnl_attribution"]),
         *_funding(tables["deltas"]),
-        *_trading(tables["orders"], steps),
+        *_trading(tables["orders"], bracket_closes(tables["deltas"]), steps),
         Metric("min_margin_ratio", _lowest(tables["risk"], "margin_ratio"), "fraction", "lowest at a refresh"),
         Metric("min_health_factor", _lowest(tables["risk"], "health_factor"), "fraction", "lowest at a refresh"),
         Metric(
@@ -255,18 +256,24 @@ def _funding(deltas: pa.Table) -> Iterable[Metric]:
         yield Metric(f"funding_{venue}", received, "USDT", f"funding settled at {venue}, positive = received")
 
 
-def _trading(orders: pa.Table, steps: pa.Table) -> Iterable[Metric]:
+def _trading(orders: pa.Table, stops: pa.Table, steps: pa.Table) -> Iterable[Metric]:
     filled = orders.filter(pc.equal(orders["status"], OrderState.SUCCESS))
     traded = filled.filter(pc.is_in(filled["operation"], pa.array([Operation.SPOT_TRADE, Operation.PERP_TRADE])))
     known = not traded["notional"].null_count  # months published before the column existed do not have it
-    notional = pc.sum(traded["notional"]).as_py() or 0.0 if known else None
+    notional = _sum(traded, "notional") + _sum(stops, "notional") if known else None
     yield Metric("orders", float(orders.num_rows), "count", "orders, whatever became of them")
     yield Metric("orders_failed", float(orders.num_rows - filled.num_rows), "count", "orders that did not succeed")
-    yield Metric("traded_notional", notional, "USDT", "sum of notional over spot and perp trades")
+    yield Metric("traded_notional", notional, "USDT", "notional of spot and perp trades, stops of a venue included")
     turnover = None if notional is None else _ratio(notional, float(np.mean(steps["equity_usd"].to_numpy())))
     yield Metric("turnover", turnover, "ratio", "traded notional (USDT at par) / mean equity in USD")
-    for cost in ("fee", "slippage", "gas"):
-        yield Metric(f"cost_{cost}", pc.sum(orders[cost]).as_py() or 0.0, "USDT", f"sum of {cost}, positive = paid")
+    for cost in ("fee", "slippage"):
+        paid = _sum(orders, cost) + _sum(stops, cost)
+        yield Metric(f"cost_{cost}", paid, "USDT", f"sum of {cost}, stops of a venue included, positive = paid")
+    yield Metric("cost_gas", _sum(orders, "gas"), "USDT", "sum of gas, positive = paid")
+
+
+def _sum(table: pa.Table, column: str) -> float:
+    return pc.sum(table[column]).as_py() or 0.0
 
 
 def _lowest(risk: pa.Table, dimension: str) -> float | None:

@@ -18,7 +18,7 @@ from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline_tests.runs.conftest import CONFIGS
 
-PINNED_BEHAVIOUR = "3"
+PINNED_BEHAVIOUR = "4"
 PINNED = {
     ("btc_basis", "2024-03"): "c168dd94f10ce11d",
     ("pure_lending_eth", "2024-03"): "3b1457ecebc5ab99",

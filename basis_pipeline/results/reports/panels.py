@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.position_keys import PositionKey
 from basis_pipeline.results.columns import FloatArray, IntArray
 from basis_pipeline.results.funding import settled_funding
@@ -20,8 +21,9 @@ from basis_pipeline.results.reports.palette import venue_variable
 from basis_pipeline.results.reports.record import Record
 from basis_pipeline.results.reports.risk import risk_panels
 from basis_pipeline.results.reports.text import category_label
+from basis_pipeline.results.stops import bracket_closes
 
-_COST_COLOURS = {"fee": "--s4", "slippage": "--s1", "gas": "--s7", "fee of exits": "--s3"}
+_COST_COLOURS = {"fee": "--s4", "slippage": "--s1", "gas": "--s7", "fee of liquidation": "--s3"}
 
 
 def panels_of(record: Record) -> list[Panel]:
@@ -118,16 +120,16 @@ def _funding(record: Record) -> Panel:
 
 def _costs(record: Record) -> Panel:
     orders, deltas = record.tables["orders"], record.tables["deltas"]
-    settled = deltas.filter(pc.equal(deltas["operation_id"], 0))
-    stamps = np.concatenate([stamps_of(orders), stamps_of(settled)])
-    order = np.argsort(stamps, kind="stable")
-    paid = {name: (column_of(orders, name), np.zeros(settled.num_rows)) for name in ("fee", "slippage", "gas")}
-    paid["fee of exits"] = (np.zeros(orders.num_rows), column_of(settled, "fee"))
+    stops, liquidated = bracket_closes(deltas), deltas.filter(pc.equal(deltas["source"], DeltaSource.LIQUIDATION))
+    stamps = np.concatenate(list(map(stamps_of, (orders, stops, liquidated))))
+    none, order = np.zeros(liquidated.num_rows), np.argsort(stamps, kind="stable")
+    paid = {name: (column_of(orders, name), column_of(stops, name), none) for name in ("fee", "slippage")}
+    paid["gas"] = (column_of(orders, "gas"), np.zeros(stops.num_rows), none)
+    paid["fee of liquidation"] = (np.zeros(orders.num_rows), np.zeros(stops.num_rows), column_of(liquidated, "fee"))
     costs = {name: np.concatenate(parts)[order] for name, parts in paid.items()}
     note = (
-        "Running sum of fees, slippage and gas of orders, and of the fees of exits that a venue carries out "
-        "(take-profit, stop-loss, liquidation); their slippage is in the transaction costs of the profit. "
-        "Positive = paid."
+        "Running sum of fees, slippage and gas of orders, and of the stops and takes of profit that a venue carries "
+        "out. The fee of a liquidation is part of its loss. Positive = paid."
     )
     views = _running_views(record, stamps[order], costs, _COST_COLOURS.__getitem__)
     return Panel("costs", "Costs of orders and exits", note, views, wide=True)

@@ -28,7 +28,7 @@ from basis_pipeline.results.tables import ColumnDoc
 _FOLDER = Path(__file__).with_name("macros")
 _SIGNATURE = re.compile(r"^CREATE MACRO (\w+)\((.*)\) AS TABLE$", re.MULTILINE)
 
-_FIRST = ("equity",)
+_FIRST = ("equity", "stops")
 """Other macros are made of these."""
 
 _REQUIRE = """
