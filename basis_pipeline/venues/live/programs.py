@@ -206,7 +206,7 @@ class _Writer:
         self._spend(most)
 
     def _swap(self, step: Order) -> None:
-        """Sold for WETH: at the pool's price when it was decided less the slippage allowed, or at the lowest if more."""
+        """For WETH: no less than the pool's price of the decision less the slippage allowed, nor than the lowest."""
         token = self._token(step.slot)
         pool, address = self._pool(step, token), self._deployment.token(token).address
         fair = step.quantity * self._market.last[step.slot] / self._market.value[step.counter_slot]
