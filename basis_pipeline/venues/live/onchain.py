@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from basis_pipeline.domain.deltas import PositionDelta
-from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError
+from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError, VenueSilence
 from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
@@ -75,6 +75,7 @@ class OnChainAccount:
         limits: Limits,
         deadline: float = 120.0,
         transit: Transit | None = None,
+        relay: Chain | None = None,
     ) -> None:
         self._patience = Patience(clock)
         self._patience.ask(lambda: _check(chain, deployment, settings, signer.address))
@@ -87,8 +88,9 @@ class OnChainAccount:
         self._terms = Terms(deployment, settings, limits.slippage)
         self._swap_prices = SwapPrices(chain, deployment, settings, limits)
         self._sender = Sender(
-            chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
-        )
+            chain, signer, journal, clock, self._facts,
+            confirmations=deployment.confirmations, deadline=deadline, relay=relay,
+        )  # fmt: skip
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
@@ -108,7 +110,8 @@ class OnChainAccount:
         except (OrderError, VenueError) as error:
             return refused(order, market, error)
         if facts is None:
-            return unknown(order, market.timestamp, f"no block had it within {2 * self._deadline:g} s.")
+            late = f"no block had it within {2 * self._deadline:g} s."
+            return unknown(order, market.timestamp, self._sender.trouble or late)
         self._watch(intent, facts)
         return self.booked(order, facts, market)
 
@@ -116,9 +119,12 @@ class OnChainAccount:
         return booking_chain.handshake(order, facts, market, self._settings)
 
     def resolve(self, left: OpenIntent) -> Facts | None:
+        """As `Sender.resolve`; VenueSilence where it stays open until somebody does something."""
         facts = self._sender.resolve(left)
         if facts is not None:
             self._watch(left.intent, facts)
+        elif self._sender.trouble:
+            raise VenueSilence(self._sender.trouble)
         return facts
 
     @property
