@@ -9,7 +9,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
 from basis_pipeline.domain.timeline import STEPS
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
-from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
+from basis_pipeline.market_data.frames.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 
 _PERP_CANDLES = {"1h": "perp_candles_1h", "5min": "perp_candles_5m"}
 

@@ -8,7 +8,7 @@ from basis_pipeline.config.models import ModeFile, StackFile
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType, Universe
 from basis_pipeline.domain.settings import RewardRules
-from basis_pipeline.market_data.requirements import SeriesRef
+from basis_pipeline.market_data.frames.requirements import SeriesRef
 
 REWARD_DATASETS: Mapping[str, Mapping[str, str]] = {
     "weETH": {"EIGEN": "reward_distributions", "ETHFI": "reward_topups"}

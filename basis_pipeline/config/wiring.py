@@ -58,7 +58,7 @@ from basis_pipeline.domain.settings import (
 from basis_pipeline.domain.timeline import STEPS, to_micros
 from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig
 from basis_pipeline.gates.evidence import ModeProfile
-from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, requirements
+from basis_pipeline.market_data.frames.requirements import FrameSpec, SeriesRef, requirements
 from basis_pipeline.venues.simulated.aave import SimulatedAave
 from basis_pipeline.venues.simulated.cex import SimulatedCex
 from basis_pipeline.venues.simulated.onchain import (

@@ -21,7 +21,7 @@ from dagster._core.definitions.data_version import (
 
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.signals import modes_signals
-from basis_pipeline.market_data.requirements import requirements
+from basis_pipeline.market_data.frames.requirements import requirements
 from basis_pipeline.results.store import PublishedMonth, month_digest
 from basis_pipeline.storage.digests import text_digest
 

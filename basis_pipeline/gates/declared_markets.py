@@ -33,7 +33,8 @@ MARKET_GATES: tuple[Gate, ...] = (
         severity=ERROR,
         title="A market-neutral book is neutral",
         protects_from="profit that is a bet on the price",
-        computed="|net delta| / equity at closing records; excess delta for coin share classes",
+        computed="|net delta| / equity at closing records; excess delta for coin share classes; of a live record not "
+        "at a start that a tick followed",
         threshold="<= {delta_breach:.1%} of equity",
         configured=("delta_breach",),
         check=risk.delta_band,
@@ -43,7 +44,7 @@ MARKET_GATES: tuple[Gate, ...] = (
         severity=WARN,
         title="A market-neutral book stays close to neutral",
         protects_from="a hedge that is kept up too loosely",
-        computed="as delta_band",
+        computed="|net delta| / equity at all closing records; excess delta for coin share classes",
         threshold="<= {delta_warn:.1%} of equity",
         configured=("delta_warn",),
         check=risk.delta_drift,

@@ -31,6 +31,7 @@ class LiveEvidence(msgspec.Struct, frozen=True, kw_only=True):
         orders: settled orders of the operations that the month ends with and did not begin with.
         open_intents: orders whose fate should be known and is not.
         ticks, starts, skipped: timesteps that were completed, starts of sessions among them, ticks that were missed.
+        started: timestamps of those starts; they book what died halfway and decide nothing.
         off: microseconds between the end of a session and the start of the next.
     """
 
@@ -40,3 +41,4 @@ class LiveEvidence(msgspec.Struct, frozen=True, kw_only=True):
     starts: int
     skipped: int
     off: int
+    started: tuple[int, ...] = ()

@@ -12,6 +12,7 @@ import numpy as np
 from basis_pipeline.domain.deltas import DeltaSource
 from basis_pipeline.domain.timeline import iso
 from basis_pipeline.gates.columns import (
+    Bools,
     Extreme,
     Floats,
     Ints,
@@ -46,21 +47,32 @@ def liquidation(evidence: MonthEvidence) -> Finding:
 
 
 def delta_band(evidence: MonthEvidence) -> Finding:
-    """|delta| / equity stays below the breach level."""
-    return _delta(evidence, evidence.profile.thresholds.delta_breach)
+    """|delta| / equity stays below the breach level wherever the mode has had its say.
+
+    A live session that died between buying and hedging starts with what it had bought; the tick after it is judged.
+    """
+    return _delta(evidence, evidence.profile.thresholds.delta_breach, ~_starts_gone_on_from(evidence))
 
 
 def delta_drift(evidence: MonthEvidence) -> Finding:
-    """|delta| / equity stays below the level worth a look."""
-    return _delta(evidence, evidence.profile.thresholds.delta_warn)
+    """|delta| / equity stays below the level worth a look, at starts of live sessions as well."""
+    return _delta(evidence, evidence.profile.thresholds.delta_warn, np.ones(len(evidence.timestamps), dtype=bool))
 
 
-def _delta(evidence: MonthEvidence, limit: float) -> Finding:
+def _starts_gone_on_from(evidence: MonthEvidence) -> Bools:
+    """Closing records of live starts after which a tick was completed; none in a backtest."""
+    starts: Bools = np.isin(evidence.timestamps, evidence.live.started if evidence.live else ())
+    ticks = np.flatnonzero(~starts)
+    return starts & (np.arange(len(starts)) < (ticks[-1] if ticks.size else 0))
+
+
+def _delta(evidence: MonthEvidence, limit: float, judged: Bools) -> Finding:
     if not evidence.profile.market_neutral:
         return not_applicable("the mode is directional")
     steps = evidence.tables["timesteps"]
     column = "excess_delta_usd" if evidence.profile.coin_share_class else "net_delta_usd"
-    worst = largest(relative(numbers(steps, column), numbers(steps, "equity_usd")), evidence.timestamps)
+    sizes = relative(numbers(steps, column), numbers(steps, "equity_usd"))
+    worst = largest(sizes[judged], evidence.timestamps[judged])
     between = _over_all_commits(evidence, "delta_drift", largest)
     return Finding(
         violated=worst.value > limit,

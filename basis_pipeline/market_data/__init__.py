@@ -7,7 +7,7 @@
                                                  schemas     what a dataset allows, derived from the registry
                                                  checks/     what is worth knowing; changes nothing
               --publishing-> months              validated   the read side; file lists from manifests only
-    validated months --frame--> market frame     frame*      as-of columns; nothing known after t is visible at t
+    validated months --frames--> market frame    frames/     as-of columns; nothing known after t is visible at t
 
 `ingestion` runs the first three; `datasets` is the registry that the rest derives from; `corrections` types what
 `configs/data/*.yaml` declares about sources. To add a vendor layout, write one module in `sources/` and name it in its

@@ -102,6 +102,7 @@ class General(_Strict):
         large_range: high / low - 1 of a bar, likewise.
         absurd_move: a lone return of this size, while other series of the coin have a bar, is a bad tick.
         open_gap: an open this far from the close before it is a bad tick unless another series has the gap too.
+        market_difference: largest difference (logarithm) of a day's level from other series of the same coin and quote.
         funding_factor: largest ratio of a venue's mean funding rate to another's, either way.
         funding_per_year: mean absolute funding (fraction a year) that a single venue may state.
         growth_beyond_rate: growth (a year) of an Aave index beyond its rates, or of a staking ratio, that is none.
@@ -119,6 +120,7 @@ class General(_Strict):
     large_range: Annotated[float, Field(gt=0)]
     absurd_move: Annotated[float, Field(gt=0)]
     open_gap: Annotated[float, Field(gt=0)]
+    market_difference: Annotated[float, Field(gt=0)]
     funding_factor: Annotated[float, Field(gt=1)]
     funding_per_year: Annotated[float, Field(gt=0)]
     growth_beyond_rate: Annotated[float, Field(gt=0)]

@@ -74,7 +74,7 @@ DATASETS = (
         "lending",
         "Gas price samples.",
         (
-            Column("gas_price_gwei", "gwei", "Base fee plus median tip.", known="block_timestamp", above=0.0),
+            Column("gas_price_gwei", "gwei", "Base fee plus median tip.", known="block_timestamp", low=1e-3, high=1e5),
             Column("base_fee_gwei", "gwei", "Base fee of the block.", known="block_timestamp", above=0.0),
             Column("priority_fee_gwei", "gwei", "Median tip of the block.", known="block_timestamp", low=0.0),
             Column("block_timestamp", "UTC", "Time of the sampled block.", kind="time"),

@@ -153,6 +153,14 @@ FILE_GATES: tuple[GateDescription, ...] = (
         threshold="0 donors",
     ),
     data_gate(
+        "nothing_left",
+        ERROR,
+        "Something of a series can be used",
+        "a file of which every row is set aside in silence",
+        computed="series of which no row is left",
+        threshold="0 series",
+    ),
+    data_gate(
         "rows_lost",
         ERROR,
         "No published month disappears from its files",

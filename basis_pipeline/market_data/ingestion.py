@@ -68,7 +68,7 @@ class Ingestion:
         if record and record.fingerprint == origin.fingerprint and self._is_published(record):
             return _report(record, "unchanged")
         series = self._preparation.finished(key)
-        if series is None or not len(series.frame):
+        if series is None:
             return self._unpublished(key, record)
         outcome = publish(series, origin, self._store, set(self._scan.digests))
         self._records.put(outcome.record)

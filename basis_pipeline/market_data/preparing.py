@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -15,9 +15,10 @@ from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.findings import Finding, RawFileError, reject
-from basis_pipeline.market_data.rules import clean, complete, donors_consulted
+from basis_pipeline.market_data.rules import clean, complete, donated, donors_consulted
 from basis_pipeline.market_data.rules.placeholders import is_straight_ramp, ramp_finding
-from basis_pipeline.market_data.series import OBSERVED, Series
+from basis_pipeline.market_data.rules.proxies import OVER_BUDGET
+from basis_pipeline.market_data.series import OBSERVED, Series, by_month
 from basis_pipeline.market_data.sources.layout import Reading, Recognition
 from basis_pipeline.market_data.sources.raw_files import cut_in_last_line
 from basis_pipeline.market_data.sources.tables import numbers, read_columns
@@ -48,6 +49,7 @@ class Preparation:
         self._corrections = corrections
         self._barred = barred
         self._cleaned: dict[SeriesKey, Series | None] = {}
+        self._judged: dict[SeriesKey, dict[str, str]] = {}
         self.outcomes: dict[str, FileOutcome] = {}
         self.problems: dict[SeriesKey, tuple[Finding, ...]] = {}
 
@@ -64,12 +66,35 @@ class Preparation:
             return None
         siblings = self._siblings(key)
         series = complete(series, self._corrections, self.cleaned, siblings)
+        if not len(series.frame):
+            self.problems[key] = (_nothing_left(series),)
+            return None
         if waiting := self._waits_for(series, siblings):
             self.problems[key] = (waiting,)
             return None
+        return series.note(*self._examined(series), *self._unreliable_donors(series, siblings))
+
+    def _examined(self, series: Series) -> tuple[Finding, ...]:
         family = tuple(k for k in self._files if k.dataset and dataset(k.dataset).family == series.dataset.family)
-        context = Context(family, self.cleaned, self._corrections.general)
-        return series.note(*examine(series, context))
+        return examine(series, Context(family, self.cleaned, self._corrections.general))
+
+    def _unreliable_donors(self, series: Series, siblings: Sequence[SeriesKey]) -> Iterator[Finding]:
+        """Months with rows from a series that must not be used there: what is wrong with it is wrong with them."""
+        for donor, rows in donated(series, siblings):
+            condemned = self._condemned(donor)
+            for month, stamps in by_month(rows):
+                if reason := condemned.get(month) or condemned.get(""):
+                    message = f"{len(stamps)} rows come from {donor}, which must not be used: {reason}."
+                    remedy = "mend that series first."
+                    yield Finding("ERROR", "donor_unreliable", message, remedy, month=month, count=len(stamps))
+
+    def _condemned(self, key: SeriesKey) -> dict[str, str]:
+        """By month ("" for all) the rule that says that the series must not be used, holes apart."""
+        if key not in self._judged:
+            series = self.cleaned(key)
+            found = (*series.findings, *self._examined(series)) if series is not None and len(series.frame) else ()
+            self._judged[key] = {f.month: f.rule for f in found if f.severity == "ERROR" and f.rule != OVER_BUDGET}
+        return self._judged[key]
 
     def _siblings(self, key: SeriesKey) -> list[SeriesKey]:
         """The same dataset and symbol at other venues, broken ones included."""
@@ -150,9 +175,21 @@ def _cut_off(found: Recognition) -> tuple[Finding, ...]:
     return (Finding("INFO", "no_final_newline", message, "compare it with its source.", file=found.file.name),)
 
 
+def _nothing_left(series: Series) -> Finding:
+    rules = sorted({entry.rule for entry in series.ledger if entry.action == "quarantined"})
+    last = series.quarantine.iloc[0] if len(series.quarantine) else None
+    file, row = (str(last["source_file"]), int(last["source_row"])) if last is not None else ("", None)
+    count = len(series.quarantine)
+    message = f"none of its {count} rows can be used; set aside by {', '.join(rules)}."
+    remedy = "correct the file, or take it out of the raw folder."
+    return Finding("ERROR", "nothing_left", message, remedy, file, row, count=count)
+
+
 def _require_order(found: Recognition, frame: pd.DataFrame) -> None:
-    back = np.flatnonzero(np.diff(frame["timestamp"].to_numpy(dtype=np.int64)) < 0)
-    if len(back):
+    """Refuse a file without an order; one that runs from the newest row to the oldest is as good as its reverse."""
+    steps = np.diff(frame["timestamp"].to_numpy(dtype=np.int64))
+    back = np.flatnonzero(steps < 0)
+    if len(back) and (steps > 0).any():
         raise reject(
             "time_order",
             f"time runs backwards in {len(back)} rows.",

@@ -13,9 +13,9 @@ from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding, RawFileError
 from basis_pipeline.market_data.reports import FileReport, FileStatus
 from basis_pipeline.market_data.rules.placeholders import copy_findings
-from basis_pipeline.market_data.sources import candidates, recognise
+from basis_pipeline.market_data.sources import candidates, nearly, recognise
 from basis_pipeline.market_data.sources.layout import Recognition
-from basis_pipeline.market_data.sources.raw_files import TABULAR, FileHead, RawFile
+from basis_pipeline.market_data.sources.raw_files import TABULAR, UNREADABLE, FileHead, RawFile, files_below
 
 _DATA_SUFFIXES = (*TABULAR, ".json")
 _SUMS = "SHA256SUMS"
@@ -47,16 +47,21 @@ def scan(raw: Path, corrections: Corrections, progress: Progress) -> Scan:
     """Find, hash and recognise every file below `raw`.
 
     Raises:
-        DataError: the folder does not exist.
+        DataError: the folder does not exist, or one in it cannot be listed.
     """
     if not raw.is_dir():
         raise DataError(f"raw folder {raw} does not exist.", remedy="point BASIS_RAW_DIR at the vendor files.")
-    paths = sorted(path for path in raw.rglob("*") if path.is_file())
-    files = []
+    paths = files_below(raw)
+    result, files = Scan(), []
     for done, path in enumerate(paths, start=1):
-        files.append(RawFile.at(path, raw))
+        try:
+            files.append(RawFile.at(path, raw))
+        except RawFileError as error:
+            file = RawFile(path, path.relative_to(raw).as_posix(), UNREADABLE, 0)
+            result.digests[file.name] = file.sha256
+            _fail(file, error.finding, corrections, result)
         progress("scan", done, len(paths))
-    result, wrong_sums = Scan(), _wrong_sums(files)
+    wrong_sums = _wrong_sums(files)
     found = []
     for file in files:
         recognition = _recognise(file, corrections, result, wrong_sums)
@@ -127,7 +132,10 @@ def _documentation(file: RawFile) -> str:
 def _unknown(file: RawFile) -> Finding:
     message = "no layout has files of this name."
     remedy = "rename it as its vendor does, move it out of the raw folder, or add a layout in market_data/sources."
-    severe = file.path.suffix in _DATA_SUFFIXES
+    if near := nearly(file.name):
+        message = f"named nearly like {near.title}; it is not read."
+        remedy = f"unpack or rename it: the suffix is {' or '.join(near.suffixes)}, the venue in lower case, no dashes."
+    severe = near is not None or file.path.suffix in _DATA_SUFFIXES
     return Finding("ERROR" if severe else "WARN", "unrecognised_file", message, remedy, file=file.name)
 
 

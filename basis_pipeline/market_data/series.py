@@ -103,6 +103,11 @@ class Series:
             (*self.findings, *other.findings),
         )
 
+    def place(self, rows: Mask) -> tuple[str, int]:
+        """File and line of the first of `rows`."""
+        first = self.frame.iloc[int(np.argmax(rows))]
+        return str(first["source_file"]), int(first["source_row"])
+
     def note(self, *findings: Finding) -> Series:
         return replace(self, findings=(*self.findings, *findings))
 

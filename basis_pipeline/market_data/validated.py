@@ -97,6 +97,11 @@ class ValidatedStore:
         """Sources, counts by rule, coverage and findings of one published month."""
         return MonthBody.of(self._publication(dataset, venue, symbol, month).body)
 
+    def published_body(self, dataset: str, venue: str, symbol: str, month: str) -> MonthBody | None:
+        """Like `body`, but None for a month that is not published."""
+        found = self.publications(dataset).find(month_path(venue, symbol, month))
+        return MonthBody.of(found.body) if found else None
+
     def coverage(
         self, dataset: str, venue: str, symbol: str, months: Iterable[str] | None = None, *, step: int | None = None
     ) -> Coverage:

@@ -22,8 +22,8 @@ from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import BACKTEST_BUDGETS, Timings
 from basis_pipeline.gates.registry import evaluate, first_failure
 from basis_pipeline.market_data.blocked import BlockedSeries, load_blocked
-from basis_pipeline.market_data.frame import Frame, build_frame
-from basis_pipeline.market_data.requirements import SeriesRef, requirements
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import SeriesRef, requirements
 from basis_pipeline.results.metrics import Metric, compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, PublishedMonth, ResultsStore
 from basis_pipeline.runs import admission

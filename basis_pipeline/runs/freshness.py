@@ -7,9 +7,10 @@ from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.evidence import DataUsage, SeriesUsage
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.gates.registry import describe
-from basis_pipeline.market_data.frame_rewards import reward_months_read
-from basis_pipeline.market_data.frame_series import Window, months_read
-from basis_pipeline.market_data.requirements import FrameSpec, requirements
+from basis_pipeline.market_data.frames.reliability import barring
+from basis_pipeline.market_data.frames.requirements import FrameSpec, requirements
+from basis_pipeline.market_data.frames.rewards import reward_months_read
+from basis_pipeline.market_data.frames.series import Window, months_read
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import MonthManifest
 from basis_pipeline.runs.months import stale_months
@@ -34,8 +35,8 @@ def slices_of(usage: DataUsage) -> list[str]:
 def versions_today(workspace: Workspace, wired: WiredMode) -> dict[str, str]:
     """By published month of the standing record the data version that a run from the first stale month would give it.
 
-    It is the published one exactly where the month is current. A stale month's version depends on those before it, so
-    that it changes again when what makes it stale does.
+    It is the published one exactly where the month is current and its data may still be used. A stale month's version
+    depends on those before it, so that it changes again when what makes it stale does.
     """
     results, mode = workspace.results, wired.name
     months, broken = results.months(mode), stale_months(results, mode)
@@ -48,6 +49,8 @@ def versions_today(workspace: Workspace, wired: WiredMode) -> dict[str, str]:
         versions[month] = data_version(wired.settings.config_digest, usage, predecessor=before)
         if _judged_otherwise(published.manifest, wired):
             versions[month] = text_digest(versions[month], "judged by other gates")
+        if refused := _refused(workspace.validated, wired.frame_spec, month):
+            versions[month] = text_digest(versions[month], *refused)
         current = versions[month] == published.manifest.data_version
         before = published.generation if current else versions[month]
     return versions
@@ -66,6 +69,12 @@ def _judged_otherwise(manifest: MonthManifest, wired: WiredMode) -> bool:
     """Another set of gates, or other limits, than the month would be judged by today."""
     today = {(gate.name, gate.threshold) for gate in describe(wired.profile.thresholds)}
     return {(verdict.gate, verdict.threshold) for verdict in manifest.gates} != today
+
+
+def _refused(validated: ValidatedStore, spec: FrameSpec, month: str) -> list[str]:
+    """Why a run would refuse the data of `month` today: what is found later condemns what was published before."""
+    series = (required.series for required in requirements(spec))
+    return [f"{ref}: {finding}" for ref in series for _, finding in barring(validated, ref, [month])]
 
 
 def usage_today(validated: ValidatedStore, spec: FrameSpec, month: str) -> DataUsage:

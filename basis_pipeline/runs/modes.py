@@ -9,8 +9,8 @@ from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.market_data.dataset_types import SeriesKey
-from basis_pipeline.market_data.frame_coverage import CoveredMonths, coverage, last_common_month
-from basis_pipeline.market_data.requirements import requirements
+from basis_pipeline.market_data.frames.coverage import CoveredMonths, coverage, last_common_month
+from basis_pipeline.market_data.frames.requirements import requirements
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
 

@@ -8,7 +8,7 @@ from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.errors import ConfigError, StateError
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import months_between, parse_month, shift_month
-from basis_pipeline.market_data.frame_coverage import first_full_month, last_common_month
+from basis_pipeline.market_data.frames.coverage import first_full_month, last_common_month
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import PublishedMonth, ResultsStore, broken_months
 

@@ -26,8 +26,9 @@ from basis_pipeline.domain.timeline import month_end, month_start, months_betwee
 from basis_pipeline.market_data.checks.coverage import coverage_of
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
+from basis_pipeline.market_data.frames.reliability import barring, require_reliable
+from basis_pipeline.market_data.frames.requirements import SeriesRef
 from basis_pipeline.market_data.manifests import MonthBody, RowCounts
-from basis_pipeline.market_data.requirements import SeriesRef
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore, month_path, series_path
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -93,7 +94,7 @@ def train_signals(workspace: Workspace, model: str, progress: Progress | None = 
 
     Raises:
         ConfigError: there is no such model, or scikit-learn is not installed.
-        DataError: there are no candles, or too few to train on.
+        DataError: there are no candles, too few to train on, or some that must not be used.
     """
     file, store = workspace.config.signal_model(model), workspace.validated
     train, months = _trainer(), _months(file, store)
@@ -151,6 +152,7 @@ def _month(store: ValidatedStore, file: SignalModelFile, month: str, train: Trai
     before = _told(store, file.name, file.symbol, month)
     if before is not None and before.get("fingerprint") == fingerprint:
         return SignalMonth(month, msgspec.convert(before, SignalEvidence), trained=False)
+    require_reliable(store, _candles(file), sorted(seen))
     candles = store.read(CANDLES, file.venue, file.symbol, month_start(min(seen)), month_end(month), pinned=seen)
     table, evidence = train(file, candles, month)
     evidence = replace(evidence, inputs=inputs, fingerprint=fingerprint)
@@ -160,11 +162,19 @@ def _month(store: ValidatedStore, file: SignalModelFile, month: str, train: Trai
 
 
 def _inputs(store: ValidatedStore, file: SignalModelFile, month: str) -> tuple[str, dict[str, str]]:
-    """Digest of the model's file and of the candles that the model of `month` sees, and their generations."""
+    """Digest of the model's file and of the candles that the model of `month` sees, and their generations.
+
+    What the ingestion says against those candles counts as well: signals that learnt from them are outdated.
+    """
     first = shift_month(month, -file.training_months - _LOOK_BACK)
     seen = store.generations(CANDLES, file.venue, file.symbol, months_between(first, month))
     candles = (f"{name}={generation}" for name, generation in sorted(seen.items()))
-    return text_digest(file.model_dump_json(), *candles), seen
+    refused = (f"{name}: {finding}" for name, finding in barring(store, _candles(file), sorted(seen)))
+    return text_digest(file.model_dump_json(), *candles, *refused), seen
+
+
+def _candles(file: SignalModelFile) -> SeriesRef:
+    return SeriesRef(CANDLES, file.venue, file.symbol)
 
 
 def _body(file: SignalModelFile, month: str, table: pa.Table) -> MonthBody:

@@ -17,7 +17,7 @@ from basis_pipeline.domain.timings import Moments
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.gates.evidence import MonthEvidence, content_digest
 from basis_pipeline.gates.market import MonthMarket
-from basis_pipeline.market_data.frame import Frame
+from basis_pipeline.market_data.frames.frame import Frame
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.runs.signals import evidence_of

@@ -9,7 +9,7 @@ import pytest
 
 from basis_pipeline.domain.errors import PositionError, StateError
 from basis_pipeline.domain.settings import RiskType
-from basis_pipeline.market_data.requirements import requirements
+from basis_pipeline.market_data.frames.requirements import requirements
 from basis_pipeline_tests.builders import Moment, Run, at, frictionless, steady, wired
 
 CALM = Moment(prices={"BTC": 50_000.0})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.position_keys import Universe
-from basis_pipeline.market_data.frame import Frame
+from basis_pipeline.market_data.frames.frame import Frame
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 
 

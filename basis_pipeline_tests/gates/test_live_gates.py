@@ -139,6 +139,34 @@ def test_a_planted_defect_is_found(month: MonthEvidence, name: str) -> None:
     assert verdicts[gate].status is (GateStatus.FAILED if error else GateStatus.WARNED), verdicts[gate]
 
 
+@pytest.mark.parametrize(
+    ("row", "cut", "status"),
+    [
+        ("start", None, GateStatus.PASSED),  # bought, killed, booked at the start, hedged in the tick after it
+        ("start", "after", GateStatus.FAILED),  # and nothing came after the start
+        ("tick", None, GateStatus.FAILED),
+    ],
+)
+def test_a_book_that_died_half_bought_is_judged_by_the_tick_after_its_start(
+    month: MonthEvidence, row: str, cut: str | None, status: GateStatus
+) -> None:
+    assert month.live is not None
+    start = month.live.started[1]
+    at = int(np.flatnonzero(month.timestamps == start)[0])
+    delta = np.zeros(len(month.timestamps))
+    delta[at if row == "start" else at + 1] = 30_000.0
+    steps = with_column(month.tables["timesteps"], "net_delta_usd", pa.array(delta))
+    steps = steps[: at + 1] if cut else steps
+    verdicts = {
+        found.gate: found for found in evaluate(replace(month, tables={**month.tables, "timesteps": steps}), TWO)
+    }
+    assert verdicts["delta_band"].status is status
+    assert verdicts["delta_drift"].status is GateStatus.WARNED, "what was open between two lives is told"
+
+
+TWO = [gate for gate in LIVE_GATES if gate.name in {"delta_band", "delta_drift"}]
+
+
 def test_every_gate_of_its_own_has_a_defect_and_the_others_have_theirs_with_the_backtests() -> None:
     assert {gate for gate, _ in DEFECTS.values()} == {gate.name for gate in OWN}
     assert len(LIVE_GATES) == len({gate.name for gate in LIVE_GATES}) == len(OWN) + 10

@@ -23,7 +23,7 @@ from typing import TextIO
 
 from basis_pipeline.domain.timeline import DAY, iso
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.market_data.frame import build_frame
+from basis_pipeline.market_data.frames.frame import build_frame
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.runs.live.lock import is_running

@@ -14,7 +14,7 @@ from pathlib import Path
 from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_start
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
 from basis_pipeline.live_journal.journal import LiveJournal
-from basis_pipeline.market_data.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.results.live_differences.differences import Life, LiveDifferences, differences

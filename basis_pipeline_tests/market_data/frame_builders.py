@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from basis_pipeline.domain.position_keys import Instrument, PositionKey, Universe
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, month_of, month_start
-from basis_pipeline.market_data.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts
-from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 
 FEBRUARY = month_start("2024-02")

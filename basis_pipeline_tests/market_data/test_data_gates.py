@@ -28,6 +28,7 @@ from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.market_data.rules.candles import contracts_to_coins
 from basis_pipeline.market_data.series import Series
+from basis_pipeline_tests.market_data.defects_other_data import OTHER_DATA
 from basis_pipeline_tests.market_data.replica import Truth
 from basis_pipeline_tests.market_data.small_world import again, rewrite, write_small_folder
 from basis_pipeline_tests.market_data.test_bad_input import CANDLE_HEADER, CSV, candles, edited, ingested
@@ -256,6 +257,7 @@ GALLERY: dict[str, Callable[[Path], Found]] = {
     "hours_differ_in_volume": _hours,
     "contract_size_unknown": _contracts,
     "benchmark_difference": _benchmarks,
+    **OTHER_DATA,
 }
 """Defects that the replica of the vendors' folder does not have, by the gate that has to find them."""
 

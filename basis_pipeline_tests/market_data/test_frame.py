@@ -7,7 +7,7 @@ import pytest
 from basis_pipeline.domain.errors import DataError, DataGapError
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
-from basis_pipeline.market_data.requirements import FrameSpec, requirements
+from basis_pipeline.market_data.frames.requirements import FrameSpec, requirements
 from basis_pipeline_tests.market_data.frame_builders import (
     BASIS,
     BYBIT_ETH_PERP,

@@ -9,8 +9,8 @@ import pytest
 
 from basis_pipeline.domain.errors import DataGapError
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
-from basis_pipeline.market_data.frame import build_frame
-from basis_pipeline.market_data.requirements import ReserveRef, ReserveSide, SlotSources
+from basis_pipeline.market_data.frames.frame import build_frame
+from basis_pipeline.market_data.frames.requirements import ReserveRef, ReserveSide, SlotSources
 from basis_pipeline_tests.market_data.frame_builders import (
     A_WETH,
     DEBT_WETH,

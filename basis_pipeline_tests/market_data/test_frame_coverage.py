@@ -8,8 +8,8 @@ import pytest
 
 from basis_pipeline.domain.errors import DataError, DataGapError
 from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_end, month_start
-from basis_pipeline.market_data.frame import build_frame
-from basis_pipeline.market_data.frame_coverage import coverage, first_full_month, is_complete
+from basis_pipeline.market_data.frames.coverage import coverage, first_full_month, is_complete
+from basis_pipeline.market_data.frames.frame import build_frame
 from basis_pipeline_tests.market_data.frame_builders import (
     A_WETH,
     ETH_PERP,

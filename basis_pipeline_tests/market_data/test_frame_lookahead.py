@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.timeline import DAY, HOUR
-from basis_pipeline.market_data.frame import build_frame
-from basis_pipeline.market_data.requirements import SeriesRef
+from basis_pipeline.market_data.frames.frame import build_frame
+from basis_pipeline.market_data.frames.requirements import SeriesRef
 from basis_pipeline_tests.market_data.frame_builders import EVERYTHING, FEBRUARY, MARK, PERP, POOL, RATES, SPOT, Market
 
 END = FEBRUARY + 3 * DAY

@@ -10,9 +10,9 @@ from pyarrow import feather
 
 from basis_pipeline.domain.position_keys import Instrument
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, from_micros, iso, month_end, month_start
-from basis_pipeline.market_data.frame import Frame, build_frame
-from basis_pipeline.market_data.frame_coverage import coverage
-from basis_pipeline.market_data.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
+from basis_pipeline.market_data.frames.coverage import coverage
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import FrameSpec, ReserveRef, ReserveSide, SeriesRef, SlotSources
 from basis_pipeline_tests.market_data.frame_builders import instrument, spec_of
 from basis_pipeline_tests.market_data.world import World
 

@@ -9,8 +9,8 @@ import pytest
 from basis_pipeline.domain.errors import ConfigError, DataGapError, PositionError
 from basis_pipeline.domain.position_keys import Universe
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
-from basis_pipeline.market_data.frame import build_frame
-from basis_pipeline.market_data.requirements import SeriesRef, SlotSources, requirements
+from basis_pipeline.market_data.frames.frame import build_frame
+from basis_pipeline.market_data.frames.requirements import SeriesRef, SlotSources, requirements
 from basis_pipeline_tests.market_data.frame_builders import (
     BYBIT_FUNDING,
     BYBIT_PERP,

@@ -9,9 +9,9 @@ import pytest
 from basis_pipeline.domain.errors import DataError, DataGapError
 from basis_pipeline.domain.market import Distribution
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
-from basis_pipeline.market_data.frame import Frame, build_frame
-from basis_pipeline.market_data.frame_coverage import coverage
-from basis_pipeline.market_data.requirements import SeriesRef, requirements
+from basis_pipeline.market_data.frames.coverage import coverage
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import SeriesRef, requirements
 from basis_pipeline_tests.market_data.frame_builders import (
     EIGEN,
     FEBRUARY,

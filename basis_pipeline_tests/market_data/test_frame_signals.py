@@ -12,9 +12,9 @@ from basis_pipeline.domain.errors import DataGapError
 from basis_pipeline.domain.market import Direction, Signal
 from basis_pipeline.domain.timeline import DAY, MINUTE
 from basis_pipeline.market_data.datasets import dataset
-from basis_pipeline.market_data.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import SeriesRef, SlotSources
 from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts
-from basis_pipeline.market_data.requirements import SeriesRef, SlotSources
 from basis_pipeline.market_data.schemas import to_arrow
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline_tests.market_data.frame_builders import (

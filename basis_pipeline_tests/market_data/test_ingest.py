@@ -63,7 +63,7 @@ def test_new_rows_add_a_month_and_leave_the_others(raw: Path, tmp_path: Path) ->
     first = ingest_into(raw, tmp_path / "root")
     path = next(raw.rglob("bybit_SOLUSDT_spot_1h.csv"))
     more = walk(grid("2024-03-01T00:00", "2024-03-01T05:00"), 100.0, seed=4)
-    path.write_bytes(path.read_bytes() + "\r\n".join([*candle_lines(more, "bybit", "SOLUSDT"), ""]).encode())
+    path.write_bytes(path.read_bytes() + "\r\n".join([*candle_lines(more, "bybit", "SOLUSDT", "spot"), ""]).encode())
     second = again(first)
     assert second.series(*SPOT).published == ("2024-03",)
     assert len(generations(second)) == 3

@@ -14,8 +14,8 @@ from basis_pipeline.domain.timeline import DAY, HOUR, month_start
 from basis_pipeline.market_data.checks.chain import index_growth
 from basis_pipeline.market_data.checks.funding import funding_scale
 from basis_pipeline.market_data.checks.venues import contradicted_opens
-from basis_pipeline.market_data.frame_series import LoadedSeries, Window, load
-from basis_pipeline.market_data.requirements import SeriesRef
+from basis_pipeline.market_data.frames.requirements import SeriesRef
+from basis_pipeline.market_data.frames.series import LoadedSeries, Window, load
 from basis_pipeline_tests.market_data.test_checks import context, moved, series
 from basis_pipeline_tests.market_data.vendor_files import (
     grid,

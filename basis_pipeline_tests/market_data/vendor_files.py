@@ -58,15 +58,16 @@ def write_text(path: Path, lines: Sequence[str], newline: str = "\r\n", *, prefi
     return path
 
 
-def candle_lines(frame: pd.DataFrame, venue: str, symbol: str) -> list[str]:
+def candle_lines(frame: pd.DataFrame, venue: str, symbol: str, kind: str) -> list[str]:
+    traded = "spot" if kind == "spot" else "futures"
     return [
-        f"{iso(row.timestamp)},{row.open},{row.high},{row.low},{row.close},{row.volume},{venue},{symbol},futures"
+        f"{iso(row.timestamp)},{row.open},{row.high},{row.low},{row.close},{row.volume},{venue},{symbol},{traded}"
         for row in frame.itertuples()
     ]
 
 
 def write_candles(folder: Path, venue: str, symbol: str, kind: str, frame: pd.DataFrame) -> Path:
-    lines = [CANDLE_HEADER, *candle_lines(frame, venue, symbol)]
+    lines = [CANDLE_HEADER, *candle_lines(frame, venue, symbol, kind)]
     return write_text(folder / f"{venue}_{symbol}_{kind}_1h.csv", lines)
 
 

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.market_data.manifests import MonthBody
+from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.made_once import made_once
@@ -57,3 +61,14 @@ def copied(validated: Path, target: Path, months: tuple[str, ...]) -> None:
             manifest = f"_manifests/{series}/month={month}.json"
             (target / manifest).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(validated / manifest, target / manifest)
+
+
+def condemn(store: ValidatedStore, dataset: str, venue: str, symbol: str, month: str) -> None:
+    """An ingestion finds that a month must not be used and changes none of its rows."""
+    publications, partition = store.publications(dataset), month_path(venue, symbol, month)
+    found = publications.find(partition)
+    assert found is not None
+    finding = Finding("ERROR", "stuck_price", "the price stands still.", "correct it.", month=month)
+    body = structs.replace(MonthBody.of(found.body), findings=(finding,))
+    tables = {file.table: publications.read(found, file.table) for file in found.files}
+    assert publications.publish(partition, tables, body.to_builtins()).generation == found.generation

@@ -11,7 +11,7 @@ import pytest
 
 import basis_pipeline
 from basis_pipeline.config.wiring import wire_mode
-from basis_pipeline.domain.errors import StateError
+from basis_pipeline.domain.errors import DataError, StateError
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.results.tables import SCHEMAS
 from basis_pipeline.runs import freshness
@@ -21,7 +21,7 @@ from basis_pipeline.runs.modes import describe_modes, readers
 from basis_pipeline.runs.records import query, summarise
 from basis_pipeline.runs.standing import due_months
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline_tests.runs.conftest import CONFIGS
+from basis_pipeline_tests.runs.conftest import CONFIGS, condemn
 
 MODE = "btc_basis"
 
@@ -42,6 +42,20 @@ def outdated(workspace: Workspace) -> list[str]:
 def test_what_has_just_been_run_is_current(workspace: Workspace) -> None:
     assert outdated(workspace) == []
     assert due_months(workspace, MODE, "2024-03").months == ()
+
+
+def test_a_finding_about_data_that_did_not_change_makes_their_month_and_all_after_it_stale(
+    workspace: Workspace, sample_validated: Path
+) -> None:
+    """Rules learn: what was published on data that a run would refuse today is not current, though no row changed."""
+    workspace.root.validated.unlink()
+    shutil.copytree(sample_validated, workspace.root.validated)
+    condemn(workspace.validated, "spot_candles_1h", "binance", "BTCUSDT", "2024-02")
+    assert outdated(workspace) == ["2024-02", "2024-03"]
+    due = due_months(workspace, MODE, "2024-03")
+    assert due.months == ("2024-02", "2024-03")
+    with pytest.raises(DataError, match="must not be used in 2024-02"):
+        list(plan_backtest(workspace, MODE, first="2024-02", last="2024-03").run())
 
 
 def test_a_month_that_is_over_without_being_complete_is_due_with_the_next(workspace: Workspace) -> None:

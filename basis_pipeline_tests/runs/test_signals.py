@@ -20,7 +20,7 @@ from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.signals import model_of, outdated_signals, signal_evidence, train_signals, warm_up
 from basis_pipeline.runs.workspace import Workspace
-from basis_pipeline_tests.runs.conftest import copied
+from basis_pipeline_tests.runs.conftest import condemn, copied
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 MODES = ["ml_btc_directional_usdt_margin", "ml_btc_directional_btc_margin"]
@@ -101,6 +101,21 @@ def test_signals_of_other_candles_than_there_are_now_are_not_traded(trained: Wor
         plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03")
     assert all(month.trained for month in train_signals(workspace, MODEL))
     assert plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03").range.months
+
+
+def test_candles_that_must_not_be_used_are_neither_learnt_from_nor_traded_on(
+    trained: Workspace, tmp_path: Path
+) -> None:
+    """The ingestion comes to know of January what it did not when the models of February and March were trained."""
+    root = tmp_path / "root"
+    shutil.copytree(trained.root.path, root)
+    workspace = Workspace(root, trained.config.path)
+    condemn(workspace.validated, "perp_candles_5m", "binance", "BTCUSDT", "2024-01")
+    assert outdated_signals(workspace, MODEL) == ["2024-02", "2024-03"]
+    with pytest.raises(DataError, match=r"perp_candles_5m of binance BTCUSDT must not be used in 2024-01.*stuck_price"):
+        train_signals(workspace, MODEL)
+    with pytest.raises(StateError, match="were trained on other candles"):
+        plan_backtest(workspace, MODES[0], first="2024-02", last="2024-03")
 
 
 def test_the_months_of_warm_up_are_told(trained: Workspace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from basis_pipeline.market_data.checks import bars, chain, coverage, funding, labels, tables, venues
+from basis_pipeline.market_data.checks import bars, chain, coverage, funding, labels, markets, scales, tables, venues
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.series import Series
@@ -19,10 +19,16 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (coverage.early_end, ()),
     (coverage.filled_share, ()),
     (labels.label_correlation, (*_CEX, "funding_rates")),
+    (markets.shifted_days, _CEX),
+    (markets.other_market, _CEX),
+    (markets.stuck_price, _CEX),
     (venues.venue_differences, _LAST_PRICE),
     (venues.large_moves, (*_CEX, "dex_candles_1h")),
     (venues.contradicted_opens, (*_CEX, "perp_candles_5m")),
     (funding.funding_scale, ("funding_rates",)),
+    (funding.contradicted_funding, ("funding_rates",)),
+    (funding.funding_sign, ("funding_rates",)),
+    (funding.zero_funding, ("funding_rates",)),
     (bars.still_bars, _LAST_PRICE),
     (bars.five_minutes_against_hours, ("perp_candles_5m",)),
     (bars.pool_against_venues, ("dex_candles_1h",)),
@@ -33,6 +39,9 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (chain.interpolation, ("oracle_prices", "lst_market_rates_1h")),
     (chain.ratio_monotony, ("oracle_prices",)),
     (chain.ratio_growth, ("oracle_prices",)),
+    (scales.ratio_level, ("oracle_prices",)),
+    (scales.stable_price, ("oracle_prices",)),
+    (scales.market_rate_level, ("lst_market_rates_1h",)),
     (chain.smoothed_market_rate, ("lst_market_rates_1h",)),
     (chain.gas_samples, ("gas_prices_1h",)),
     (tables.changed_definition, ("reward_distributions",)),

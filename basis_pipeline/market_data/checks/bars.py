@@ -11,7 +11,10 @@ from basis_pipeline.market_data.checks.context import Context, split_symbol
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.rules.frozen import frozen_bars, hours_compared
-from basis_pipeline.market_data.series import Series, first_places
+from basis_pipeline.market_data.series import Series, by_month, first_places
+
+_FEWEST_HOURS, _MOST_DIFFERING = 24, 0.2
+"""Hours of a month that say something, and the share of them that may differ before they are another series'."""
 
 
 def five_minutes_against_hours(series: Series, context: Context) -> Iterator[Finding]:
@@ -28,6 +31,15 @@ def five_minutes_against_hours(series: Series, context: Context) -> Iterator[Fin
                 f"{what} of {len(differing)} of {len(compared)} hours differ from the hourly bars: {places}; kept."
             )
             yield Finding("WARN", f"hours_differ_in_{what}", message, count=len(differing))
+    stamps = compared["timestamp"].to_numpy(dtype=np.int64)
+    for month, hours in by_month(stamps):
+        other = int((~compared["same_prices"].to_numpy()[np.isin(stamps, hours)]).sum())
+        if len(hours) >= _FEWEST_HOURS and other > _MOST_DIFFERING * len(hours):
+            message = (
+                f"{other} of {len(hours)} hours have other prices than the hourly bars: another series, or shifted."
+            )
+            remedy = "find out which of the two files is right, and replace the other."
+            yield Finding("ERROR", "five_minutes_of_another", message, remedy, column="close", month=month, count=other)
 
 
 def still_bars(series: Series, _context: Context) -> Iterator[Finding]:
@@ -55,6 +67,14 @@ def pool_against_venues(series: Series, context: Context) -> Iterator[Finding]:
             f"{len(far)} closes are off the CEX price by up to {far.abs().max():.2%}: {first_places(far.index)}; kept."
         )
         yield Finding("WARN", "pool_difference", message, column="close", count=len(far))
+    for month, stamps in by_month(off.index.to_numpy(dtype=np.int64)):
+        level = float((off.reindex(stamps) + 1.0).median())
+        if abs(np.log(level)) > np.log1p(context.general.absurd_move):
+            message = (
+                f"its price is {level:.4g} times that of the exchanges: another pool, another token or another scale."
+            )
+            remedy = "check the decimals and the order of the pool's tokens, or take the file away."
+            yield Finding("ERROR", "pool_level", message, remedy, column="close", month=month, count=len(stamps))
 
 
 def pool_deviation(series: Series, context: Context) -> pd.Series[float] | None:

@@ -29,18 +29,27 @@ def index_monotony(series: Series, _context: Context) -> Iterator[Finding]:
 
 
 def index_growth(series: Series, context: Context) -> Iterator[Finding]:
-    """Aave indices grow by their own rates: a level of another reserve, or of another time, jumps past them."""
+    """Aave indices grow by their own rates: a level of another reserve, or of another time, jumps past them.
+
+    And no slower: rates that are percentages would be earned between the snapshots.
+    """
     hourly = context.peers(SeriesKey("aave_rates_1h", series.key.venue, series.key.symbol))
     for column, rate in _RATE_OF.items():
         rates = pd.Series(series.values(rate))
+        lowest = np.minimum(rates.to_numpy()[:-1], rates.to_numpy()[1:])
         highest = np.maximum(rates.to_numpy()[:-1], rates.to_numpy()[1:])
         if hourly is not None:
-            by_day = pd.Series(hourly.values(rate)).groupby(hourly.stamps // DAY).max()
-            highest = np.fmax(highest, by_day.reindex(series.stamps[:-1] // DAY).to_numpy())
-        jumped = _growth(series, column) > highest + context.general.growth_beyond_rate
-        for month, stamps in by_month(series.stamps[1:][jumped]):
-            message = f"grows faster than its rates say at {first_places(stamps)}: another reserve, or a wrong value."
-            yield Finding("ERROR", "index_growth", message, _AGAIN, column=column, month=month, count=len(stamps))
+            by_day = pd.Series(hourly.values(rate)).groupby(hourly.stamps // DAY)
+            lowest = np.fmin(lowest, by_day.min().reindex(series.stamps[:-1] // DAY).to_numpy())
+            highest = np.fmax(highest, by_day.max().reindex(series.stamps[:-1] // DAY).to_numpy())
+        growth, beyond = _growth(series, column), context.general.growth_beyond_rate
+        for how, rows in (("faster", growth > highest + beyond), ("slower", growth < lowest - beyond)):
+            for month, stamps in by_month(series.stamps[1:][rows]):
+                message = (
+                    f"grows {how} than its rates say at {first_places(stamps)}: another reserve, rates in percent, "
+                    "or a wrong value."
+                )
+                yield Finding("ERROR", "index_growth", message, _AGAIN, column=column, month=month, count=len(stamps))
 
 
 def ratio_growth(series: Series, context: Context) -> Iterator[Finding]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
-from basis_pipeline.domain.timeline import HOUR, YEAR
+from basis_pipeline.domain.timeline import DAY, HOUR, YEAR
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.series import Series, Stamps, by_month
+from basis_pipeline.market_data.series import Series, Stamps, by_month, first_places
 
 _FEWEST = 20
 """Settlements of a month; fewer say nothing about its size."""
+_MANY, _AGAINST = 60, 0.5
+"""Settlements of a month that say something of its sign, and the correlation that does."""
+_NOTABLE, _AROUND = 1e-3, 3 * DAY // 2
+"""A rate that is worth a comparison, and how far around it others are looked at."""
+_ZEROS, _SHARED = 0.1, 0.5
+"""Share of a month's settlements that may be zero, and of these that another venue has as well."""
+_UNIT = (
+    "check the unit: rates are fractions per interval, 0.0001 is one basis point; real ones are let through by "
+    "funding_factor and funding_per_year in configs/data/general.yaml."
+)
 
 
 def funding_scale(series: Series, context: Context) -> Iterator[Finding]:
@@ -34,8 +46,74 @@ def funding_scale(series: Series, context: Context) -> Iterator[Finding]:
             message = f"rates of {yearly:.0%} a year in the mean, and no other venue to confirm them."
         else:
             continue
-        remedy = "check the unit: rates are fractions per interval, 0.0001 is one basis point."
-        yield Finding("ERROR", "funding_scale", message, remedy, column="funding_rate", month=month, count=len(stamps))
+        yield Finding("ERROR", "funding_scale", message, _UNIT, column="funding_rate", month=month, count=len(stamps))
+
+
+def contradicted_funding(series: Series, context: Context) -> Iterator[Finding]:
+    """Settlements many times larger than any other venue's of those days: a few rows in another unit."""
+    factor = context.general.funding_factor
+    others = [other.observed.set_index("timestamp")["funding_rate"].abs() for other in context.other_venues(series.key)]
+    if not others:
+        return
+    own = series.observed.set_index("timestamp")["funding_rate"].abs()
+    large = own[own > _NOTABLE]
+    around = np.array([_largest(others, int(stamp)) for stamp in large.index], dtype=np.float64)
+    for month, stamps in by_month(large.index.to_numpy(dtype=np.int64)[large.to_numpy() > factor * around]):
+        message = (
+            f"{len(stamps)} settlements are more than {factor:g} times any other venue's of the days around: "
+            f"{first_places(stamps)}."
+        )
+        yield Finding(
+            "ERROR", "contradicted_funding", message, _UNIT, column="funding_rate", month=month, count=len(stamps)
+        )
+
+
+def funding_sign(series: Series, context: Context) -> Iterator[Finding]:
+    """Months in which the rates go against those of every other venue: longs that are paid taken for longs that pay."""
+    own = series.observed.set_index("timestamp")["funding_rate"]
+    others = [other.observed.set_index("timestamp")["funding_rate"] for other in context.other_venues(series.key)]
+    for month, stamps in by_month(own.index.to_numpy(dtype=np.int64)):
+        found = [
+            correlation for other in others if (correlation := _correlation(own.reindex(stamps), other)) is not None
+        ]
+        if found and max(found) < -_AGAINST:
+            told = ", ".join(f"{correlation:+.2f}" for correlation in found)
+            message = f"its rates go against those of every other venue (correlation {told}): another sign."
+            remedy = "rates are positive where longs pay shorts; correct the file at its source."
+            yield Finding(
+                "ERROR", "funding_sign", message, remedy, column="funding_rate", month=month, count=len(stamps)
+            )
+
+
+def zero_funding(series: Series, context: Context) -> Iterator[Finding]:
+    """Months with many rates of exactly zero where no other venue has them: what is missing, written as a payment."""
+    rates = series.observed.set_index("timestamp")["funding_rate"]
+    others = [other.observed.set_index("timestamp")["funding_rate"] for other in context.other_venues(series.key)]
+    for month, stamps in by_month(rates.index.to_numpy(dtype=np.int64)):
+        zeros = stamps[rates.reindex(stamps).to_numpy() == 0.0]
+        elsewhere = [other.reindex(zeros).dropna() for other in others]
+        alone = not any((other == 0.0).mean() > _SHARED for other in elsewhere if len(other))
+        if len(stamps) >= _FEWEST and len(zeros) > _ZEROS * len(stamps) and alone:
+            message = f"{len(zeros)} of {len(stamps)} settlements are exactly zero: {first_places(zeros)}."
+            remedy = (
+                "leave out what is not known: a hole is filled from other venues or refused, a zero is taken as paid."
+            )
+            yield Finding(
+                "ERROR", "zero_funding", message, remedy, column="funding_rate", month=month, count=len(zeros)
+            )
+
+
+def _largest(others: list[pd.Series[float]], stamp: int) -> float:
+    """Largest rate of any other venue within a day and a half; infinite where none has any."""
+    near = [other.loc[stamp - _AROUND : stamp + _AROUND] for other in others]
+    return max((float(rates.max()) for rates in near if len(rates)), default=math.inf)
+
+
+def _correlation(own: pd.Series[float], other: pd.Series[float]) -> float | None:
+    both = pd.concat([own, other], axis=1, join="inner").to_numpy()
+    if len(both) < _MANY or (both.std(axis=0) == 0.0).any():
+        return None
+    return float(np.corrcoef(both.T)[0, 1])
 
 
 def _sizes(series: Series, other: Series, stamps: Stamps) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.rules.candles import contracts_to_coins, ignore_mark_volume, set_aside_implausible
 from basis_pipeline.market_data.rules.downloads import came_from_venue, prefer_downloads
 from basis_pipeline.market_data.rules.duplicates import drop_exact_duplicates, resolve_conflicts, set_aside_conflicts
-from basis_pipeline.market_data.rules.fills import fill_holes, hole_stamps
+from basis_pipeline.market_data.rules.fills import donor_of, fill_holes, hole_stamps
 from basis_pipeline.market_data.rules.flags import flag_early_samples, flag_interpolated, flag_tip_spikes
 from basis_pipeline.market_data.rules.frozen import FROZEN, frozen_bars, repair_frozen_bars
 from basis_pipeline.market_data.rules.proxies import OVER_BUDGET, proxy_funding
@@ -30,7 +30,7 @@ from basis_pipeline.market_data.rules.tables import (
     set_aside_without_rate,
     set_aside_zeros,
 )
-from basis_pipeline.market_data.series import Series
+from basis_pipeline.market_data.series import Series, Stamps
 
 Rule = Callable[[Series], Series]
 Peers = Callable[[SeriesKey], Series | None]
@@ -79,6 +79,15 @@ def donors_consulted(series: Series, corrections: Corrections, venues: Sequence[
         short = any(finding.rule == OVER_BUDGET for finding in series.findings)
         donors |= set(venues) if short or series.count("proxied") else set()
     return donors
+
+
+def donated(series: Series, venues: Sequence[SeriesKey]) -> Iterator[tuple[SeriesKey, Stamps]]:
+    """Donors and the stamps of the rows that they gave; a median is of all venues alike."""
+    for entry in series.ledger:
+        if entry.action == "filled" and (found := donor_of(entry.rule)):
+            yield SeriesKey(found[0], found[1], series.key.symbol), entry.stamps
+        elif entry.action == "proxied":
+            yield from ((venue, entry.stamps) for venue in venues)
 
 
 def _apply(series: Series, rules: Iterator[Rule]) -> Series:

@@ -45,7 +45,7 @@ def set_aside_conflicts(series: Series) -> Series:
     places = first_places(np.unique(series.stamps[clash]))
     message = f"{int(clash.sum())} rows contradict each other at {places}; set aside, none is believed."
     remedy = "declare a signature in configs/data if one row of a pair can be told to be wrong."
-    finding = Finding("WARN", UNDECIDED, message, remedy, count=int(clash.sum()))
+    finding = Finding("WARN", UNDECIDED, message, remedy, *series.place(clash), count=int(clash.sum()))
     return series.set_aside(UNDECIDED, clash).note(finding)
 
 

@@ -12,6 +12,14 @@ from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.rules.candles import aggregate
 from basis_pipeline.market_data.series import FILLED, Series, Stamps
 
+_FILL = "fill:"
+
+
+def donor_of(rule: str) -> tuple[str, str] | None:
+    """Dataset and venue of the donor that a fill names; None of one that looks at nothing else."""
+    dataset, _, venue = rule.removeprefix(_FILL).partition(":")
+    return (dataset, venue) if venue else None
+
 
 def hole_stamps(series: Series) -> Stamps:
     """Stamps of the dataset's grid that are absent between the first and the last row."""
@@ -36,7 +44,7 @@ def fill_holes(series: Series, donors: Sequence[Series]) -> Series:
         rows = rows[rows["timestamp"].isin(missing)]
         if not _same_market(series.key, donor.key):
             rows = rows.assign(volume=np.nan)
-        rule = f"fill:{donor.key.dataset}:{donor.key.venue}"
+        rule = f"{_FILL}{donor.key.dataset}:{donor.key.venue}"
         series = series.add(rule, "filled", rows.assign(quality=FILLED))
     return series
 

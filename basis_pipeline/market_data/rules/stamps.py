@@ -29,7 +29,9 @@ def set_aside_off_grid(series: Series) -> Series:
     if not off.any():
         return series
     message = f"{int(off.sum())} rows are off the grid, first {first_places(series.stamps[off])}; set aside."
-    return series.set_aside(OFF_GRID, off).note(Finding("WARN", OFF_GRID, message, count=int(off.sum())))
+    remedy = "correct the stamps at their source: a row is stamped with the open of its bar, UTC."
+    finding = Finding("WARN", OFF_GRID, message, remedy, *series.place(off), "timestamp", count=int(off.sum()))
+    return series.set_aside(OFF_GRID, off).note(finding)
 
 
 def set_aside_off_interval(series: Series) -> Series:

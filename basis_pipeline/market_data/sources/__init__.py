@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.findings import reject
 from basis_pipeline.market_data.sources import (
@@ -60,9 +62,25 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 
 
+_PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar")
+
+
 def candidates(name: str) -> list[Layout]:
     """Layouts whose file name pattern fits."""
     return [layout for layout in LAYOUTS if layout.match(name) is not None]
+
+
+def nearly(name: str) -> Layout | None:
+    """The layout that a file would be of if it were unpacked, or had that layout's suffix or case, or no dashes."""
+    path = PurePosixPath(name)
+    while path.suffix.lower() in _PACKED:
+        path = path.with_suffix("")
+    plain = path.stem.replace("-", "")
+    stems = (path.name, path.stem, plain, plain.lower())
+    tried = (
+        layout for layout in LAYOUTS for stem in stems for suffix in layout.suffixes if layout.match(stem + suffix)
+    )
+    return next(tried, None)
 
 
 def recognise(file: RawFile, corrections: Corrections) -> Recognition | None:
@@ -75,6 +93,14 @@ def recognise(file: RawFile, corrections: Corrections) -> Recognition | None:
     if not named:
         return None
     head = read_head(file)
+    if twice := sorted({column for column in head.columns if column and head.columns.count(column) > 1}):
+        raise reject(
+            "wrong_columns",
+            f"its header names {', '.join(twice)} more than once.",
+            remedy="take away the column that is not meant.",
+            file=file.name,
+            column=twice[0],
+        )
     for layout in named:
         if not layout.missing(head):
             name = layout.match(file.name) or {}

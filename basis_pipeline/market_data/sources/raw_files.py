@@ -12,9 +12,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from basis_pipeline.market_data.findings import reject
+from basis_pipeline.domain.errors import DataError
+from basis_pipeline.market_data.findings import RawFileError, reject
 
 TABULAR = (".csv", ".feather", ".parquet")
+UNREADABLE = "unreadable"
+"""Stands for the digest of a file that is there and cannot be read."""
 _HEAD_BYTES = 65_536
 _BOM = b"\xef\xbb\xbf"
 
@@ -29,9 +32,20 @@ class RawFile(msgspec.Struct, frozen=True):
 
     @classmethod
     def at(cls, path: Path, raw: Path) -> RawFile:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return cls(path, path.relative_to(raw).as_posix(), digest, path.stat().st_size)
+        """The file at `path`.
+
+        Raises:
+            RawFileError: it is no regular file, a link to nothing, or may not be read.
+        """
+        name = path.relative_to(raw).as_posix()
+        try:
+            if not path.is_file():
+                raise _no_file(name, "a link to nothing" if path.is_symlink() else "no regular file")
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return cls(path, name, digest, path.stat().st_size)
+        except OSError as error:
+            raise _no_file(name, f"a file that cannot be read ({error.strerror})") from error
 
 
 class FileHead(msgspec.Struct, frozen=True):
@@ -52,6 +66,35 @@ class FileHead(msgspec.Struct, frozen=True):
     header_line: int = 1
     crlf: bool = False
     bom: bool = False
+
+
+def files_below(raw: Path) -> list[Path]:
+    """Everything below `raw` that is no folder, in order; links to folders are followed, each folder once.
+
+    Raises:
+        DataError: a folder cannot be listed. What is in it would pass for deleted otherwise.
+    """
+
+    def fail(error: OSError) -> None:
+        raise DataError(
+            f"raw folder {error.filename} cannot be listed: {error.strerror}.",
+            remedy="allow reading it, or take it out of the raw folder.",
+        ) from error
+
+    found, seen = list[Path](), set[Path]()
+    for folder, subfolders, names in os.walk(raw, onerror=fail, followlinks=True):
+        here = Path(folder).resolve()
+        if here in seen:
+            subfolders.clear()
+            continue
+        seen.add(here)
+        found += [Path(folder, name) for name in names]
+    return sorted(found)
+
+
+def _no_file(name: str, what: str) -> RawFileError:
+    remedy = "restore the file and allow reading it, or take it out of the raw folder."
+    return reject("unreadable_file", f"is {what}.", remedy=remedy, file=name)
 
 
 def cut_in_last_line(file: RawFile) -> bool:

@@ -27,6 +27,8 @@ Int64s = npt.NDArray[np.int64]
 _ARROW = {"number": pa.float64(), "text": pa.string()}
 _NULLS = ["", "NaN", "nan", "N/A", "null", "None"]
 _BATCH = 1 << 24
+_EPOCHS = {10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
+"""Nanoseconds of the unit of an epoch stamp, by its digits: s, ms, us, ns."""
 _EARLIEST = to_micros(pd.Timestamp("2009-01-01", tz="UTC").to_pydatetime())
 _LATEST = to_micros(pd.Timestamp("2100-01-01", tz="UTC").to_pydatetime())
 
@@ -81,12 +83,16 @@ def stamps(found: Recognition, table: pa.Table, column: str, kind: StampFormat) 
         found: the file, for messages.
         table: what was read of it.
         column: name of the time column.
-        kind: iso (text with or without zone, plain dates), epoch_s (seconds), native (a typed timestamp).
+        kind: iso (text with or without zone, plain dates; a column of epochs instead is told by their digits), epoch_s
+            (seconds), native (a typed timestamp).
     """
     if kind == "iso":
-        parsed = pd.to_datetime(texts(table, column), utc=True, format="ISO8601", errors="coerce")
+        written = texts(table, column)
+        parsed = pd.to_datetime(written, utc=True, format="ISO8601", errors="coerce")
         micros = parsed.dt.as_unit("us").astype("int64").to_numpy(dtype=np.int64)
         bad = parsed.isna().to_numpy()
+        if (bad | (micros < _EARLIEST)).all() and (counted := _epochs(written)) is not None:
+            micros, bad = counted, np.zeros(len(counted), dtype=bool)
     elif kind == "epoch_s":
         seconds = pd.to_numeric(table.column(column).to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
         bad = ~np.isfinite(seconds)
@@ -99,6 +105,15 @@ def stamps(found: Recognition, table: pa.Table, column: str, kind: StampFormat) 
     if bad.any():
         raise _bad_stamp(found, table, column, int(np.argmax(bad)), int(bad.sum()))
     return np.asarray(micros, dtype=np.int64)
+
+
+def _epochs(written: pd.Series[str]) -> Int64s | None:
+    """Stamps counted from 1970, if every one is; their digits say in which unit, as times since 2001 have no others."""
+    digits = {len(text) for text in written if text.isdigit()}
+    if len(digits) != 1 or not written.str.isdigit().all() or (unit := _EPOCHS.get(digits.pop())) is None:
+        return None
+    counted = written.astype("int64").to_numpy(dtype=np.int64)
+    return np.asarray(counted * (unit // 1_000) if unit >= 1_000 else counted // 1_000, dtype=np.int64)
 
 
 def require_constant(found: Recognition, table: pa.Table, column: str, expected: str) -> None:

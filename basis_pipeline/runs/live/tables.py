@@ -36,7 +36,7 @@ class LiveTables(NamedTuple):
     Attributes:
         tables: all but `metrics`, with `as_of` and `wall_time`.
         timings: over all ticks.
-        ticks, starts, skipped, off: see LiveEvidence.
+        ticks, starts, skipped, off, started: see LiveEvidence.
     """
 
     tables: dict[str, pa.Table]
@@ -45,6 +45,7 @@ class LiveTables(NamedTuple):
     starts: int
     skipped: int
     off: int
+    started: tuple[int, ...]
 
 
 def live_tables(
@@ -68,7 +69,13 @@ def live_tables(
         tally.count(record for _, record in batch)
     tables = {name: pa.concat_tables(found).unify_dictionaries().combine_chunks() for name, found in parts.items()}
     return LiveTables(
-        tables, durations.timings(live_budgets(universe.keys)), tally.ticks, tally.starts, tally.skipped, tally.off
+        tables,
+        durations.timings(live_budgets(universe.keys)),
+        tally.ticks,
+        len(tally.started),
+        tally.skipped,
+        tally.off,
+        tuple(tally.started),
     )
 
 
@@ -90,6 +97,7 @@ def live_evidence(
         starts=made.starts,
         skipped=made.skipped,
         off=made.off,
+        started=made.started,
     )
 
 
@@ -108,13 +116,14 @@ class _Tally:
 
     def __init__(self, before: TickRecord | None) -> None:
         self._before = before
-        self.ticks = self.starts = self.skipped = self.off = 0
+        self.ticks = self.skipped = self.off = 0
+        self.started: list[int] = []
 
     def count(self, records: Iterable[TickRecord]) -> None:
         for record in records:
             before = self._before
             self.ticks += 1
-            self.starts += record.start
+            self.started += [record.timestamp] if record.start else []
             self.skipped += record.skipped - (0 if record.start or before is None else before.skipped)
             self.off += record.timestamp - before.timestamp if record.start and before else 0
             self._before = record

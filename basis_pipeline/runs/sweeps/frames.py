@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.timeline import month_end, month_start, months_between
-from basis_pipeline.market_data.frame import Frame, build_frame
-from basis_pipeline.market_data.requirements import FrameSpec
+from basis_pipeline.market_data.frames.frame import Frame, build_frame
+from basis_pipeline.market_data.frames.requirements import FrameSpec
 from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline.runs.freshness import slices_of, usage_today
 from basis_pipeline.storage.digests import text_digest

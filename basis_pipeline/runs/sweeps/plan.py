@@ -11,7 +11,7 @@ from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.gates.registry import describe
-from basis_pipeline.market_data.requirements import FrameSpec
+from basis_pipeline.market_data.frames.requirements import FrameSpec
 from basis_pipeline.results.sweeps.parts import PointResult, PointStatus, SweepPlan, SweepPoint
 from basis_pipeline.runs.admission import check_error_policy
 from basis_pipeline.runs.months import MonthRange, experiment_range

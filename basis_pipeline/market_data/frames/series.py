@@ -17,7 +17,7 @@ from basis_pipeline.domain.timeline import HOUR, MINUTE, iso, month_of, months_b
 from basis_pipeline.market_data.dataset_types import Column
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
-from basis_pipeline.market_data.frame_lookups import (
+from basis_pipeline.market_data.frames.lookups import (
     Columns,
     Observations,
     Stamps,
@@ -27,15 +27,12 @@ from basis_pipeline.market_data.frame_lookups import (
     maximum_age,
     observe,
 )
-from basis_pipeline.market_data.manifests import MonthBody
-from basis_pipeline.market_data.requirements import SeriesRef
+from basis_pipeline.market_data.frames.reliability import require_reliable
+from basis_pipeline.market_data.frames.requirements import SeriesRef
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore
 
 LABEL_SHIFT = "label_shift"
 """The rule that moves rows to where a declared correction says they belong, as manifests name it."""
-
-HOLE = "funding_hole"
-"""Settlements that are missing and may not be guessed, as findings name it."""
 
 FUNDING, INTERVAL = "funding_rates", "interval_hours"
 _QUALITY = "quality"
@@ -136,10 +133,9 @@ def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries 
     generations = store.generations(ref.dataset, ref.venue, ref.symbol, months_read(ref, window))
     if not set(window.months) & generations.keys():
         return None
-    bodies = {
-        month: store.body(ref.dataset, ref.venue, ref.symbol, month) for month in window.months if month in generations
-    }
-    _require_reliable(ref, bodies)
+    read = [month for month in window.months if month in generations]
+    require_reliable(store, ref, read)
+    bodies = [store.body(ref.dataset, ref.venue, ref.symbol, month) for month in read]
     lookup = lookup_of(ref.dataset)
     names = [*lookup.as_of, *lookup.beside]
     table = store.read(ref.dataset, ref.venue, ref.symbol, first, window.end, [*names, _QUALITY], pinned=generations)
@@ -153,21 +149,10 @@ def load(store: ValidatedStore, ref: SeriesRef, window: Window) -> LoadedSeries 
         begin_of(store, ref),
         reach_of(store, ref),
         np.asarray(table.column(_QUALITY).to_pylist(), dtype=np.str_),
-        sum(body.counts.changed.get(LABEL_SHIFT, 0) for body in bodies.values()),
+        sum(body.counts.changed.get(LABEL_SHIFT, 0) for body in bodies),
         generations,
         np.zeros(len(stamps), dtype=bool),
     )
-
-
-def _require_reliable(ref: SeriesRef, bodies: Mapping[str, MonthBody]) -> None:
-    """Refuse months of which the ingestion said that they must not be used; a hole refuses the steps it is at."""
-    for month, body in bodies.items():
-        for finding in body.findings:
-            if finding.severity == "ERROR" and finding.rule != HOLE:
-                raise DataError(
-                    f"{ref} must not be used in {month}: {finding}",
-                    remedy="mend its files and ingest them, or choose other months.",
-                )
 
 
 def begin_of(store: ValidatedStore, ref: SeriesRef) -> int:

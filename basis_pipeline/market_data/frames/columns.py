@@ -10,9 +10,9 @@ import numpy.typing as npt
 from basis_pipeline.domain.accounting import accrued_borrow_index, accrued_liquidity_index
 from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.timeline import HOUR, iso
-from basis_pipeline.market_data.frame_lookups import Stamps, Values, cadence_of
-from basis_pipeline.market_data.frame_series import INTERVAL, LoadedSeries, gap, positions_known
-from basis_pipeline.market_data.requirements import ReserveSide
+from basis_pipeline.market_data.frames.lookups import Stamps, Values, cadence_of
+from basis_pipeline.market_data.frames.requirements import ReserveSide
+from basis_pipeline.market_data.frames.series import INTERVAL, LoadedSeries, gap, positions_known
 
 Mask = npt.NDArray[np.bool_]
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from basis_pipeline.domain.evidence import SeriesUsage
 from basis_pipeline.domain.market import Distribution
 from basis_pipeline.domain.timeline import DAY, month_of, months_between
-from basis_pipeline.market_data.frame_lookups import Values
-from basis_pipeline.market_data.frame_series import Window, no_data
-from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef
+from basis_pipeline.market_data.frames.lookups import Values
+from basis_pipeline.market_data.frames.requirements import FrameSpec, SeriesRef
+from basis_pipeline.market_data.frames.series import Window, no_data
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore
 
 _WEEK = 7.0

@@ -13,7 +13,7 @@ import msgspec
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import Instrument, PositionType, Universe
-from basis_pipeline.market_data.frame_lookups import cadence_of
+from basis_pipeline.market_data.frames.lookups import cadence_of
 
 ACCOUNTING_ASSET = "USDT"
 """The asset that all snapshot prices are in; its own price is 1.0."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.timeline import month_end, month_start
-from basis_pipeline.market_data.frame import build_frame
-from basis_pipeline.market_data.frame_series import reach_of, training_hint
-from basis_pipeline.market_data.requirements import FrameSpec, SeriesRef, limits, requirements
+from basis_pipeline.market_data.frames.frame import build_frame
+from basis_pipeline.market_data.frames.requirements import FrameSpec, SeriesRef, limits, requirements
+from basis_pipeline.market_data.frames.series import reach_of, training_hint
 from basis_pipeline.market_data.validated import ValidatedStore
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from basis_pipeline.domain.market import Direction, Signal
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.timeline import iso
-from basis_pipeline.market_data import frame_columns
-from basis_pipeline.market_data.frame_lookups import Stamps, Values
-from basis_pipeline.market_data.frame_series import LoadedSeries
-from basis_pipeline.market_data.requirements import ACCOUNTING_ASSET, FrameSpec, ReserveRef, SeriesRef
+from basis_pipeline.market_data.frames import columns
+from basis_pipeline.market_data.frames.lookups import Stamps, Values
+from basis_pipeline.market_data.frames.requirements import ACCOUNTING_ASSET, FrameSpec, ReserveRef, SeriesRef
+from basis_pipeline.market_data.frames.series import LoadedSeries
 
 Loaded = Mapping[SeriesRef, LoadedSeries]
 
@@ -48,7 +48,7 @@ class Panel(NamedTuple):
     steps: Stamps
     slots: tuple[SlotColumns, ...]
     funding: tuple[Values, ...]
-    settles: frame_columns.Mask
+    settles: columns.Mask
     usd: Values
     share_price: Values
     gas_price: Values | None
@@ -152,7 +152,7 @@ def _perp_columns(spec: FrameSpec, instrument: Instrument, loaded: Loaded, steps
     there = [loaded[series] for series in (sources.last, sources.mark) if series and series in loaded]
     traded, marked = there[0], there[-1]
     mark = marked.as_of(steps)
-    bars = frame_columns.ended_bars(marked, steps, spec.step, mark)
+    bars = columns.ended_bars(marked, steps, spec.step, mark)
     value, underlying = (price / mark, ones / mark) if instrument.inverse else (mark, ones)
     return SlotColumns(
         price, ones, ones, mark, traded.as_of(steps), value, underlying, bars.low, bars.high, bars.opened
@@ -174,13 +174,13 @@ def _signals(series: LoadedSeries, steps: Stamps) -> list[Signal | None]:
 
 def _index(reserve: ReserveRef, loaded: Loaded, steps: Stamps) -> Values:
     hourly = loaded.get(reserve.hourly) if reserve.hourly else None
-    return frame_columns.index(loaded[reserve.daily], hourly, reserve.side, steps)
+    return columns.index(loaded[reserve.daily], hourly, reserve.side, steps)
 
 
-def _funding(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> tuple[tuple[Values, ...], frame_columns.Mask]:
+def _funding(spec: FrameSpec, loaded: Loaded, steps: Stamps) -> tuple[tuple[Values, ...], columns.Mask]:
     rates, settles = [], np.zeros(len(steps), dtype=bool)
     for sources in map(spec.sources_of, spec.universe):
-        settled = frame_columns.funding(loaded[sources.funding], steps) if sources.funding else None
+        settled = columns.funding(loaded[sources.funding], steps) if sources.funding else None
         rates.append(settled.rates if settled else np.zeros(len(steps)))
         settles |= settled.settles if settled else False
     return tuple(rates), settles

@@ -19,17 +19,17 @@ from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.evidence import DataUsage
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.timeline import iso
-from basis_pipeline.market_data.frame_lookups import Values
-from basis_pipeline.market_data.frame_panel import Panel, build_panel, stand_ins
-from basis_pipeline.market_data.frame_rewards import Rewards, load_rewards
-from basis_pipeline.market_data.frame_series import LoadedSeries, Window, ends_early, load, no_data
-from basis_pipeline.market_data.requirements import (
+from basis_pipeline.market_data.frames.lookups import Values
+from basis_pipeline.market_data.frames.panel import Panel, build_panel, stand_ins
+from basis_pipeline.market_data.frames.requirements import (
     FrameSpec,
     SeriesRef,
     late_references,
     limits,
     requirements,
 )
+from basis_pipeline.market_data.frames.rewards import Rewards, load_rewards
+from basis_pipeline.market_data.frames.series import LoadedSeries, Window, ends_early, load, no_data
 from basis_pipeline.market_data.validated import ValidatedStore
 
 
