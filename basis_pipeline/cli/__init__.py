@@ -16,7 +16,7 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in SERVICES:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _leave)
-    from basis_pipeline.cli.main import main as run  # noqa: PLC0415 - takes half a second
+    from basis_pipeline.cli.main import main as run  # noqa: PLC0415 - after the signals are set
 
     run()
 

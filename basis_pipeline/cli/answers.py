@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from basis_pipeline.cli.screens import say
+from basis_pipeline.cli.terminal import OUT
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.storage.files import put_bytes
 
 _SHOWN_ROWS = 1000
 _SHOWN_RECORDS = 20
@@ -53,12 +57,25 @@ def format_of(wanted: str | None, output: Path | None) -> Format:
     return found
 
 
+def deliver(answer: pa.Table, kind: Format, output: Path | None) -> None:
+    """The answer to a query, on standard output or in a file."""
+    if kind is Format.TABLE:
+        show(answer, OUT)
+        return
+    content = encoded(answer, kind)
+    if output is None:
+        sys.stdout.write(content.decode())
+        return
+    put_bytes(output, content)
+    say(f"wrote {answer.num_rows:,} rows to {output}")
+
+
 def encoded(answer: pa.Table, kind: Format) -> bytes:
     """The whole answer as CSV (header, empty = no value), a JSON array of objects, or Parquet."""
     return {Format.CSV: _csv, Format.JSON: _json, Format.PARQUET: _parquet}[kind](answer)
 
 
-def show(answer: pa.Table, console: Console, say: Callable[[str], None]) -> None:
+def show(answer: pa.Table, console: Console) -> None:
     """Print the answer as a table, or row by row where the columns do not fit; say what was left out."""
     names, total = answer.column_names, answer.num_rows
     rows = [[_cell(value) for value in row] for row in _rows(answer.slice(0, _SHOWN_ROWS))]

@@ -9,10 +9,10 @@ import click
 
 from basis_pipeline.cli import screens
 from basis_pipeline.config.environment import read_environment
+from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.domain.errors import BasisError, ConfigError, SystemFailure
 from basis_pipeline.domain.timeline import iso, parse_moment
 from basis_pipeline.live_journal.halts import EmergencyPolicy
-from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live import operator
 from basis_pipeline.runs.live.alerts import tell_failure
 from basis_pipeline.runs.live.clock import WallClock

@@ -8,9 +8,9 @@ from typing import TextIO
 import click
 
 from basis_pipeline.cli import screens
-from basis_pipeline.cli.answers import Format, format_of
+from basis_pipeline.cli.answers import Format, deliver, format_of
+from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.runs import records, reports
-from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.gate_page import gates_markdown
 from basis_pipeline.runs.workspace import Workspace
 
@@ -52,7 +52,7 @@ def query(  # noqa: PLR0917 - one parameter per option of the command
     answer = records.query(workspace, wanted, parameters)
     if form is Format.TABLE:
         screens.say(f"data root {workspace.root.path}")
-    screens.answer(answer, form, output)
+    deliver(answer, form, output)
     for note in records.query_notes(workspace, wanted, parameters, empty=not answer.num_rows):
         screens.warn(note)
 

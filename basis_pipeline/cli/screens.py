@@ -6,24 +6,23 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from basis_pipeline.cli.answers import Format, encoded, show
 from basis_pipeline.cli.terminal import ERR as _ERR
 from basis_pipeline.cli.terminal import OUT as _OUT
-from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStatus
 from basis_pipeline.market_data.dataset_types import SeriesKey
-from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
-from basis_pipeline.runs.ingest import IngestReport
-from basis_pipeline.runs.modes import ModeDescription
-from basis_pipeline.runs.records import GateDescription, GateVerdict, RecordSummary
-from basis_pipeline.runs.signals import SignalMonth
-from basis_pipeline.storage.files import put_bytes
+
+if TYPE_CHECKING:  # a command imports the use case it shows, and waits for no other
+    from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
+    from basis_pipeline.runs.ingest import IngestReport
+    from basis_pipeline.runs.modes import ModeDescription
+    from basis_pipeline.runs.records import GateVerdict, RecordSummary
+    from basis_pipeline.runs.signals import SignalMonth
 
 Readers = Callable[[], Mapping[SeriesKey, tuple[str, ...]]]
 """Modes by series; asked only where a check failed, so that a wrong mode file does not stop an ingestion."""
@@ -239,19 +238,6 @@ def modes(described: Iterable[ModeDescription]) -> None:
             mode.description,
         )
     _OUT.print(table)
-
-
-def answer(found: pa.Table, kind: Format, output: Path | None) -> None:
-    """The answer to a query, on standard output or in a file."""
-    if kind is Format.TABLE:
-        show(found, _OUT, say)
-        return
-    content = encoded(found, kind)
-    if output is None:
-        sys.stdout.write(content.decode())
-        return
-    put_bytes(output, content)
-    say(f"wrote {found.num_rows:,} rows to {output}")
 
 
 def next_steps(root: str, overview: str) -> None:

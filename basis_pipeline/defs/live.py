@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from basis_pipeline.config.environment import read_environment
+from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.defs.failures import CODE, REMEDY, failure
 from basis_pipeline.defs.jobs import EXCLUSIVE
@@ -22,7 +23,6 @@ from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.supervision import HEALTHY_SECONDS, LIVE, SUPERVISED, TRIES, Supervision
 from basis_pipeline.domain.errors import BasisError, SystemFailure
 from basis_pipeline.domain.timeline import parse_moment
-from basis_pipeline.runs.backtest import parse_overrides
 from basis_pipeline.runs.live.page import status_server
 from basis_pipeline.runs.live.plan import plan_live
 from basis_pipeline.runs.live.status import LiveStatus

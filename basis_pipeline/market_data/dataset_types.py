@@ -19,6 +19,11 @@ at their stamp; rows between are interpolated and never read. day_end: at the en
 Family = Literal["prices", "lending", "rewards", "parameters", "signals"]
 """Datasets whose rules or checks look at each other; a changed file re-examines its whole family."""
 
+DOWNLOADED = "downloads/"
+"""Files below this part of the raw folder were fetched from the venue itself, in this project's units and stamps."""
+PROVENANCE_SUFFIX = ".provenance.json"
+"""Follows the name of a downloaded file: where it comes from."""
+
 
 class Column(msgspec.Struct, frozen=True):
     """One column of a validated dataset.

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from basis_pipeline.market_data.findings import Finding
 
@@ -87,6 +89,19 @@ class MonthBody(msgspec.Struct, frozen=True):
     def of(cls, body: Mapping[str, Any]) -> MonthBody:
         """Read it back from a publication's body."""
         return msgspec.convert(body, cls)
+
+
+def coverage_of(stamps: npt.NDArray[np.int64], step: int | None) -> Coverage:
+    """Coverage of stamps (microseconds UTC) in order; at least one."""
+    first, last = int(stamps[0]), int(stamps[-1])
+    if step is None:
+        return Coverage(first, last, len(stamps))
+    gaps = np.flatnonzero(np.diff(stamps) > step)
+    missing = tuple(
+        Interval(int(stamps[at]) + step, int(stamps[at + 1]) - step, int(stamps[at + 1] - stamps[at]) // step - 1)
+        for at in gaps.tolist()
+    )
+    return Coverage(first, last, len(stamps), (last - first) // step + 1, missing)
 
 
 def merge_coverage(months: Iterable[Coverage], step: int | None) -> Coverage:

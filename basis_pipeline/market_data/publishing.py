@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 
 from basis_pipeline.domain.errors import StorageError
-from basis_pipeline.market_data.checks.coverage import coverage_of, step_of
+from basis_pipeline.market_data.checks.coverage import step_of
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts, SourceRecord
+from basis_pipeline.market_data.manifests import Coverage, MonthBody, RowCounts, SourceRecord, coverage_of
 from basis_pipeline.market_data.schemas import to_arrow
 from basis_pipeline.market_data.series import Action, Series, months_of
 from basis_pipeline.market_data.validated import QUARANTINE, ValidatedStore, month_path, series_path

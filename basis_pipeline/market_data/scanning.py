@@ -9,7 +9,7 @@ from pathlib import Path
 
 from basis_pipeline.domain.errors import DataError
 from basis_pipeline.market_data.corrections import Corrections
-from basis_pipeline.market_data.dataset_types import SeriesKey
+from basis_pipeline.market_data.dataset_types import PROVENANCE_SUFFIX, SeriesKey
 from basis_pipeline.market_data.findings import Finding, RawFileError
 from basis_pipeline.market_data.reports import FileReport, FileStatus
 from basis_pipeline.market_data.rules.placeholders import copy_findings
@@ -19,8 +19,6 @@ from basis_pipeline.market_data.sources.raw_files import TABULAR, UNREADABLE, Fi
 
 _DATA_SUFFIXES = (*TABULAR, ".json")
 _SUMS = "SHA256SUMS"
-PROVENANCE_SUFFIX = ".provenance.json"
-"""Follows the name of a downloaded file: where it comes from."""
 _SUM_LINE = re.compile(r"^(?P<sha>[0-9a-f]{64}) [ *](?P<path>.+)$")
 
 Progress = Callable[[str, int, int], None]

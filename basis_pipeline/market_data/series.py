@@ -21,8 +21,6 @@ Mask = npt.NDArray[np.bool_]
 
 OBSERVED, FILLED, PROXIED = "observed", "filled", "proxied"
 REASON = "reason"
-DOWNLOADED = "downloads/"
-"""Files below this part of the raw folder were fetched from the venue itself, in this project's units and stamps."""
 
 
 @dataclass(frozen=True)

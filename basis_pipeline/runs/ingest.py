@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from basis_pipeline.market_data.corrections import load_corrections
-from basis_pipeline.market_data.ingestion import Ingestion
 from basis_pipeline.market_data.reports import DatasetSummary, FileReport, IngestReport, SeriesReport
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock
@@ -27,6 +26,8 @@ def ingest(root: DataRoot, raw: Path, *, config_dir: Path, progress: Progress | 
         DataError: `raw` does not exist.
         StorageError: another ingestion runs, or something cannot be written; earlier publications stay whole.
     """
+    from basis_pipeline.market_data.ingestion import Ingestion  # noqa: PLC0415 - pandas, and only to ingest
+
     corrections = load_corrections(config_dir)
     with exclusive_lock(root.path / "ingest.lock", purpose="ingestion"):
         kind = root.info.kind if root.info else "vendor"

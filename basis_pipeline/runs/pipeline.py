@@ -10,7 +10,6 @@ from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.records import RecordSummary, summarise
 from basis_pipeline.runs.reports import refresh_catalogue, write_overview, write_page, write_rejected_report
-from basis_pipeline.runs.sample_data import has_sample, make_sample_data
 from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location
@@ -30,6 +29,8 @@ class PipelineReport:
 
 def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
     """Generate the sample if the root has neither one nor vendor files of its own, then ingest what changed."""
+    from basis_pipeline.runs.sample_data import has_sample, make_sample_data  # noqa: PLC0415 - pandas, and only here
+
     info = workspace.root.info
     if workspace.raw_dir is None and (info is None or info.kind == "sample") and not has_sample(workspace.root):
         make_sample_data(workspace.root, progress=progress)

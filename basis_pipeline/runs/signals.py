@@ -23,12 +23,11 @@ from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.domain.errors import ConfigError, DataError, StorageError
 from basis_pipeline.domain.evidence import SignalEvidence
 from basis_pipeline.domain.timeline import month_end, month_start, months_between, shift_month
-from basis_pipeline.market_data.checks.coverage import coverage_of
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
 from basis_pipeline.market_data.frames.reliability import barring, require_reliable
 from basis_pipeline.market_data.frames.requirements import SeriesRef
-from basis_pipeline.market_data.manifests import MonthBody, RowCounts
+from basis_pipeline.market_data.manifests import MonthBody, RowCounts, coverage_of
 from basis_pipeline.market_data.validated import TIMESTAMP, ValidatedStore, month_path, series_path
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
@@ -122,15 +121,22 @@ def signals_version(workspace: Workspace, model: str) -> str:
     return text_digest(*(f"{month.partition}={month.generation}" for month in found)) if found else ""
 
 
+def published_signals(workspace: Workspace, model: str) -> list[SignalMonth]:
+    """Every published month of the signals of `model` that was trained here.
+
+    Raises:
+        StorageError: one was published by a version that said less.
+    """
+    store, symbol = workspace.validated, workspace.config.signal_model(model).symbol
+    told = ((month, signal_evidence(store, model, symbol, month)) for month in store.months(ML_SIGNALS, model, symbol))
+    return [SignalMonth(month, evidence, trained=False) for month, evidence in told if evidence is not None]
+
+
 def outdated_signals(workspace: Workspace, model: str) -> list[str]:
     """Published months whose model file or candles are others today than when they were trained."""
     file, store = workspace.config.signal_model(model), workspace.validated
-    found = []
-    for month in store.months(ML_SIGNALS, model, file.symbol):
-        evidence = signal_evidence(store, model, file.symbol, month)
-        if evidence is not None and evidence.inputs != _inputs(store, file, month)[0]:
-            found.append(month)
-    return found
+    found = published_signals(workspace, model)
+    return [one.month for one in found if one.evidence.inputs != _inputs(store, file, one.month)[0]]
 
 
 def _months(file: SignalModelFile, store: ValidatedStore) -> tuple[str, ...]:

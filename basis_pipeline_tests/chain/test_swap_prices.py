@@ -65,7 +65,7 @@ def test_a_pool_that_was_pushed_down_for_the_order_is_not_sold_to(holding: Bench
     push(holding, 0.98)
     before = holding.transactions()
     answer = sell(holding)
-    assert (answer.status, answer.error_code) == (HandshakeStatus.FAILED, "CHAIN-007")
+    assert (answer.status, answer.error_code) == (HandshakeStatus.FAILED, "CHAIN-009")
     assert "pays 1.01869 ETH for weETH, not the 1.0296" in answer.error_message
     assert holding.transactions() == before, "and refusing costs nothing"
 
@@ -104,7 +104,7 @@ def test_a_staked_token_is_not_given_away_however_long_a_pool_pays_less(market: 
     push(there, 0.94)
     there.node.mine(200)
     answer = sell(there)
-    assert answer.error_code == "CHAIN-007"
+    assert answer.error_code == "CHAIN-009"
     assert "1.04, what it is redeemed for" in answer.error_message
     generous = there.again(limits=Limits(1e9, swap_discount=0.07))
     assert sell(generous).status is HandshakeStatus.CONFIRMED
@@ -128,7 +128,7 @@ def test_a_stack_is_not_reduced_at_a_price_that_was_made_for_it_and_people_are_t
     session = there.session(tell=told.append)
     session.start()
     session.tick()
-    assert [alert.what for alert in told if "CHAIN-007" in alert.message] == ["reduction failed"]
+    assert [alert.what for alert in told if "CHAIN-009" in alert.message] == ["reduction failed"]
     assert there.quantity(DEBT) > 100.0
     push(there, 0.97 / 1.04)
     there.node.mine(60)

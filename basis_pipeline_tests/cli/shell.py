@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -56,8 +58,7 @@ def command_server() -> Iterator[subprocess.Popen[str]]:
 
 def _serve() -> None:
     """Run what each line of standard input asks for, and answer with its exit code."""
-    from basis_pipeline.cli.main import main  # noqa: PLC0415 - what takes a second, and tests need none of it
-
+    main = _imported()
     for line in sys.stdin:
         arguments, environment, streams = json.loads(line)
         child = os.fork()
@@ -67,6 +68,18 @@ def _serve() -> None:
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
+
+
+def _imported() -> Callable[[], None]:
+    """The command, after every import that a process of its own would do when it is called."""
+    from basis_pipeline.cli.main import cli, main  # noqa: PLC0415 - what takes a second, and tests need none of it
+    from basis_pipeline.market_data import ingestion  # noqa: F401, PLC0415
+    from basis_pipeline.runs import sample_data  # noqa: F401, PLC0415
+
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        cli.get_command(context, name)
+    return main
 
 
 def _become(arguments: list[str], environment: dict[str, str], streams: list[str]) -> None:

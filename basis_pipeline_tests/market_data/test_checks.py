@@ -10,13 +10,13 @@ from basis_pipeline.domain.timeline import DAY, HOUR
 from basis_pipeline.market_data.checks.bars import still_bars
 from basis_pipeline.market_data.checks.chain import daily_against_hourly_rates, index_monotony, ratio_monotony
 from basis_pipeline.market_data.checks.context import Context, split_symbol
-from basis_pipeline.market_data.checks.coverage import coverage_of, filled_share
+from basis_pipeline.market_data.checks.coverage import filled_share
 from basis_pipeline.market_data.checks.labels import label_correlation
 from basis_pipeline.market_data.checks.venues import large_moves, venue_differences
 from basis_pipeline.market_data.corrections import load_corrections
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.manifests import Interval
+from basis_pipeline.market_data.manifests import Interval, coverage_of
 from basis_pipeline.market_data.series import Series
 from basis_pipeline_tests.market_data.vendor_files import grid, micros, scaled, walk
 from basis_pipeline_tests.market_data.world import CONFIGS

@@ -9,8 +9,8 @@ import numpy as np
 from basis_pipeline.domain.timeline import DAY, HOUR, iso
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.manifests import Coverage, Interval
-from basis_pipeline.market_data.series import FILLED, Series, Stamps, months_of
+from basis_pipeline.market_data.manifests import coverage_of
+from basis_pipeline.market_data.series import FILLED, Series, months_of
 
 _SHOWN = 5
 
@@ -21,19 +21,6 @@ def step_of(series: Series) -> int | None:
         intervals = np.unique(series.values("interval_hours"))
         return int(intervals[0]) * HOUR if len(intervals) == 1 else None
     return series.dataset.step
-
-
-def coverage_of(stamps: Stamps, step: int | None) -> Coverage:
-    """Coverage of stamps in order; at least one."""
-    first, last = int(stamps[0]), int(stamps[-1])
-    if step is None:
-        return Coverage(first, last, len(stamps))
-    gaps = np.flatnonzero(np.diff(stamps) > step)
-    missing = tuple(
-        Interval(int(stamps[at]) + step, int(stamps[at + 1]) - step, int(stamps[at + 1] - stamps[at]) // step - 1)
-        for at in gaps.tolist()
-    )
-    return Coverage(first, last, len(stamps), (last - first) // step + 1, missing)
 
 
 def holes(series: Series, _context: Context) -> Iterator[Finding]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.timeline import iso, to_micros
+from basis_pipeline.market_data.dataset_types import PROVENANCE_SUFFIX
 from basis_pipeline.market_data.downloads.targets import Target
-from basis_pipeline.market_data.scanning import PROVENANCE_SUFFIX
 from basis_pipeline.storage.files import put_bytes
 
 Rows = dict[int, tuple[str, ...]]

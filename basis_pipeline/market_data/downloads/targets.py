@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, month_end, month_start
-from basis_pipeline.market_data.dataset_types import SeriesKey
+from basis_pipeline.market_data.dataset_types import DOWNLOADED, SeriesKey
 from basis_pipeline.market_data.downloads.settings import Downloads
-from basis_pipeline.market_data.series import DOWNLOADED
 
 CHAIN = "ethereum"
 CANDLE_STEPS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from basis_pipeline.market_data.dataset_types import DOWNLOADED
 from basis_pipeline.market_data.findings import Finding
-from basis_pipeline.market_data.series import DOWNLOADED, Mask, Series, first_places
+from basis_pipeline.market_data.series import Mask, Series, first_places
 
 OUTRANKED = "outranked_by_download"
 _SAME = 1e-9

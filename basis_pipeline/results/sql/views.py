@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from basis_pipeline.domain.evidence import Source as RecordSource
 from basis_pipeline.results.live_differences.store import (
@@ -71,6 +70,8 @@ def parquet_source(_: duckdb.DuckDBPyConnection, source: Source) -> str:
 
 def dataset_source(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
     """Arrow opens the files, so that DuckDB needs no access to any."""
+    from pyarrow import dataset as ds  # noqa: PLC0415 - imports pandas
+
     hive = pa.schema([(key, pa.string()) for key in source.keys])
     filesystem, paths = arrow_files(source.files)
     dataset = ds.dataset(

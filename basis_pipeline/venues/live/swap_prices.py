@@ -38,7 +38,7 @@ class SwapPrices:
         """WETH per token below which nothing is sold, for each token that `order` sells; the pool's fee is paid of it.
 
         Raises:
-            OrderError: CHAIN-007 a pool pays less now; EXEC-007 the deployment has no such pool.
+            OrderError: CHAIN-009 a pool pays less now; EXEC-007 the deployment has no such pool.
             VenueError: the node does not say.
         """
         sales = [step for step in order.steps or (order,) if step.operation is Operation.SWAP]
@@ -74,7 +74,7 @@ class SwapPrices:
             raise OrderError(
                 f"the pool {pool.address} pays {now:.6g} ETH for {token}, not the {lowest:.6g} that is the least to "
                 f"take of {why}.",
-                code="CHAIN-007",
+                code="CHAIN-009",
                 remedy="somebody may be moving it; it is asked again at the next tick. Where the price is real, raise "
                 "largest_swap_gap or largest_swap_discount in configs/live.yaml.",
             )
