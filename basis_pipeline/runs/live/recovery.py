@@ -2,7 +2,8 @@
 
 A start, first or after any kind of end, is always the same::
 
-    last state -> ask for the fate of open intents -> refresh -> book what the state does not contain
+    last state -> ask for the fate of open intents -> refuse orders that others left there -> refresh
+               -> book what the state does not contain
                -> compare with the venues -> adjust a small difference on the record, refuse to trade on a large one
 """
 
@@ -22,6 +23,7 @@ from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, Eve
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live.comparison import COMPONENT as COMPARISON
 from basis_pipeline.runs.live.comparison import BookComparison
+from basis_pipeline.runs.live.foreign_orders import ForeignOrders
 from basis_pipeline.runs.live.parts import SessionParts
 from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
@@ -34,12 +36,20 @@ class LiveRecovery:
     """From the journal and the venues to an engine that may tick.
 
     Args:
-        comparison: goes on looking in every tick.
+        comparison, foreign_orders: go on looking in every tick.
         seed: state of a backtest to go on from, where the journal has none yet.
     """
 
-    def __init__(self, parts: SessionParts, comparison: BookComparison, *, seed: EngineState | None) -> None:
-        self._parts, self._comparison, self._seed = parts, comparison, seed
+    def __init__(
+        self,
+        parts: SessionParts,
+        comparison: BookComparison,
+        foreign_orders: ForeignOrders,
+        *,
+        seed: EngineState | None,
+    ) -> None:
+        self._parts, self._seed = parts, seed
+        self._comparison, self._foreign_orders = comparison, foreign_orders
 
     def run(self) -> EventDrivenStrategyEngine:
         """The engine with the book of the venues, its state saved.
@@ -47,6 +57,7 @@ class LiveRecovery:
         Raises:
             SystemFailure: a venue is silent, or the fate of an order is not known.
             StateError: LIVE-001 the venues hold something else than the book, LIVE-002 a new record over open perps.
+            VenueRefusal: VEN-011 orders of others rest on an account.
         """
         journal, state = self._parts.journal, self._parts.journal.last_state() or self._seed
         self._parts.note(
@@ -55,6 +66,7 @@ class LiveRecovery:
         for left in journal.open_intents():
             self._resolve(left)
         try:
+            self._foreign_orders.begin()
             engine = self._engine(state)
             timestamp = self._moment(state)
             market = self._parts.feed.at(timestamp)
