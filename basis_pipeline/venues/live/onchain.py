@@ -31,8 +31,8 @@ from basis_pipeline.venues.live.deployment_check import check_deployment, check_
 from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size, highest_fee
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
-from basis_pipeline.venues.live.swap_prices import SwapPrices
 from basis_pipeline.venues.live.redemptions import QUEUED, QueueReport, Redemptions
+from basis_pipeline.venues.live.swap_prices import SwapPrices
 from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.wallet_end import confirmed_block
