@@ -37,21 +37,13 @@ HOLD = 3_600.0
 
 
 @dataclass
-class SteadyClock(ChainClock):
-    """Every block is a second after the last one, every wait as long as it says: the same run wherever it is made.
-
-    `keeps_out` stops blocks from taking what waits, as on a chain where others pay more.
-    """
+class EventfulClock(ChainClock):
+    """At the end of every wait all that is `passing` happens, in its order."""
 
     passing: list[Callable[[], None]] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        if seconds and self.makes_blocks():
-            chain = self.node.chain
-            now = int(chain.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-            chain.ask("evm_setNextBlockTimestamp", now + max(1, round(seconds)))
-            chain.ask("anvil_mine", "0x1")
+        super().sleep(seconds)
         for happens in list(self.passing):
             happens()
 
@@ -62,7 +54,7 @@ class Stage:
 
     market: Market
     path: Path
-    clock: SteadyClock
+    clock: EventfulClock
     provider: ProxySkin
     server: FakeServer
     truth: Bench
@@ -125,12 +117,11 @@ class Stage:
 @contextmanager
 def stage(market: Market, folder: Path, *, lends: bool = False) -> Iterator[Stage]:
     """A stage on a market that is put back by the caller: for a stack of staked ETH, or for USDT that is lent."""
-    clock = SteadyClock(market.node)
+    clock = EventfulClock(market.node)
     deployment = replace(market.deployment, confirmations=CONFIRMATIONS)
     provider = ProxySkin(market.node)
     path = folder / "journal.sqlite"
     with FakeServer(provider) as server:
-        market.node.chain.ask("anvil_setBlockTimestampInterval", 1)
         if lends:
             market.node.do(market.usdt, "mint(address,uint256)", market.executor, CAPITAL * 10**6)
         for _ in range(CONFIRMATIONS):  # what the wallet was given is final when the session begins
@@ -141,5 +132,4 @@ def stage(market: Market, folder: Path, *, lends: bool = False) -> Iterator[Stag
             first = market.node.chain.block("latest").number + 1
             yield Stage(market, path, clock, provider, server, truth, first, market.node.snapshot(), lends=lends)
         finally:
-            market.node.chain.ask("anvil_removeBlockTimestampInterval")
             market.node.chain.ask("evm_setAutomine", True)

@@ -94,7 +94,7 @@ def _error(status: int, code: int, text: str) -> Reply:
 
 def on_order(kind: str, phase: str, reply: Reply | None = None, *, venue: str = "binance") -> Case:
     path = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}[venue]
-    fault = Fault(path, kind, phase, reply=reply, seconds=0.2)  # type: ignore[arg-type]
+    fault = Fault(path, kind, phase, reply=reply)  # type: ignore[arg-type]
     return Case(lambda there: there.server.faults.append(fault), venue=venue)
 
 
