@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from basis_pipeline.venues.live.chain_feed import ChainReader
     from basis_pipeline.venues.live.deployment import Deployment
     from basis_pipeline.venues.live.onchain import LiveOnChain
+    from basis_pipeline.venues.live.onchain_limits import Limits
     from basis_pipeline.venues.live.transactions import Signer
     from basis_pipeline.venues.live.transit import Transit
 
@@ -83,17 +84,7 @@ def wallet_venues(
     """
     from basis_pipeline.venues.live.chain_feed import ChainReader  # noqa: PLC0415
     from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainAccount  # noqa: PLC0415
-    from basis_pipeline.venues.live.onchain_limits import Limits  # noqa: PLC0415
 
-    limits = Limits(
-        switches.max_trade_size_usd,
-        max_transfer=switches.max_transfer_size_usd,
-        slippage=live.largest_swap_loss,
-        swap_gap=live.largest_swap_gap,
-        swap_discount=live.largest_swap_discount,
-        max_gas_price=live.max_gas_price_gwei,
-        read_only=switches.read_only,
-    )
     account = OnChainAccount(
         wallet.chain,
         wallet.signer,
@@ -101,7 +92,7 @@ def wallet_venues(
         settings,
         journal=journal,
         clock=clock,
-        limits=limits,
+        limits=_limits(switches, live),
         deadline=live.order_deadline_seconds,
         transit=transit,
         relay=wallet.relay,
@@ -112,6 +103,20 @@ def wallet_venues(
         if rules.kind in OPERATIONS
     }
     return venues, ChainReader(wallet.chain, wallet.deployment, settings, maximum_age=live.maximum_price_age_seconds)
+
+
+def _limits(switches: LiveSwitches, live: LiveFile) -> Limits:
+    from basis_pipeline.venues.live.onchain_limits import Limits  # noqa: PLC0415
+
+    return Limits(
+        switches.max_trade_size_usd,
+        max_transfer=switches.max_transfer_size_usd,
+        slippage=live.largest_swap_loss,
+        swap_gap=live.largest_swap_gap,
+        swap_discount=live.largest_swap_discount,
+        max_gas_price=live.max_gas_price_gwei,
+        read_only=switches.read_only,
+    )
 
 
 def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = None) -> str:
