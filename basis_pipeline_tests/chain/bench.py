@@ -152,6 +152,7 @@ def bench(
     limits: Limits = UNLIMITED,
     mode: WiredMode = MODE,
     settings: EngineSettings | None = None,
+    relay: str = "",
 ) -> Bench:
     deployment = deployment or market.deployment
     settings = settings or live(mode)
@@ -160,7 +161,7 @@ def bench(
     chain = Chain(url, timeout=PATIENCE_SECONDS) if url else PromptChain(market.node.url, timeout=PATIENCE_SECONDS)
     account = OnChainAccount(
         chain, Signer(KEY, CHAIN_ID), deployment, settings,
-        journal=journal, clock=clock, limits=limits,
+        journal=journal, clock=clock, limits=limits, relay=Chain(relay, timeout=PATIENCE_SECONDS) if relay else None,
     )  # fmt: skip
     venues = {
         name: LiveOnChain(name, rules.kind, account, settings)

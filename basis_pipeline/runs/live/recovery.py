@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError, VenueSilence
 from basis_pipeline.domain.intents import OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order, OrderResult, OrderState
@@ -163,9 +163,13 @@ class LiveRecovery:
         return {slot: quantity for slot, quantity in held.items() if quantity}
 
     def _resolve(self, left: OpenIntent) -> None:
-        facts = self._parts.venues[left.intent.order.venue].resolve(left)
+        open_still = f"the fate of intent {left.intent.intent_id} at {left.intent.order.venue} is not known"
+        try:
+            facts = self._parts.venues[left.intent.order.venue].resolve(left)
+        except VenueError as error:
+            raise SystemFailure(f"{open_still}: {error}") from error
         if facts is None:
-            raise SystemFailure(f"the fate of intent {left.intent.intent_id} at {left.intent.order.venue} is not known")
+            raise SystemFailure(open_still)
         self._parts.note("recovery", f"intent {left.intent.intent_id} was {facts.fate}", facts.error_message)
 
     def _adopt(
