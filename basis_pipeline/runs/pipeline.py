@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.records import RecordSummary, summarise
@@ -13,8 +13,6 @@ from basis_pipeline.runs.reports import refresh_catalogue, write_overview, write
 from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.locations import Location
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class PipelineReport:
     overview: Location
 
 
-def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
+def prepare_data(workspace: Workspace, progress: ProgressCallback) -> IngestReport:
     """Generate the sample if the root has neither one nor vendor files of its own, then ingest what changed."""
     from basis_pipeline.runs.sample_data import has_sample, make_sample_data  # noqa: PLC0415 - pandas, and only here
 
@@ -37,7 +35,7 @@ def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
     return ingest(workspace.root, workspace.raw, config_dir=workspace.config.path, progress=progress)
 
 
-def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = False) -> PipelineReport:
+def run_pipeline(workspace: Workspace, progress: ProgressCallback, *, reopen: bool = False) -> PipelineReport:
     """Ingest, train what the modes follow, backtest every mode over all its months, and write the reports.
 
     A mode that fails does not keep the others from running; its error is in the report.

@@ -102,10 +102,31 @@ def test_a_trade_of_somebody_else_is_named_and_the_comparison_decides(anywhere: 
         anywhere.clock.sleep(session.again or 60.0)
     by_hand = [alert for alert in told if alert.what == "foreign trades"]
     assert len(by_hand) == 1
-    assert f"{anywhere.name} bought 0.05 BTC/USDT at 50010 by order {order.order_id}" in by_hand[0].message
+    assert f"{anywhere.name} bought 0.1 BTC/USDT at 50010 by order {order.order_id}" in by_hand[0].message
     state, detail, may = health(session)
     assert (state, may) == (HealthState.DEGRADED, False), "the comparison has closed trading"
     assert str(order.order_id) in detail
+
+
+def test_an_order_that_fills_bit_by_bit_is_told_with_its_sum_and_its_average_price(anywhere: Stage) -> None:
+    """Half of 0.0004 at 50,010, and half an hour later, long after the histories were looked at, half at 51,020.2."""
+    told: list[Alert] = []
+    anywhere.options = {"tell": told.append, "watch": 60.0}
+    session = anywhere.session()
+    session.run(until=START + 2 * MINUTE)
+    anywhere.books.fill_fraction.append(0.5)
+    order = anywhere.books.others.trade("BTCUSDT", perp=False, buy=True, quantity=0.0004)
+    for price in (50_010.0, 51_020.2):
+        if price > 51_000.0:
+            order.trades.append(anywhere.books._book(order, 0.0002, price))
+        for _ in range(5):
+            session.tick()
+            anywhere.clock.sleep(session.again or 60.0)
+        anywhere.clock.sleep(1_800.0)
+    said = [alert.message for alert in told if alert.what == "foreign trades"]
+    assert len(said) == 2
+    assert f"{anywhere.name} bought 0.0002 BTC/USDT at 50010 by order {order.order_id}" in said[0]
+    assert f"{anywhere.name} bought 0.0004 BTC/USDT at 50515.1 by order {order.order_id}" in said[1]
 
 
 def test_what_was_traded_while_no_session_ran_is_named_before_the_start_is_refused(

@@ -69,9 +69,8 @@ class BinanceAccount:
                 fresh = [line for line in page if str(line["id"]) not in found]
                 for line in fresh:
                     side = line.get("side") or ("BUY" if line["isBuyer"] in (True, "true") else "SELL")
-                    found[str(line["id"])] = _executed(
-                        line["orderId"], "", symbol, side, line["qty"], line["price"], line["time"]
-                    )
+                    named = (line["id"], line["orderId"], "", symbol, side)
+                    found[str(line["id"])] = _executed(*named, line["qty"], line["price"], line["time"])
                 if len(page) < TRADES_PAGE or not fresh:
                     break
                 start = max(int(line["time"]) for line in page)
@@ -110,7 +109,7 @@ class BybitAccount:
             stretch = {**asked, "startTime": begin, "endTime": end}
             for line in _bybit_pages(client.privateGetV5ExecutionList, stretch):
                 if line["execType"] != "Funding":
-                    named = (line["orderId"], line["orderLinkId"], symbol, line["side"])
+                    named = (line["execId"], line["orderId"], line["orderLinkId"], symbol, line["side"])
                     yield _executed(*named, line["execQty"], line["execPrice"], line["execTime"])
 
     def ends(self, listed: dict[str, Any]) -> int | None:
@@ -142,7 +141,7 @@ class OkxAccount:
         query = {"instType": "SWAP" if market["swap"] else "SPOT", "instId": market["id"], **stretch}
         for line in _okx_pages(ask, query, "billId"):
             quantity = float(line["fillSz"]) * float(market["contractSize"] or 1.0)
-            named = (line["ordId"], line["clOrdId"], symbol, line["side"])
+            named = (line["billId"], line["ordId"], line["clOrdId"], symbol, line["side"])
             yield _executed(*named, quantity, line["fillPx"], line["ts"])
 
     def ends(self, listed: dict[str, Any]) -> int | None:
@@ -187,7 +186,7 @@ def _open(reference: Any, client_id: Any, symbol: str, side: str, quantity: Any)
 
 
 def _executed(  # noqa: PLR0917 - a line of a history, column by column
-    reference: Any, client_id: Any, symbol: str, side: str, quantity: Any, price: Any, milliseconds: Any
+    trade_id: Any, reference: Any, client_id: Any, symbol: str, side: str, quantity: Any, price: Any, milliseconds: Any
 ) -> Execution:
-    at = int(milliseconds) * MILLISECOND
-    return Execution(str(reference), str(client_id or ""), symbol, side.lower(), float(quantity), float(price), at)
+    order = (str(reference), str(client_id or ""), symbol, side.lower())
+    return Execution(str(trade_id), *order, float(quantity), float(price), int(milliseconds) * MILLISECOND)

@@ -98,6 +98,7 @@ class Execution(msgspec.Struct, frozen=True):
     `at` is venue time, microseconds UTC.
     """
 
+    trade_id: str
     reference: str
     client_id: str
     symbol: str
