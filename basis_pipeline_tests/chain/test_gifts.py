@@ -217,7 +217,11 @@ def test_what_is_missing_still_waits_for_a_person(there: Bench) -> None:
     send_staked(there, 0.1)
     with pytest.raises(StateError, match=r"LIVE-001.*wallet:BaseToken:ETH.*etherfi:LST:weETH"):
         there.session().start()
+    session = there.session(acknowledged=True)
+    session.start()
     assert received(there) == {}
+    assert profit(session) == pytest.approx(0.1 * 1.04 - 0.1, abs=0.003), "both sides are one thing: nothing is gained"
+    book_is_chain(there, session)
 
 
 def test_tokens_that_the_book_does_not_know_do_not_matter(there: Bench) -> None:
