@@ -41,18 +41,13 @@ def wire_on_chain(
     record: a state of the mode without it is refused like one of any other configuration.
 
     Raises:
-        ConfigError: the mode has scheduled flows, which would be booked without a transaction, or leaves by the queue.
+        ConfigError: the mode has scheduled flows, which would be booked without a transaction.
     """
     wired = wire_mode(folder, name, overrides, late=late)
     if wired.settings.flows:
         raise ConfigError(
             f"{name} has scheduled `flows`, but a book on chain changes by what really moves.",
             remedy="leave them out of live sessions; docs/guides/live-on-chain.md says how money comes and goes.",
-        )
-    if wired.settings.stack is not None and wired.settings.stack.queues:
-        raise ConfigError(
-            f"{name} leaves by the redemption queue, which live sessions do not wait in.",
-            remedy="--set strategy.exit_route=pool sells on the pool instead.",
         )
     if wired.settings.universe.find(GAS_KEY) is None:
         declared = wired.file.component_config.position_monitor.position_subscriptions

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -55,6 +55,7 @@ class LiveFile(Model):
     """The keys of configs/live.yaml.
 
     Attributes:
+        emergency: also at the loss limit, where nobody waits for a redemption queue.
         held_values_seconds: how long a lending book is reported on at the last values while nobody says newer ones;
             0: its ticks are skipped like those of every other mode.
     """
@@ -65,7 +66,7 @@ class LiveFile(Model):
     largest_receipt: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     unexplained_alert: Annotated[float, Field(ge=0.0, le=0.05)] = 1e-4
     minimum_free_mb: NotNegative = 100.0
-    emergency: EmergencyPolicy = EmergencyPolicy.FREEZE
+    emergency: Literal[EmergencyPolicy.FREEZE, EmergencyPolicy.EXIT_FULL] = EmergencyPolicy.FREEZE
     tolerance: ToleranceFile = ToleranceFile()
     transfers: TransfersFile = TransfersFile()
     gas_tank_eth: Annotated[float, Field(ge=0.0, le=10.0)] = GAS_TANK_ETH

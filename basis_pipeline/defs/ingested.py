@@ -9,15 +9,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    NULL_DATA_VERSION,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
 
+from basis_pipeline.defs.downloads import DOWNLOADS
 from basis_pipeline.defs.jobs import MARKET_DATA, SIGNALS, is_being_written
 from basis_pipeline.defs.market_data import RAW_FILES
 from basis_pipeline.defs.metadata import Metadata
 from basis_pipeline.defs.resources import WorkspaceResource
-from basis_pipeline.defs.signals import signals_name
+from basis_pipeline.defs.signals import signals_metadata, signals_name
+from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.market_data.datasets import DATASETS
-from basis_pipeline.runs.signals import signals_version
+from basis_pipeline.runs.signals import published_signals, signals_version
 from basis_pipeline.runs.standing import dataset_version
 from basis_pipeline.runs.workspace import Workspace
 
@@ -50,12 +60,12 @@ def _report_news(instance: dg.DagsterInstance, workspace: Workspace, signals: Ma
     versions = {name: dataset_version(workspace, name) for name in published}
     trained = {asset: signals_version(workspace, model) for asset, model in signals.items()}
     news = _unknown(instance, versions)
+    if news and instance.get_latest_materialization_event(dg.AssetKey(RAW_FILES)) is None:
+        _report_raw_files(instance, workspace)
     for name in news:
         _report(instance, name, _dataset(workspace, name), versions[name])
-    if news and instance.get_latest_materialization_event(dg.AssetKey(RAW_FILES)) is None:
-        _report(instance, RAW_FILES, {"folder": dg.MetadataValue.path(str(workspace.raw))})
     for asset in (told := _unknown(instance, {asset: version for asset, version in trained.items() if version})):
-        _report(instance, asset, {}, trained[asset])
+        _report(instance, asset, _signals(workspace, signals[asset]), trained[asset])
     return [*news, *told]
 
 
@@ -70,9 +80,28 @@ def _known_version(instance: dg.DagsterInstance, asset: str) -> str | None:
     return (materialization.tags or {}).get(DATA_VERSION_TAG) if materialization else None
 
 
-def _report(instance: dg.DagsterInstance, asset: str, metadata: Metadata, version: str | None = None) -> None:
-    tags = {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"} if version else None
+def _report(instance: dg.DagsterInstance, asset: str, metadata: Metadata, version: str) -> None:
+    tags = {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
     instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata, tags=tags))
+
+
+def _report_raw_files(instance: dg.DagsterInstance, workspace: Workspace) -> None:
+    """Before the datasets that were made of them, and as made of what was downloaded so far: else all look unsynced."""
+    downloads = dg.AssetKey(DOWNLOADS)
+    tags = {
+        CODE_VERSION_TAG: "",
+        get_input_data_version_tag(downloads): _known_version(instance, DOWNLOADS) or NULL_DATA_VERSION.value,
+        get_input_event_pointer_tag(downloads): NULL_EVENT_POINTER,
+    }
+    metadata = {"folder": dg.MetadataValue.path(str(workspace.raw))}
+    instance.report_runless_asset_event(dg.AssetMaterialization(RAW_FILES, metadata=metadata, tags=tags))
+
+
+def _signals(workspace: Workspace, model: str) -> Metadata:
+    try:
+        return signals_metadata(workspace, model, published_signals(workspace, model))
+    except StorageError as error:
+        return {"out of sample": dg.MetadataValue.text(str(error))}
 
 
 def _dataset(workspace: Workspace, dataset: str) -> Metadata:

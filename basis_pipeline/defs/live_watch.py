@@ -88,6 +88,7 @@ def observation(status: LiveStatus, skipped: int, page: str) -> Metadata:
     worth = {"equity": status.equity, "drawdown (%)": status.drawdown and round(100.0 * status.drawdown, 6)}
     known = {name: dg.MetadataValue.float(value) for name, value in worth.items() if value is not None}
     return known | {
+        "share class": dg.MetadataValue.text(status.share_class),
         "last tick": dg.MetadataValue.text(status.state_at or "none yet"),
         "values of": dg.MetadataValue.text(status.values_as_of or "the last tick"),
         "skipped ticks": dg.MetadataValue.int(skipped),

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import dagster as dg
 
 from basis_pipeline.domain.evidence import GateResult, GateStatus
+from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.domain.timings import Timing
-from basis_pipeline.results.metrics import stamps_of
+from basis_pipeline.results.metrics import EPOCH, Metric, stamps_of
 from basis_pipeline.results.reports.pictures import equity_svg, spark_svg
+from basis_pipeline.results.reports.text import moment, quantity
 from basis_pipeline.results.store import PublishedMonth, month_digest
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.records import RecordSummary
@@ -26,21 +28,22 @@ class _Figure(NamedTuple):
     label: str
     metric: str
     scale: float = 1.0
+    amount: bool = False
 
 
 _FIGURES = (
     _Figure("return (%)", "time_weighted_return", 100.0),
     _Figure("money-weighted return (%)", "money_weighted_return", 100.0),
     _Figure("max drawdown (%)", "max_drawdown", 100.0),
-    _Figure("end equity", "end_equity"),
-    _Figure("profit", "profit"),
-    _Figure("funding", "pnl_funding"),
-    _Figure("supply yield", "pnl_supply_yield"),
-    _Figure("staking yield", "pnl_staking_yield"),
-    _Figure("staking rewards", "pnl_staking_rewards"),
-    _Figure("borrow costs", "pnl_borrow_costs"),
-    _Figure("basis P&L", "pnl_basis"),
-    _Figure("transaction costs", "pnl_transaction_costs"),
+    _Figure("end equity", "end_equity", amount=True),
+    _Figure("profit", "profit", amount=True),
+    _Figure("funding", "pnl_funding", amount=True),
+    _Figure("supply yield", "pnl_supply_yield", amount=True),
+    _Figure("staking yield", "pnl_staking_yield", amount=True),
+    _Figure("staking rewards", "pnl_staking_rewards", amount=True),
+    _Figure("borrow costs", "pnl_borrow_costs", amount=True),
+    _Figure("basis P&L", "pnl_basis", amount=True),
+    _Figure("transaction costs", "pnl_transaction_costs", amount=True),
     _Figure("lowest margin ratio at a refresh", "min_margin_ratio"),
     _Figure("lowest health factor at a refresh", "min_health_factor"),
     _Figure("orders", "orders"),
@@ -63,17 +66,12 @@ def month_metadata(outcome: MonthOutcome) -> Metadata:
     return {
         "equity": picture(spark_svg(equity)),
         "equity and drawdowns": picture(equity_svg(stamps_of(steps).astype(float), equity)),
-        **_figures(metrics),
+        **_figures(metrics, manifest.share_class),
         "share class": dg.MetadataValue.text(manifest.share_class),
         "month complete": dg.MetadataValue.bool(manifest.complete),
         "gates": dg.MetadataValue.table([_gate(gate) for gate in _telling(manifest.gates)]),
         "market data": dg.MetadataValue.table(_usage(published)),
-        "all figures": dg.MetadataValue.table(
-            [
-                dg.TableRecord({"figure": m.metric, "value": _number(m.value), "unit": m.unit, "is": m.description})
-                for m in outcome.metrics
-            ]
-        ),
+        "all figures": dg.MetadataValue.table([_metric(metric, manifest.share_class) for metric in outcome.metrics]),
         "timings": timing_table(manifest.timings.items()),
         "content digest": dg.MetadataValue.text(month_digest(published)),
         "dagster/row_count": dg.MetadataValue.int(sum(file.rows for file in published.publication.files)),
@@ -84,7 +82,7 @@ def record_metadata(record: RecordSummary) -> Metadata:
     """What a person wants to know of a whole record."""
     return {
         "months": dg.MetadataValue.text(f"{record.first} to {record.last} ({record.months})"),
-        **_figures(record.metrics),
+        **_figures(record.metrics, record.share_class),
         "CAGR (%)": _rounded(100.0 * (record.metrics["cagr"] or 0.0)),
         "share class": dg.MetadataValue.text(record.share_class),
         "gates": dg.MetadataValue.text(
@@ -94,14 +92,23 @@ def record_metadata(record: RecordSummary) -> Metadata:
     }
 
 
-def _figures(metrics: Mapping[str, float | None]) -> Metadata:
+def _figures(metrics: Mapping[str, float | None], share_class: str) -> Metadata:
     """Numbers that the UI plots over months; sources of profit that a mode does not have are left out."""
     found: Metadata = {}
     for figure in _FIGURES:
         value = metrics.get(figure.metric)
         if value is not None and (value or not figure.metric.startswith("pnl_")):
-            found[figure.label] = _rounded(value * figure.scale)
+            label = f"{figure.label} ({share_class})" if figure.amount else figure.label
+            found[label] = _rounded(value * figure.scale)
     return found
+
+
+def _metric(metric: Metric, share_class: str) -> dg.TableRecord:
+    """Eight digits; a moment as a person reads it, an amount in the currency that it is in."""
+    unit, value = share_class if metric.unit == "share class" else metric.unit, quantity(metric.value)
+    if metric.unit == EPOCH:
+        unit, value = "UTC", moment(None if metric.value is None else int(metric.value * SECOND))
+    return dg.TableRecord({"figure": metric.metric, "value": value, "unit": unit, "is": metric.description})
 
 
 def _rounded(value: float) -> dg.MetadataValue:
@@ -168,7 +175,3 @@ def _usage(published: PublishedMonth) -> list[dg.TableRecord]:
 
 def _milliseconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{1e3 * seconds:.4g}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"

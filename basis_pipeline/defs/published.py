@@ -17,7 +17,7 @@ import dagster as dg
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.defs.gates import gate_results
 from basis_pipeline.defs.jobs import is_being_written, months_job_name
-from basis_pipeline.defs.metadata import Metadata, month_metadata
+from basis_pipeline.defs.metadata import Metadata, month_metadata, page_link
 from basis_pipeline.defs.provenance import content_version, observe_inputs, provenance
 from basis_pipeline.defs.reports import report_name
 from basis_pipeline.defs.resources import WorkspaceResource
@@ -137,24 +137,20 @@ class _Record:
     def _report_page(self) -> None:
         page = self.workspace.results.report_path(self.mode)
         if _is_news(self.instance, report_name(self.mode), page, self.months):
-            _report_file(self.instance, report_name(self.mode), "page", page)
+            metadata = {"page": page_link(self.workspace, page)}
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(report_name(self.mode), metadata=metadata))
 
 
 def _report_shared(instance: dg.DagsterInstance, workspace: Workspace) -> None:
     """The overview and the catalogue, which are of all modes."""
-    results = workspace.results
-    months = [month for month in results.all_months() if month.manifest.experiment is None]
-    for asset, label, path in (
-        ("overview", "page", results.overview_path),
-        ("catalogue", "file", results.base / CATALOGUE),
+    overview, catalogue = workspace.results.overview_path, workspace.results.base / CATALOGUE
+    months = [month for month in workspace.results.all_months() if month.manifest.experiment is None]
+    for asset, path, label, link in (
+        ("overview", overview, "page", page_link(workspace, overview)),
+        ("catalogue", catalogue, "file", dg.MetadataValue.path(str(catalogue))),
     ):
         if _is_news(instance, asset, path, months):
-            _report_file(instance, asset, label, path)
-
-
-def _report_file(instance: dg.DagsterInstance, asset: str, label: str, path: Location) -> None:
-    metadata = {label: dg.MetadataValue.path(str(path))}
-    instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata={label: link}))
 
 
 def _is_news(instance: dg.DagsterInstance, asset: str, path: Location, months: Sequence[PublishedMonth]) -> bool:

@@ -51,6 +51,13 @@ class Booking(msgspec.Struct, frozen=True):
     amount: float
 
 
+class QueuedRequest(msgspec.Struct, frozen=True):
+    """A redemption in an issuer's queue: its number there, and the ETH that it was promised, or paid when claimed."""
+
+    number: int
+    amount: float
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue says became of an intent.
 
@@ -63,6 +70,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         fee, fee_token: fee as charged, positive = paid; of several tokens, what was charged in those of the book.
         bookings: every change of a balance or position, fees and gas included.
         error_code, error_message: why it was rejected or reverted; never contains a secret.
+        requests: of a redemption, what the issuer took down and promised; of a claim, what it paid.
     """
 
     fate: Fate
@@ -75,6 +83,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     bookings: tuple[Booking, ...] = ()
     error_code: str = ""
     error_message: str = ""
+    requests: tuple[QueuedRequest, ...] = ()
 
 
 class OpenIntent(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ class Operation(StrEnum):
     UNWRAP = "unwrap"
     STAKE = "stake"
     REDEEM = "redeem"
+    CLAIM = "claim"
     SWAP = "swap"
     UNWRAP_REWARD = "unwrap_reward"
     BORROW = "borrow"

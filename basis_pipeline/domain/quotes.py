@@ -87,6 +87,7 @@ _QUOTES: dict[Operation, Callable[[Order, Holdings, MarketSnapshot, EngineSettin
     Operation.UNWRAP_REWARD: chain.unwrap_reward,
     Operation.STAKE: chain.stake,
     Operation.REDEEM: chain.redeem,
+    Operation.CLAIM: chain.claim,
     Operation.BORROW: chain.borrow,
     Operation.REPAY: chain.repay,
     Operation.FLASH_BORROW: chain.flash_borrow,

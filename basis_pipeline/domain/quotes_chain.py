@@ -83,6 +83,11 @@ def redeem(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSe
     return Quote(deltas + gas_deltas, gas=gas)
 
 
+def claim(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
+    """What a redemption queue owes becomes ETH, as promised: an order live, an arrival in a backtest."""
+    return _convert(order, market, settings, received=order.quantity)
+
+
 def borrow(order: Order, _: Holdings, market: MarketSnapshot, settings: EngineSettings) -> Quote:
     """`slot` is the debt: quantity / index scaled units of it are owed, `quantity` tokens arrive at `counter_slot`."""
     owed = scale(order.quantity, market.index[order.slot])

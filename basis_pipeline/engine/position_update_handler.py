@@ -174,7 +174,9 @@ class PositionUpdateHandler:
         rules = self._settings.rules_of(order.venue)
         latency = rules.redemption_delay if order.operation is Operation.REDEEM else rules.transfer_latency
         quantity = sum(delta.amount for delta in handshake.deltas if delta.slot == receivable)
-        if quantity:
+        if order.operation is Operation.CLAIM:
+            self._settlements.strike_off(handshake.deltas)
+        elif quantity:
             self._settlements.expect_arrival(receivable, order.counter_slot, quantity, timestamp + latency)
 
     def _run_chain(

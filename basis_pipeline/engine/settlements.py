@@ -141,7 +141,7 @@ class Settlements:
             if deltas and self._first_time(kind, venue.name, timestamp):
                 self._apply(timestamp, kind, deltas, applied)
                 if kind is SettlementKind.ARRIVAL:
-                    self._strike_off(deltas)
+                    self.strike_off(deltas)
         if self.arrivals:
             self._release_arrivals(timestamp, applied)
         if self._rewards is not None and market.rewards:
@@ -157,6 +157,20 @@ class Settlements:
         """
         keys = self._settings.universe.keys
         self.arrivals += (PendingArrival(keys[receivable_slot], keys[target_slot], quantity, due),)
+
+    def strike_off(self, deltas: tuple[PositionDelta, ...]) -> None:
+        """Take what a venue said has arrived, or has come back, from what is awaited: the oldest first."""
+        keys = self._settings.universe.keys
+        for delta in deltas:
+            gone, left = -delta.amount, []
+            for arrival in self.arrivals:
+                taken = min(gone, arrival.quantity) if arrival.receivable_key == keys[delta.slot] else 0.0
+                gone -= max(0.0, taken)
+                if taken <= 0.0:
+                    left.append(arrival)
+                elif arrival.quantity - taken > PAID_IN_FULL * arrival.quantity:
+                    left.append(replace(arrival, quantity=arrival.quantity - taken))
+            self.arrivals = tuple(left)
 
     def _first_time(self, kind: SettlementKind, venue: str, timestamp: int) -> bool:
         key = f"{kind}:{venue}"
@@ -187,20 +201,6 @@ class Settlements:
 
     def _is_told(self, arrival: PendingArrival) -> bool:
         return PositionKey.parse(arrival.target_key).venue in self._telling
-
-    def _strike_off(self, deltas: tuple[PositionDelta, ...]) -> None:
-        """Take what a venue said has arrived, or has come back, from what is awaited: the oldest first."""
-        keys = self._settings.universe.keys
-        for delta in deltas:
-            gone, left = -delta.amount, []
-            for arrival in self.arrivals:
-                taken = min(gone, arrival.quantity) if arrival.receivable_key == keys[delta.slot] else 0.0
-                gone -= max(0.0, taken)
-                if taken <= 0.0:
-                    left.append(arrival)
-                elif arrival.quantity - taken > PAID_IN_FULL * arrival.quantity:
-                    left.append(replace(arrival, quantity=arrival.quantity - taken))
-            self.arrivals = tuple(left)
 
     def _pay_rewards(
         self, ledger: RewardLedger, timestamp: int, market: MarketSnapshot, applied: list[PositionDelta]

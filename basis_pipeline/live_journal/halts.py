@@ -15,10 +15,11 @@ class Halt(StrEnum):
 
 
 class EmergencyPolicy(StrEnum):
-    """What an emergency stop does: send no order any more, or leave the market first."""
+    """What an emergency stop does: send no order any more, or leave the market first, at once or by the queue."""
 
     FREEZE = "freeze"
     EXIT_FULL = "exit_full"
+    EXIT_QUEUE = "exit_queue"
 
 
 class HaltEntry(msgspec.Struct, frozen=True, omit_defaults=True):

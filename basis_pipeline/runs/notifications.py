@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from basis_pipeline.config.operations import Channel, EmailChannel, LogChannel, NotificationsFile
+from basis_pipeline.config.operations import Channel, EmailChannel, LogChannel, NotificationsFile, WebhookChannel
 from basis_pipeline.domain.errors import ConfigError, NotificationError
 from basis_pipeline.runs.workspace import Workspace
 
@@ -97,6 +97,15 @@ def notify(workspace: Workspace, notice: Notice, *, pause: float = PAUSE_SECONDS
     raise kind("; ".join(one.message for one in failures), remedy=failures[0].remedy)
 
 
+def check_channels(workspace: Workspace) -> None:
+    """ConfigError where `notify` could reach nobody through a channel: said at a start, not at the first alarm."""
+    for channel in workspace.config.optional(FILE, NotificationsFile).channels:
+        if isinstance(channel, EmailChannel) and channel.username:
+            _secret(channel.password_from)
+        if isinstance(channel, WebhookChannel):
+            _address(channel)
+
+
 def _send(channel: Channel, notice: Notice, pause: float) -> str:
     if isinstance(channel, LogChannel):
         _LOG.warning("%s", notice.text)
@@ -106,13 +115,18 @@ def _send(channel: Channel, notice: Notice, pause: float) -> str:
         password = _secret(channel.password_from) if channel.username else ""
         _attempted(lambda: _mail(channel, password, notice), where, pause)
         return where
+    url = _address(channel)
+    where = f"webhook at {urlsplit(url).hostname}"
+    _attempted(lambda: _post(url, notice), where, pause)
+    return where
+
+
+def _address(channel: WebhookChannel) -> str:
     url = _secret(channel.url_from)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
         raise ConfigError(f"environment variable {channel.url_from} is not an http(s) address.")
-    where = f"webhook at {parts.hostname}"
-    _attempted(lambda: _post(url, notice), where, pause)
-    return where
+    return url
 
 
 def _secret(variable: str) -> str:
@@ -120,7 +134,7 @@ def _secret(variable: str) -> str:
         return value
     raise ConfigError(
         f"environment variable {variable} is not set; {FILE} names it.",
-        remedy=f"set {variable} where the Dagster daemon is started, or take the channel out of {FILE}.",
+        remedy=f"set {variable} where `basis dev` or the session is started, or take the channel out of {FILE}.",
     )
 
 

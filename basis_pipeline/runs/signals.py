@@ -121,15 +121,22 @@ def signals_version(workspace: Workspace, model: str) -> str:
     return text_digest(*(f"{month.partition}={month.generation}" for month in found)) if found else ""
 
 
+def published_signals(workspace: Workspace, model: str) -> list[SignalMonth]:
+    """Every published month of the signals of `model` that was trained here.
+
+    Raises:
+        StorageError: one was published by a version that said less.
+    """
+    store, symbol = workspace.validated, workspace.config.signal_model(model).symbol
+    told = ((month, signal_evidence(store, model, symbol, month)) for month in store.months(ML_SIGNALS, model, symbol))
+    return [SignalMonth(month, evidence, trained=False) for month, evidence in told if evidence is not None]
+
+
 def outdated_signals(workspace: Workspace, model: str) -> list[str]:
     """Published months whose model file or candles are others today than when they were trained."""
     file, store = workspace.config.signal_model(model), workspace.validated
-    found = []
-    for month in store.months(ML_SIGNALS, model, file.symbol):
-        evidence = signal_evidence(store, model, file.symbol, month)
-        if evidence is not None and evidence.inputs != _inputs(store, file, month)[0]:
-            found.append(month)
-    return found
+    found = published_signals(workspace, model)
+    return [one.month for one in found if one.evidence.inputs != _inputs(store, file, one.month)[0]]
 
 
 def _months(file: SignalModelFile, store: ValidatedStore) -> tuple[str, ...]:

@@ -55,9 +55,9 @@ class Market:
         self._libraries: dict[str, str] = {}
         self._aave()
         self._uniswap()
-        self.swap_pool = self._pool(self.weeth, WEETH_RATE, 500, 10)
+        self.swap_pool = self.pool_of(self.weeth, WEETH_RATE, 500, 10)
         self.reward_pools = {
-            name: self._pool(token, REWARD_PRICES[name], 3_000, 60) for name, token in self.rewards.items()
+            name: self.pool_of(token, REWARD_PRICES[name], 3_000, 60) for name, token in self.rewards.items()
         }
         self.morpho = self._morpho()
         self.executor = node.deploy(executor_code(), ("address",), owner)
@@ -136,7 +136,7 @@ class Market:
         node.do(self.weth, "deposit()", value=30_000 * ETHER)
         node.do(self.weth, "approve(address,uint256)", self._manager, MAX_UINT)
 
-    def _pool(self, token: str, price: float, fee: int, spacing: int) -> str:
+    def pool_of(self, token: str, price: float, fee: int, spacing: int) -> str:
         """A pool against WETH at `price`, up to ten thousand ETH on each side within 20%."""
         node, amount = self.node, round(10_000 / price)
         node.do(token, "mint(address,uint256)", node.admin, 2 * amount * ETHER)

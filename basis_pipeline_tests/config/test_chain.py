@@ -10,6 +10,7 @@ from eth_utils.address import to_checksum_address
 
 from basis_pipeline.config.chain import chain_access, load_deployment
 from basis_pipeline.config.gas import wire_on_chain
+from basis_pipeline.config.live import load_live
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType
@@ -90,6 +91,14 @@ def test_scheduled_flows_are_no_part_of_a_book_on_chain() -> None:
         wire_on_chain(ConfigFolder(CONFIGS), "pure_lending_eth", flow)
 
 
-def test_leaving_by_the_redemption_queue_is_refused() -> None:
-    with pytest.raises(ConfigError, match="leaves by the redemption queue"):
-        wire_on_chain(ConfigFolder(CONFIGS), "eth_staking_only", {"strategy.exit_route": "queue", "gas_reserve": 0.1})
+def test_a_book_that_leaves_by_the_redemption_queue_has_a_place_for_what_waits_there() -> None:
+    queue = {"strategy.exit_route": "queue", "gas_reserve": 0.1}
+    settings = wire_on_chain(ConfigFolder(CONFIGS), "eth_staking_only", queue).settings
+    assert settings.stack is not None and settings.stack.queues
+    assert settings.universe.keys[settings.receivables[settings.stack.eth_slot]] == "wallet:Receivable:ETH"
+
+
+def test_an_emergency_stop_at_the_loss_limit_never_waits_for_a_queue(tmp_path: Path) -> None:
+    (tmp_path / "live.yaml").write_text("emergency: exit_queue")
+    with pytest.raises(ConfigError, match="emergency"):
+        load_live(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,10 +66,14 @@ def test_metadata_of_a_month_agree_with_its_tables(validated: Path, deploy: Depl
     results = deployment.workspace.results
     before, after = (results.read_month("btc_basis", month, "timesteps")["equity_usd"] for month in MONTHS[:2])
     assert shown["return (%)"] == pytest.approx(100.0 * (after[-1].as_py() / before[-1].as_py() - 1.0), rel=1e-6)
-    assert shown["end equity"] == pytest.approx(after[-1].as_py(), rel=1e-7)
+    assert shown["end equity (USDT)"] == pytest.approx(after[-1].as_py(), rel=1e-7)
     deltas = results.read_month("btc_basis", "2024-02", "deltas").to_pylist()
     funding = sum(row["delta_amount"] for row in deltas if row["source"] == "funding")
-    assert shown["funding"] == pytest.approx(funding, rel=1e-6)
+    assert shown["funding (USDT)"] == pytest.approx(funding, rel=1e-6)
+    figures = {record.data["figure"]: record.data for record in event.materialization.metadata["all figures"].records}
+    ended = figures["end_equity"]
+    assert (float(str(ended["value"]).replace(",", "")), ended["unit"]) == (pytest.approx(after[-1].as_py()), "USDT")
+    assert re.fullmatch(r"2024-02-\d\d \d\d:\d\d", str(figures["max_drawdown_trough"]["value"]))
     assert shown["equity"].startswith("![equity](data:image/svg+xml;base64,")
     assert len(shown["equity"]) < 1000  # or the UI shows a link instead of the picture
     files = results.get("btc_basis", "2024-02").publication.files

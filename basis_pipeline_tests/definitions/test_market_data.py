@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.market_data.datasets import DATASETS
@@ -127,6 +129,9 @@ def test_what_was_ingested_without_dagster_is_reported_once_with_its_rows(ingest
     assert metadata["dagster/row_count"].value == sum(row["rows"] for row in rows.values())
     assert reported(ingesting, "raw_files").metadata["folder"].value == str(workspace.raw)
     assert tick(ingesting) == KNOWN
+    instance, graph = ingesting.instance, ingesting.definitions.resolve_asset_graph()
+    stale = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+    assert {stale.get_status(dg.AssetKey(name)) for name in (*SAMPLED, "raw_files")} == {StaleStatus.FRESH}
 
 
 def test_only_datasets_that_changed_are_reported_again(ingesting: Deployment) -> None:

@@ -111,7 +111,7 @@ def test_months_gates_and_pages_published_without_dagster_are_reported_once(watc
     ).records[0]
     assert event.asset_materialization is not None
     steps = watched.workspace.results.read_month("btc_basis", "2024-02", "timesteps")
-    shown = event.asset_materialization.metadata["end equity"].value
+    shown = event.asset_materialization.metadata["end equity (USDT)"].value
     assert shown == pytest.approx(steps["equity_share_class"][-1].as_py(), rel=1e-7)
     storage = watched.deployment.instance.event_log_storage
     for gate in GATES:

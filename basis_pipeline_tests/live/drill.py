@@ -51,9 +51,10 @@ PATIENCE = 180.0
 
 @dataclass
 class PassingHours:
-    """A skin whose market moves on with the clock when somebody asks for a price.
+    """A skin whose market moves on with the clock when somebody asks for the spot price, which a tick asks for first.
 
-    Were it to move on its own, at this pace every few ticks a payment would fall between two questions of one tick.
+    Were it to move on its own, at this pace spot and perp would be of different hours in many a tick, and every few
+    ticks a payment would fall between two questions.
     """
 
     skin: Skin
@@ -62,7 +63,7 @@ class PassingHours:
     began: float | None = None
 
     def answer(self, request: Request) -> Reply:
-        if request.path.endswith("/ticker/24hr"):
+        if request.path == "/api/v3/ticker/24hr":
             self._move_on()
         return self.skin.answer(request)
 

@@ -47,7 +47,8 @@ class Drill:
         return self.root / "live" / "staging" / "btc_basis.sqlite"
 
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
+        ours = {name for name in os.environ if name.startswith("BASIS_") and not name.startswith("BASIS_NOTIFY_")}
+        kept = {name: value for name, value in os.environ.items() if name not in ours}
         keys = {f"BASIS_STAGING__CEX__BINANCE_{wallet}_API_KEY": KEY for wallet in ("SPOT", "FUTURES")}
         codes = {f"BASIS_STAGING__CEX__BINANCE_{wallet}_SECRET": SECRET for wallet in ("SPOT", "FUTURES")}
         given = kept | keys | codes | {

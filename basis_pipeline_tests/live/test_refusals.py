@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, free_port, wait_for
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,12 @@ def garbage(there: Drill) -> None:
     there.journal.write_bytes(b"this is no journal " * 100)
 
 
+def told_by_webhook(there: Drill) -> None:
+    shutil.copytree(CONFIGS, there.root / "configs")
+    (there.root / "configs" / "notifications.yaml").write_text("channels:\n  - {kind: webhook}\n")
+    there.variables["BASIS_CONFIG_DIR"] = str(there.root / "configs")
+
+
 def root_is_a_file(there: Drill) -> None:
     (there.root / "file").write_text("")
     there.variables["BASIS_DATA_DIR"] = str(there.root / "file")
@@ -140,6 +147,8 @@ CASES = {
         2, f"EXECUTOR_ADDRESS '{EXECUTOR[:-1]}' is no 0x and 40", wallet(NOBODY, executor=EXECUTOR[:-1]), mode=STACK),
     "an executor with a wrong digit": Case(
         2, "EXECUTOR_ADDRESS '0x6B", wallet(NOBODY, executor=EXECUTOR.replace("9", "8")), mode=STACK),
+    "nobody would hear its alerts": Case(
+        2, "BASIS_NOTIFY_WEBHOOK_URL is not set", {"BASIS_NOTIFY_WEBHOOK_URL": None}, before=told_by_webhook),
     "no ccxt": Case(2, "live sessions need ccxt", before=hidden("ccxt")),
     "no web3": Case(2, "live sessions need web3", wallet(NOBODY), mode="eth_leveraged", before=hidden("web3")),
     "journal of another mode": Case(1, "is the journal of eth_basis@staging", before=journal("eth_basis@staging")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from basis_pipeline.domain.timings import Timing
 from basis_pipeline.runs.live.page import status_page
 from basis_pipeline.runs.live.record import SessionLimits
 from basis_pipeline.runs.live.status import live_status
@@ -28,6 +29,18 @@ def test_the_page_says_what_the_session_may_do_and_what_its_positions_are_worth(
     page = status_page(status)
     assert "orders up to 70,000 USD; transfers up to 500 USD to 2 listed addresses; trading stops at a loss" in page
     assert f'<td>together<td class="n"><td class="n">{there.last_state.pnl.equity_usd:,.2f}' in page
+    assert f"equity {there.last_state.pnl.equity:,.2f} USDT, drawdown" in page
+
+
+def test_seconds_stand_in_columns_beside_their_budget(there: Stage) -> None:
+    there.session().run(until=START + 3 * MINUTE)
+    status = live_status(there.path)
+    observed = Timing(3, seconds=1.2, worst=0.6, median=0.2, p95=0.4, budget=0.5, over=1)
+    page = status_page(replace(status, phases={"observe": observed}, delays={}))
+    cells = "".join(f'<td class="n">{cell}' for cell in ("0.200", "0.400", "0.600", "3", "0.5", "1"))
+    assert f"<tr><td>observe{cells}" in page
+    ahead = status_page(replace(status, ages={"binance BTC/USDT": -0.04}))
+    assert "<td>binance BTC/USDT<td>0.0 s" in ahead, "the exchange's clock may be ahead of ours"
 
 
 def test_a_session_that_sends_nothing_says_so_first(there: Stage) -> None:

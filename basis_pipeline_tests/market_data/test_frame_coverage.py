@@ -8,8 +8,10 @@ import pytest
 
 from basis_pipeline.domain.errors import DataError, DataGapError
 from basis_pipeline.domain.timeline import DAY, HOUR, iso, month_end, month_start
-from basis_pipeline.market_data.frames.coverage import coverage, first_full_month, is_complete
+from basis_pipeline.market_data.frames.coverage import coverage, first_full_month
 from basis_pipeline.market_data.frames.frame import build_frame
+from basis_pipeline.market_data.frames.requirements import FrameSpec
+from basis_pipeline.market_data.validated import ValidatedStore
 from basis_pipeline_tests.market_data.frame_builders import (
     A_WETH,
     ETH_PERP,
@@ -96,50 +98,47 @@ def test_a_hole_at_the_end_of_a_month_is_a_hole_if_later_rows_exist(tmp_path: Pa
         build_frame(open_month, BASIS, FEBRUARY, MARCH)
 
 
+def reaches_its_end(store: ValidatedStore, spec: FrameSpec, month: str) -> bool:
+    return build_frame(store, spec, month_start(month), month_end(month), allow_open=True).usage.complete
+
+
 def test_coverage_finds_the_months_to_open_and_to_end_with(tmp_path: Path) -> None:
     store = market().publish(tmp_path)
-    assert coverage(store, BASIS) == ("2024-02", "2024-02", "2024-03")
+    assert coverage(store, BASIS) == ("2024-02", "2024-03")
     assert first_full_month(store, BASIS) == "2024-02"
-    assert [is_complete(store, BASIS, month) for month in ("2024-01", "2024-02", "2024-03", "2024-04")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert [reaches_its_end(store, BASIS, month) for month in ("2024-02", "2024-03")] == [True, False]
 
 
 def test_a_month_that_reaches_its_end_but_has_a_hole_is_no_full_month(tmp_path: Path) -> None:
     store = market(MARCH + 31 * DAY).without(PERP, FEBRUARY + 5 * DAY, FEBRUARY + 6 * DAY).publish(tmp_path)
-    assert is_complete(store, BASIS, "2024-02")
-    assert coverage(store, BASIS) == ("2024-03", "2024-03", "2024-03")
+    assert coverage(store, BASIS) == ("2024-03", "2024-03")
 
 
 def test_a_series_that_begins_at_midnight_covers_its_first_month(tmp_path: Path) -> None:
     store = Market(first=FEBRUARY, behind=MARCH).publish(tmp_path)
-    assert coverage(store, BASIS) == ("2024-02", "2024-02", "2024-02")
+    assert coverage(store, BASIS) == ("2024-02", "2024-02")
 
 
 def test_nothing_is_covered_without_a_required_series(tmp_path: Path) -> None:
     store = market().drop(FUNDING).publish(tmp_path)
-    assert coverage(store, BASIS) == (None, None, None)
-    assert not is_complete(store, BASIS, "2024-02")
+    assert coverage(store, BASIS) == (None, None)
     with pytest.raises(DataError, match=r"fully covered: nothing is published of funding_rates of binance ETHUSDT\."):
         first_full_month(store, BASIS)
 
 
 def test_optional_series_count_where_they_are_published_and_hourly_rates_never(tmp_path: Path) -> None:
     without = market().drop(MARK, RATES).publish(tmp_path / "without")
-    assert is_complete(without, BASIS, "2024-02")
-    assert is_complete(without, LENDING, "2024-02")
+    assert reaches_its_end(without, BASIS, "2024-02")
+    assert reaches_its_end(without, LENDING, "2024-02")
     short = (
         market().without(MARK, MARCH - 3 * HOUR, MARCH + 31 * DAY).without(RATES, MARCH - 3 * HOUR, MARCH + 31 * DAY)
     )
     store = short.publish(tmp_path / "short")
-    assert not is_complete(store, BASIS, "2024-02")
-    assert is_complete(store, LENDING, "2024-02")
+    assert not reaches_its_end(store, BASIS, "2024-02")
+    assert reaches_its_end(store, LENDING, "2024-02")
 
 
-def test_every_timestep_of_a_month_is_there_once_the_month_is_complete(tmp_path: Path) -> None:
+def test_every_timestep_of_a_month_is_there_once_the_month_reaches_its_end(tmp_path: Path) -> None:
     frame = build_frame(market().publish(tmp_path), BASIS, FEBRUARY, MARCH)
     assert len(frame.timestamps) == 29 * 24
     assert (iso(frame.timestamps[0]), iso(frame.timestamps[-1])) == ("2024-02-01T00:00:00Z", "2024-02-29T23:00:00Z")

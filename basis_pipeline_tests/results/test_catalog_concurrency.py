@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import signal
+import select
 import subprocess
 import sys
 import time
@@ -19,19 +19,17 @@ from basis_pipeline_tests.results.conftest import MONTHS, book_months, manifest
 from basis_pipeline_tests.results.synthetic import BasisBook
 
 WRITER = """
-import pickle, sys, time
+import pickle, sys
 from itertools import cycle
 from pathlib import Path
 from basis_pipeline.results.store import ResultsStore
 
 store = ResultsStore(Path(sys.argv[1]))
-for manifest, tables, state in cycle(pickle.loads(Path(sys.argv[2]).read_bytes())):
-    began = time.monotonic()
+for (manifest, tables, state), _ in zip(cycle(pickle.loads(Path(sys.argv[2]).read_bytes())), sys.stdin):
     store.publish_month(manifest, tables, state)
     print("published", flush=True)
-    time.sleep(max(0.2, 2 * (time.monotonic() - began)))
 """
-"""It rests twice as long as it works, so that a query on a busy machine has the same chance as on a quiet one."""
+"""It publishes a month per line that it is sent."""
 SIGNATURE = """
 select t.month, t.steps, round(t.pnl, 6), round(p.value, 6), round(m.profit, 6), round(a.pnl, 6), d.deltas
 from (select month, count(*) as steps, sum(step_pnl) as pnl from timesteps group by month) t
@@ -48,19 +46,39 @@ def signatures(store: ResultsStore) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in query(store, SIGNATURE).to_pylist()]
 
 
-def start(store: ResultsStore, content: Path) -> subprocess.Popen[str]:
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(store.base), str(content)], stdout=subprocess.PIPE, text=True
-    )
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "published\n"
-    return writer
+class Writer:
+    """Publishes beside the queries, one month at a time however fast either of them is."""
+
+    def __init__(self, store: ResultsStore, content: Path) -> None:
+        command = [sys.executable, "-c", WRITER, str(store.base), str(content)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._orders, self._answers = self._process.stdin, self._process.stdout
+        self._order()
+        assert self._answers.readline() == b"published\n", "it has started"
+        self._order()
+
+    def goes_on(self) -> None:
+        """It is asked for the next month if it is done with the last."""
+        if select.select([self._answers], [], [], 0)[0]:
+            assert self._answers.readline() == b"published\n"
+            self._order()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._orders.close()
+        self._answers.close()
+
+    def _order(self) -> None:
+        self._orders.write(b"next\n")
+        self._orders.flush()
 
 
-def read_until_a_month_changes(store: ResultsStore, known: set[tuple[object, ...]]) -> None:
+def read_until_a_month_changes(store: ResultsStore, known: set[tuple[object, ...]], writer: Writer) -> None:
     """At least five queries, and on until one of them saw another run's month than the first did."""
     first: set[tuple[object, ...]] = set()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     for reads in count(1):
         found = signatures(store)
         assert [row[0] for row in found] == list(MONTHS)
@@ -69,6 +87,7 @@ def read_until_a_month_changes(store: ResultsStore, known: set[tuple[object, ...
         if reads >= 5 and set(found) != first:
             return
         assert time.monotonic() < deadline, "no month ever changed under the reader"
+        writer.goes_on()
 
 
 @pytest.mark.slow
@@ -86,14 +105,12 @@ def test_queries_see_whole_months_while_a_writer_publishes_and_is_killed(tmp_pat
         pickle.dumps([(manifest(month), tables, state) for m in runs.values() for month, tables, state in m])
     )
     for kill in range(4):
-        writer = start(store, content)
+        writer = Writer(store, content)
         try:
-            read_until_a_month_changes(store, known)
+            read_until_a_month_changes(store, known, writer)
             time.sleep(0.013 * kill)
         finally:
-            writer.send_signal(signal.SIGKILL)
-            writer.wait()
-            writer.stdout.close()  # type: ignore[union-attr]
+            writer.kill()
         found = signatures(store)
         assert [row[0] for row in found] == list(MONTHS)
         assert set(found) <= known

@@ -15,7 +15,7 @@ import yaml
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.operations import NotificationsFile
 from basis_pipeline.domain.errors import ConfigError, NotificationError
-from basis_pipeline.runs.notifications import ATTEMPTS, Notice, notify
+from basis_pipeline.runs.notifications import ATTEMPTS, Notice, check_channels, notify
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
 from basis_pipeline_tests.runs.post_offices import MailServer, Webhook, serving
@@ -161,6 +161,24 @@ def test_a_secret_that_is_not_set_or_no_address_is_named_by_its_variable(
         with pytest.raises(ConfigError, match="BASIS_NOTIFY_WEBHOOK_URL is not an http") as told:
             notify(opened, NOTICE)
         assert "hidden" not in str(told.value)
+        with pytest.raises(ConfigError, match="is not an http"):
+            check_channels(opened)
+
+
+def test_channels_are_checked_without_sending_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webhook: Webhook
+) -> None:
+    login = {**EMAIL, "username": "a@b.org", "password_from": "BASIS_NOTIFY_SMTP_PASSWORD"}
+    opened = workspace(tmp_path, {"kind": "log"}, {"kind": "webhook"}, login)
+    monkeypatch.delenv("BASIS_NOTIFY_SMTP_PASSWORD", raising=False)
+    with pytest.raises(ConfigError, match="BASIS_NOTIFY_SMTP_PASSWORD is not set"):
+        check_channels(opened)
+    monkeypatch.setenv("BASIS_NOTIFY_SMTP_PASSWORD", "hidden-word")
+    check_channels(opened)
+    assert webhook.taken == []
+    monkeypatch.delenv("BASIS_NOTIFY_WEBHOOK_URL")
+    with pytest.raises(ConfigError, match="BASIS_NOTIFY_WEBHOOK_URL is not set"):
+        check_channels(opened)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from basis_pipeline.domain.records import RiskLevel
 from basis_pipeline.domain.state import StrategyState
+
+BY_QUEUE = "leave by the redemption queue"
+"""The one reason to leave the market that may take days: nobody is in a hurry."""
+
+
+def may_wait(state: StrategyState, level: RiskLevel) -> bool:
+    """Whether what is left may take days to be paid: not once the risk asks for it as well."""
+    return state.halted == BY_QUEUE and level < RiskLevel.CRITICAL
 
 
 def leaving(state: StrategyState, reason: str, equity: float) -> StrategyState:

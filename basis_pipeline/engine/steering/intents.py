@@ -13,6 +13,7 @@ from basis_pipeline.engine.planning.dust_planner import all_dust, described, dus
 from basis_pipeline.engine.settlements import Settlements
 from basis_pipeline.engine.steering.carry_gate import CarryGate
 from basis_pipeline.engine.steering.decisions import Intent
+from basis_pipeline.engine.steering.halting import may_wait
 
 
 class Intents:
@@ -69,7 +70,8 @@ class Intents:
 
     def leave(self, snapshot: ChainSnapshot, state: StrategyState) -> Intent:
         """Everything back to the capital slot, reward tokens included; no earlier refusal holds it up."""
-        targets = self._strategy.flat(self.view(snapshot, state))
+        patient = may_wait(state, snapshot.risk.level)
+        targets = replace(self._strategy.flat(self.view(snapshot, state)), patient=patient)
         dust = all_dust(self._settings, snapshot, wrapped=self._settlements.rewards.wrapped)
         why = f"{state.halted}: leave the market and halt"
         return Intent(Action.EXIT_FULL, why, targets, urgent=True, dust=dust)

@@ -1,4 +1,4 @@
-"""Which months the published data cover: where a mode can open, how far it can go, whether a month is finished."""
+"""Which months the published data cover: where a mode can open, and how far it can go."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from basis_pipeline.domain.errors import DataError
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.market_data.frames.frame import build_frame
-from basis_pipeline.market_data.frames.requirements import FrameSpec, SeriesRef, limits, requirements
-from basis_pipeline.market_data.frames.series import reach_of, training_hint
+from basis_pipeline.market_data.frames.requirements import FrameSpec, SeriesRef, requirements
+from basis_pipeline.market_data.frames.series import training_hint
 from basis_pipeline.market_data.validated import ValidatedStore
 
 
@@ -18,23 +18,18 @@ class CoveredMonths(NamedTuple):
 
     Attributes:
         first_full: the first month whose every timestep has every value; where a mode opens.
-        last_full: the last such month. A month between the two may still have a hole that nothing fills.
-        last_any: the last month that every required series has rows in; it may be open.
+        last_any: the last month that every required series has rows in; it may be open. A month between the two may
+            still have a hole that nothing fills.
     """
 
     first_full: str | None
-    last_full: str | None
     last_any: str | None
 
 
 def coverage(store: ValidatedStore, spec: FrameSpec) -> CoveredMonths:
     """The months that the data of `spec` cover; a month is full if its frame can be built without `allow_open`."""
     months = _common_months(store, spec)
-    return CoveredMonths(
-        _first_full(store, spec, months),
-        _first_full(store, spec, reversed(months)),
-        months[-1] if months else None,
-    )
+    return CoveredMonths(_first_full(store, spec, months), months[-1] if months else None)
 
 
 def last_common_month(store: ValidatedStore, spec: FrameSpec) -> str | None:
@@ -69,20 +64,6 @@ def _uncovered(store: ValidatedStore, spec: FrameSpec, months: list[str]) -> str
             return f"{months[0]} to {months[-1]} have holes: {error}"
     late, early = max(needed, key=lambda one: needed[one][0]), min(needed, key=lambda one: needed[one][-1])
     return f"{late} begins {needed[late][0]} and {early} ends {needed[early][-1]}, and no month has rows of all series."
-
-
-def is_complete(store: ValidatedStore, spec: FrameSpec, month: str) -> bool:
-    """Whether every series that `month` needs is published for it and reaches its last timestep.
-
-    Reads manifests only; holes inside the month are found by building its frame.
-    """
-    last_step = month_end(month) - spec.step
-    needed = [required for required in requirements(spec) if limits(spec, required.series)]
-    published = {required: month in _months(store, required.series) for required in needed}
-    return all(
-        reach_of(store, required.series) > last_step if present else required.optional
-        for required, present in published.items()
-    )
 
 
 def _common_months(store: ValidatedStore, spec: FrameSpec) -> list[str]:

@@ -117,9 +117,10 @@ def _blocks(record: Record, panels: dict[str, Panel]) -> Iterator[tuple[str, str
     """Anchor, title and content of every part of the page, in order."""
     yield "summary", "Summary", headline.cards(record) + _grid(panels, "equity", "drawdown", "carry")
     yield "returns", "Returns", card("", headline.returns_table(record)) + card("", headline.months_table(record))
+    scrolled = tag("div", _bars(record), class_="scroll")
     attribution = _grid_of(
         [
-            card("Profit by source and month", tag("div", _bars(record), class_="scroll"), wide=True),
+            card(f"Profit by source and month, {record.currency}", scrolled, wide=True),
             *_drawn(panels, "attribution"),
             card("Profit by source", headline.attribution_table(record)),
             *_drawn(panels, "funding"),

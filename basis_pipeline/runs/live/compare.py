@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from basis_pipeline.config.loading import ConfigFolder
-from basis_pipeline.config.wiring import WiredMode, simulated_venues
+from basis_pipeline.config.wiring import WiredMode
 from basis_pipeline.domain.deltas import DeltaSource, PositionDelta
 from basis_pipeline.domain.errors import DataGapError, StateError
 from basis_pipeline.domain.market import MarketSnapshot
@@ -41,6 +41,7 @@ from basis_pipeline.runs.live.record import (
     joined_log,
     tick_records,
 )
+from basis_pipeline.runs.live.replayed_redemptions import ReplayedRedemptions
 from basis_pipeline.runs.live.results import record_of
 from basis_pipeline.runs.live.tables import batches, settled_orders
 from basis_pipeline.runs.reports import refresh_catalogue
@@ -108,6 +109,7 @@ class Replay:
         self._sessions = [one for one in begun_sessions(journal) if one.about.profile.config_digest == digest]
         self._wired = self._wired_as(about)
         self._feed = SeenMarket()
+        self._redemptions = ReplayedRedemptions(journal)
         self._engine: EventDrivenStrategyEngine | None = None
 
     def lived(self, batch: Sequence[tuple[Entry, TickRecord]]) -> RunLog:
@@ -115,6 +117,7 @@ class Replay:
         found = []
         for entry, record in batch:
             engine = self._engine_at(entry.number, record)
+            self._redeem(engine, entry.number, record)
             self._feed.market = seen = self._with_funding(record, engine.settings)
             if record.start:
                 engine.position_update_handler.refresh(seen.timestamp, seen)
@@ -124,6 +127,11 @@ class Replay:
                 engine.process_timestep(seen.timestamp)
             found.append(TickRecord.of(engine.event_logger.take()))
         return joined_log(found)
+
+    def _redeem(self, engine: EventDrivenStrategyEngine, number: int, record: TickRecord) -> None:
+        snapshot, manager = engine.position_update_handler.snapshot, engine.strategy_manager
+        equity = snapshot.exposure.equity if snapshot else 0.0
+        manager.state = self._redemptions.apply(number, record, manager.state, equity)
 
     def _engine_at(self, number: int, record: TickRecord) -> EventDrivenStrategyEngine:
         """The engine for an entry of the journal; a session that moves funds in another way has one of its own."""
@@ -151,7 +159,7 @@ class Replay:
         settings = linked_settings(wired.settings, about.linked, about.transfer_latency)
         settings = replace(settings, error_policy=ErrorPolicyName.REPLAN)
         return EventDrivenStrategyEngine(
-            EngineConfig(settings, wired.strategy, simulated_venues(settings), dict(opening) or None),
+            EngineConfig(settings, wired.strategy, self._redemptions.venues(settings), dict(opening) or None),
             settings.execution_mode,
             self._feed,
             settings.initial_capital,

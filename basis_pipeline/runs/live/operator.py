@@ -15,6 +15,7 @@ from basis_pipeline.domain.orders import Operation
 from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.halts import EmergencyPolicy, Halt, HaltEntry
 from basis_pipeline.live_journal.journal import LiveJournal
+from basis_pipeline.runs.live.record import session_abouts
 
 
 def acknowledge(journal: Path) -> str:
@@ -28,10 +29,25 @@ def acknowledge(journal: Path) -> str:
 
 
 def emergency_stop(journal: Path, policy: EmergencyPolicy | None = None) -> None:
-    """Stop trading before the next order; `policy` None: as configured."""
+    """Stop trading before the next order; `policy` None: as configured.
+
+    Raises:
+        StateError: LIVE-005 the record is of a mode that does not leave by a redemption queue, and is told to.
+    """
     with _Desk(journal) as desk:
+        if policy is EmergencyPolicy.EXIT_QUEUE and not _has_queue(desk):
+            raise StateError(
+                "the record is of a mode that leaves by the pool.",
+                code="LIVE-005",
+                remedy="exit_full sells there; strategy.exit_route: queue has to be set when a record begins.",
+            )
         reason = f"asked for by an operator at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
         desk.halt(Halt.EMERGENCY, HaltEntry(active=True, reason=reason, policy=policy or ""))
+
+
+def _has_queue(desk: LiveJournal) -> bool:
+    strategy: dict[str, object] = session_abouts(desk)[-1].config["mode"]["strategy"]
+    return strategy.get("exit_route") == "queue"
 
 
 def lift_emergency_stop(journal: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +25,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv
 <title>{health}: {record}</title><style>
 :root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}}
 table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #8884;
-vertical-align:top}}.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
+vertical-align:top}}td:first-child{{white-space:nowrap}}.n{{text-align:right;font-variant-numeric:tabular-nums}}.scroll{{overflow-x:auto}}svg{{width:100%;height:6rem}}polyline{{fill:none;stroke:currentColor;
 vector-effect:non-scaling-stroke}}.ill{{color:#c2454f;font-weight:600}}
 .well{{color:#3c9a5f;font-weight:600}}</style>
 <h1>{record}</h1><p class="{tone}">{health}{halts}</p><p>{summary}</p><p>{limits}</p>{held}{line}
@@ -62,7 +62,7 @@ def status_page(status: LiveStatus) -> str:
         summary=f"last tick {escape(status.state_at)} ({age}){_worth(status)}, orders so far: {status.orders}, "
         f"ticks skipped: {status.skipped_ticks}",
         held=_held(status.values_as_of),
-        line=_line([equity for _, equity in status.equity_line]),
+        line=_line([equity for _, equity in status.equity_line], status.share_class),
         alerts=_actions(status.alerts),
         components=_table(
             (one.component, one.state, iso(one.changed_at) if one.changed_at else "", one.detail)
@@ -71,8 +71,8 @@ def status_page(status: LiveStatus) -> str:
         limits=escape(_limits(status.limits)),
         positions=_positions(status),
         unknown=escape(", ".join(status.open_intents) or "none"),
-        ages=_table((name, f"{age:,.1f} s") for name, age in status.ages.items()),
-        seconds=_table(_took(name, timing) for name, timing in [*status.phases.items(), *status.delays.items()]),
+        ages=_table((name, f"{max(0.0, age):,.1f} s") for name, age in status.ages.items()),
+        seconds=_seconds({**status.phases, **status.delays}),
         results=escape(f"{told.at} {told.what}: {told.detail}" if (told := status.results) else "not published yet"),
         recent=_actions(status.recent),
     )
@@ -109,19 +109,29 @@ def _held(as_of: str) -> str:
 def _worth(status: LiveStatus) -> str:
     if status.equity is None or status.drawdown is None:
         return ""
-    return f", equity {status.equity:,.2f}, drawdown {status.drawdown:.2%}"
+    return f", equity {status.equity:,.2f} {escape(status.share_class)}, drawdown {status.drawdown:.2%}"
 
 
-def _took(name: str, timing: Timing) -> tuple[str, ...]:
-    kept = "no budget" if timing.budget is None else f"over {timing.budget:g}: {timing.over}"
-    return (
-        name,
-        f"median {timing.median:.3f}",
-        f"95% {timing.p95:.3f}",
-        f"longest {timing.worst:.3f}",
-        f"of {timing.count}",
-        kept,
-    )
+def _seconds(timings: Mapping[str, Timing]) -> str:
+    """How long the parts of ticks and orders took, and how often one took longer than it may."""
+    if not timings:
+        return "<p>none</p>"
+    heads = ("part", "median", "95%", "longest", "times", "budget", "over budget")
+    rows = [
+        (name, *map(_thousandths, (took.median, took.p95, took.worst)), f"{took.count:,}", *_kept(took))
+        for name, took in timings.items()
+    ]
+    head = "".join(f'<th class="n">{cell}' for cell in heads).replace(' class="n"', "", 1)
+    lines = ("".join(f'<td class="n">{escape(cell)}' for cell in row).replace(' class="n"', "", 1) for row in rows)
+    return f'<div class="scroll"><table><tr>{head}{"".join(f"<tr>{line}" for line in lines)}</table></div>'
+
+
+def _thousandths(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.3f}"
+
+
+def _kept(took: Timing) -> tuple[str, str]:
+    return ("none", "–") if took.budget is None else (f"{took.budget:g}", f"{took.over:,}")
 
 
 def _actions(actions: Iterable[RecentAction]) -> str:
@@ -133,13 +143,13 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
     return f'<div class="scroll"><table>{"".join(lines)}</table></div>' if lines else "<p>none</p>"
 
 
-def _line(equity: Sequence[float]) -> str:
+def _line(equity: Sequence[float], currency: str) -> str:
     """Equity of the last ticks, from the lowest to the highest."""
     if len(equity) < 2 or max(equity) - min(equity) <= _NOISE * max(equity):
         return ""
     low, height, width = min(equity), max(equity) - min(equity), len(equity) - 1
     points = " ".join(f"{1000 * i / width:.1f},{100 - 100 * (e - low) / height:.1f}" for i, e in enumerate(equity))
-    label = f"equity of the last {len(equity)} ticks, {min(equity):,.2f} to {max(equity):,.2f}"
+    label = f"equity of the last {len(equity)} ticks, {min(equity):,.2f} to {max(equity):,.2f} {escape(currency)}"
     return (
         f'<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label="{label}">'
         f'<polyline points="{points}"/></svg><p>{label}</p>'

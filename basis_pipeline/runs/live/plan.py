@@ -49,6 +49,7 @@ from basis_pipeline.runs.live.publishing import publishing_process
 from basis_pipeline.runs.live.record import SessionAbout, SessionLimits, begin_record, journal_path
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.runs.live.venues import live_venues
+from basis_pipeline.runs.notifications import check_channels
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.clients import PRODUCTION
 from basis_pipeline.venues.live.extra import check_installed
@@ -194,7 +195,7 @@ def plan_live(
 
     Raises:
         ConfigError: not enabled, wrong environment, credentials that are missing, keys and addresses that are none, a
-            mode that live sessions do not carry.
+            channel of alerts whose secret is not set, a mode that live sessions do not carry.
         StateError: there is no such checkpoint.
     """
     given = dict(os.environ if variables is None else variables)
@@ -205,6 +206,7 @@ def plan_live(
     _check_shape(wired)
     _check_enabled(switches)
     _check_carried(wired, given, environment)
+    check_channels(workspace)
     exchanges, on_chain = exchanges_of(wired), needs_chain(wired)
     transfers = transfer_plan(wired, environment, switches, live)
     _check_linked(wired, transfers, demo=environment != PRODUCTION and not switches.endpoints)

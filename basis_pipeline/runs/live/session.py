@@ -25,6 +25,8 @@ from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
 from basis_pipeline.runs.live.recovery import FailingSafely, LiveRecovery
+from basis_pipeline.runs.live.redemptions import COMPONENT as REDEMPTIONS
+from basis_pipeline.runs.live.redemptions import Redemptions, leaves_by_queue
 from basis_pipeline.runs.live.report import TickReport
 from basis_pipeline.runs.live.surroundings import CLOCK, DISK, Surroundings
 from basis_pipeline.runs.live.unexplained import Unexplained
@@ -47,6 +49,7 @@ class LiveSession:
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings, self._held = EmergencyStop(parts), Surroundings(parts), HeldValues(parts)
         self._tick_report, self._alarms, self._fees = TickReport(parts), Alarms(parts), FeeWatch(parts)
+        self._redemptions = Redemptions(parts)
         self._stop_reason = ""
         self._completed_at = 0
         self._overdue_at = 0
@@ -123,7 +126,10 @@ class LiveSession:
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
         engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
-        for component in (CLOCK, DISK, EMERGENCY, FEES, *((TRANSIT,) if self._parts.transit else ())):
+        optional = ((TRANSIT,) if self._parts.transit else ()) + (
+            (REDEMPTIONS,) if leaves_by_queue(self._parts.settings) else ()
+        )
+        for component in (CLOCK, DISK, EMERGENCY, FEES, *optional):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         if self._parts.hearing is not None:
@@ -156,6 +162,7 @@ class LiveSession:
             self._unexplained.check(engine, timestamp)
             self._fees.look(engine, timestamp)
             self._emergency.look(engine, timestamp)
+            self._redemptions.look(engine, timestamp)
             engine.act()
             report.acted(engine.log)
             self._alarms.look_at_orders(one.result for one in engine.log.orders)

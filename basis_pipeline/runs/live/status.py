@@ -40,6 +40,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         record: mode and environment.
+        share_class: what equity is in; empty before a session wrote it down.
         state_at: timestamp of the last completed tick, ISO; empty before the first.
         state_age_seconds: how long ago that was; None before the first.
         health: the worst component at the last tick; `unknown` before the first.
@@ -63,6 +64,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     """
 
     record: str
+    share_class: str
     state_at: str
     state_age_seconds: float | None
     equity: float | None
@@ -113,9 +115,10 @@ def live_status(path: Path) -> LiveStatus:
         state, pulses, actions = journal.last_state(), journal.pulses(_PULSES), journal.actions(_ACTIONS)
         last = pulses[-1] if pulses else None
         halts = {str(halt): journal.halted(halt) for halt in Halt}
-        budgets = live_budgets(state.positions if state else ())
+        budgets, about = live_budgets(state.positions if state else ()), _about(journal)
         return LiveStatus(
             record=journal.belongs_to,
+            share_class=about.share_class if about else "",
             state_at=iso(state.timestamp) if state else "",
             state_age_seconds=round((_now() - state.timestamp) / SECOND, 3) if state else None,
             equity=state.pnl.equity if state else None,
@@ -123,7 +126,7 @@ def live_status(path: Path) -> LiveStatus:
             drawdown=1.0 - state.risk.unit_value / state.risk.peak if state else None,
             positions={k: p.quantity for k, p in state.positions.items() if p.quantity} if state else {},
             values_usd=_values(journal, state) if state else {},
-            limits=_limits(journal),
+            limits=about.limits if about else None,
             open_intents=tuple(left.intent.intent_id for left in journal.open_intents()),
             orders=journal.intents,
             results=_recent(*published) if (published := journal.last_action(RESULTS)) else None,
@@ -140,9 +143,10 @@ def live_status(path: Path) -> LiveStatus:
         )
 
 
-def _limits(journal: LiveJournal) -> SessionLimits | None:
+def _about(journal: LiveJournal) -> SessionAbout | None:
+    """What the session that began last said of itself; None before the first."""
     entry = journal.last(Kind.SESSION)
-    return None if entry is None else decoded(entry, SessionAbout, journal).limits
+    return None if entry is None else decoded(entry, SessionAbout, journal)
 
 
 def _values(journal: LiveJournal, state: EngineState) -> dict[str, float]:

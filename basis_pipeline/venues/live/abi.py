@@ -19,6 +19,9 @@ _ERRORS = (
     "NotEnoughAvailableUserBalance()", "CollateralBalanceIsZero()", "CollateralCannotCoverNewBorrow()",
     "HealthFactorLowerThanLiquidationThreshold()", "NoDebtOfSelectedType()", "LtvValidationFailed()",
     "SupplyCapExceeded()", "BorrowCapExceeded()", "InconsistentEModeCategory()",
+    # of Lido's redemption queue
+    "ResumedExpected()", "RequestAmountTooSmall(uint256)", "RequestAmountTooLarge(uint256)",
+    "InvalidRequestId(uint256)", "RequestNotFoundOrNotFinalized(uint256)", "RequestAlreadyClaimed(uint256)",
 )  # fmt: skip
 
 AAVE_CODES = {

@@ -18,6 +18,7 @@ from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Op
 from basis_pipeline.domain.position_keys import PositionType
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.venues.live.abi import topic, unpack
+from basis_pipeline.venues.live.booking_redemptions import RECEIVABLE, lost, requests_in
 from basis_pipeline.venues.live.calls import paid_out
 from basis_pipeline.venues.live.chain import Log, Receipt
 from basis_pipeline.venues.live.deployment import Deployment
@@ -42,7 +43,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """How to read receipts: contracts of positions by address, our executor, whom it obeys, and who sells for us.
+    """How to read receipts: contracts of positions by address, our executor, whom it obeys, who sells and redeems.
 
     All lower case.
     """
@@ -52,6 +53,7 @@ class Ledger(msgspec.Struct, frozen=True):
     account: str
     owner: str
     pools: frozenset[str]
+    queues: frozenset[str] = frozenset()
 
 
 def ledger(settings: EngineSettings, deployment: Deployment, owner: str) -> Ledger:
@@ -73,7 +75,8 @@ def ledger(settings: EngineSettings, deployment: Deployment, owner: str) -> Ledg
                 token = deployment.token(instrument.token)
                 held[token.address.lower()] = Held(key, token.decimals)
     pools = frozenset(pool.address.lower() for by_token in deployment.pools.values() for pool in by_token.values())
-    return Ledger(held, deployment.weth.lower(), deployment.executor.lower(), owner.lower(), pools)
+    queues = frozenset(one.queue.receipts.lower() for one in deployment.staking.values() if one.queue is not None)
+    return Ledger(held, deployment.weth.lower(), deployment.executor.lower(), owner.lower(), pools, queues)
 
 
 def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Facts:
@@ -92,8 +95,13 @@ def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Fac
             error_message="the transaction was reverted; only its gas was paid.",
         )
     moved = _moved(receipt, book)
-    if ether := paid_out(receipt.data, book.owner) - _wrapped(receipt, book):
+    requests = tuple(requests_in(receipt, order.operation, book.queues, book.account))
+    if order.operation is Operation.CLAIM:
+        moved |= {RECEIVABLE: -order.quantity, ETH: sum(request.amount for request in requests)}
+    elif ether := paid_out(receipt.data, book.owner) - _wrapped(receipt, book):
         moved[ETH] = moved.get(ETH, 0.0) + ether * WEI
+    if order.operation is Operation.REDEEM:
+        moved[RECEIVABLE] = sum(request.amount for request in requests)
     sold, received = _swapped(order, receipt, book)
     return Facts(
         fate=Fate.EXECUTED,
@@ -104,6 +112,7 @@ def facts(order: Order, receipt: Receipt, executed_at: int, book: Ledger) -> Fac
         fee=gas,
         fee_token=GAS_TOKEN,
         bookings=(*(Booking(key, amount) for key, amount in moved.items() if amount), spent),
+        requests=requests,
     )
 
 
@@ -127,14 +136,17 @@ def handshake(order: Order, told: Facts, market: MarketSnapshot, settings: Engin
     if order.operation is Operation.TRANSFER:
         target = settings.receivables.get(order.counter_slot, order.counter_slot)
         moved[target] = moved.get(target, 0.0) - moved[order.slot]
+    missed = lost(order, moved, market)
+    if missed is not None:
+        moved[missed.slot] -= missed.amount
     transfers = (PositionDelta(slot, a, DeltaSource.TRANSFER, order.operation_id) for slot, a in moved.items() if a)
     return ExecutionHandshake(
         operation_id=order.operation_id,
         status=HandshakeStatus.CONFIRMED,
-        deltas=(*transfers, *((sale,) if sale else ()), spent),
+        deltas=(*transfers, *((sale,) if sale else ()), *((missed,) if missed else ()), spent),
         price=sale.price if sale else None,
         filled=told.filled,
-        fee=_flash_fee(order, market, settings),
+        fee=missed.fee if missed else _flash_fee(order, market, settings),
         slippage=_slippage(sale),
         gas=gas,
         submitted_at=market.timestamp,

@@ -52,12 +52,25 @@ class Lending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heartbeats: dict[str, float] = {}
 
 
+class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An issuer's redemption queue.
+
+    Attributes:
+        requests: takes redemptions down: Lido's queue, EtherFi's liquidity pool.
+        receipts: keeps them, as tokens (ERC721), and pays them: Lido's queue again, EtherFi's withdraw request NFT.
+    """
+
+    requests: str
+    receipts: str
+
+
 class Staking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`mint` takes ETH and gives `token` back in the same call: EtherFi's deposit adapter, Lido's wrapper itself."""
 
     kind: StakingKind
     token: str
     mint: str
+    queue: Queue | None = None
 
 
 class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

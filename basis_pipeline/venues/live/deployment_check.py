@@ -17,8 +17,19 @@ from basis_pipeline.domain.errors import ConfigError, VenueRefusal
 from basis_pipeline.domain.position_keys import Instrument, PositionType
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.venues.live.abi import call_data, pack, unpack
+from basis_pipeline.venues.live.booking_chain import ETH
 from basis_pipeline.venues.live.chain import Chain
-from basis_pipeline.venues.live.deployment import Deployment, Lender, LenderKind, Lending, Pool, Staking, StakingKind
+from basis_pipeline.venues.live.contracts import executor_code
+from basis_pipeline.venues.live.deployment import (
+    Deployment,
+    Lender,
+    LenderKind,
+    Lending,
+    Pool,
+    Queue,
+    Staking,
+    StakingKind,
+)
 
 DOMAIN = keccak(text="EIP712Domain(uint256 chainId,address verifyingContract)")
 RATIOS = (0.5, 3.0)
@@ -44,6 +55,34 @@ def check_deployment(chain: Chain, deployment: Deployment, settings: EngineSetti
             f"the contracts of chain {deployment.chain_id} are not what the deployment says: {'; '.join(wrong)}.",
             code="CHAIN-005",
             remedy="compare the addresses in configs/chains with the protocols' own pages; nothing was sent.",
+        )
+
+
+def check_executor(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:
+    """Refuse an executor that is not ours, of this version, or that obeys somebody else than `owner`.
+
+    Raises:
+        ConfigError: CHAIN-003 naming what is there, CHAIN-004 the mode holds no ETH to pay gas from.
+        VenueSilence: the node did not answer.
+    """
+    executor = deployment.executor
+    if settings.universe.find(ETH) is None:
+        raise ConfigError(
+            f"{settings.mode} does not hold {ETH}, but gas is paid in it.",
+            code="CHAIN-004",
+            remedy="declare the position; on chain no other token pays gas.",
+        )
+    wrong, code = "", chain.code(executor)
+    ours = chain.code_made_by(bytes.fromhex(executor_code().removeprefix("0x")) + pack(("address",), owner))
+    if not code:
+        wrong = "there is no contract"
+    elif code != ours:
+        wrong = f"there is something else than an executor of this version that obeys {owner}"
+    if wrong:
+        raise ConfigError(
+            f"at the executor's address {executor} {wrong}.",
+            code="CHAIN-003",
+            remedy="`basis executor` deploys one; the wallet gets what an old one holds by calling its sweep(token).",
         )
 
 
@@ -163,6 +202,21 @@ class _Inspection:
         ratio = self._ask(token, "stEthPerToken()" if lido else "getRate()", "uint256")
         if not isinstance(ratio, int) or not RATIOS[0] <= ratio / 1e18 <= RATIOS[1]:
             yield f"{staking.token} says one is worth {ratio} wei"
+        if self._settings.stack is not None and self._settings.stack.queues and staking.queue is not None:
+            yield from self._queue(token, staking.queue, lido=lido)
+
+    def _queue(self, token: str, queue: Queue, *, lido: bool) -> Iterator[str]:
+        """Lido's queue says which token it takes; EtherFi's pool which NFT it hands out, and for which eETH."""
+        if lido:
+            asked = [(queue.requests, "WSTETH()", token)]
+            if not _same(queue.receipts, queue.requests):
+                yield f"the receipts of Lido's queue {queue.requests} are its own, not those of {queue.receipts}"
+        else:
+            eeth = self._ask(token, "eETH()", "address")
+            asked = [(queue.requests, "withdrawRequestNFT()", queue.receipts), (queue.requests, "eETH()", str(eeth))]
+        for contract, function, said in asked:
+            if not _same(found := self._ask(contract, function, "address"), said):
+                yield f"{function} of the redemption queue {contract} is {found}, not {said}"
 
     def _pools(self, venue: str) -> Iterator[str]:
         pools, instruments = self._deployment.pools.get(venue, {}), self._settings.universe.instruments

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from basis_pipeline.domain.deltas import PositionDelta
-from basis_pipeline.domain.errors import ConfigError, OrderError, VenueError
+from basis_pipeline.domain.errors import OrderError, VenueError
 from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
@@ -22,17 +22,16 @@ from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.venues.live import booking_chain
-from basis_pipeline.venues.live.abi import pack
 from basis_pipeline.venues.live.arrivals import Arrivals, Income
 from basis_pipeline.venues.live.booking import refused, unknown
-from basis_pipeline.venues.live.calls import wei
+from basis_pipeline.venues.live.calls import Program, wei
 from basis_pipeline.venues.live.chain import Chain, Receipt
-from basis_pipeline.venues.live.contracts import executor_code
 from basis_pipeline.venues.live.deployment import Deployment
-from basis_pipeline.venues.live.deployment_check import check_deployment
+from basis_pipeline.venues.live.deployment_check import check_deployment, check_executor
 from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size, highest_fee
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
+from basis_pipeline.venues.live.redemptions import QUEUED, QueueReport, Redemptions
 from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.wallet_end import confirmed_block
@@ -43,7 +42,7 @@ EXCHANGE_DECIMALS = 8
 OPERATIONS = {
     "wallet": frozenset({Operation.TRANSFER, Operation.WRAP, Operation.UNWRAP}),
     "lending": frozenset({Operation.SUPPLY, Operation.WITHDRAW, Operation.BORROW, Operation.REPAY}),
-    "staking": frozenset({Operation.STAKE}),
+    "staking": frozenset({Operation.STAKE, Operation.REDEEM, Operation.CLAIM}),
     "dex": frozenset({Operation.SWAP}),
     "executor": frozenset({Operation.ATOMIC_LEVER, Operation.ATOMIC_DELEVER}),
 }
@@ -51,7 +50,9 @@ OPERATIONS = {
 
 
 class IncomeJournal(IntentJournal, Income, Protocol):
-    """Also remembers which transfers of others were booked."""
+    """Also remembers which transfers of others were booked, and what became of earlier orders."""
+
+    def settled_after(self, operation_id: int) -> tuple[SettledIntent, ...]: ...
 
 
 class OnChainAccount:
@@ -76,7 +77,7 @@ class OnChainAccount:
         transit: Transit | None = None,
     ) -> None:
         self._patience = Patience(clock)
-        self._patience.ask(lambda: _check(chain, deployment, settings, signer.address))
+        self._patience.ask(lambda: check_executor(chain, deployment, settings, signer.address))
         self._patience.ask(lambda: check_deployment(chain, deployment, settings))
         self._chain, self._deployment, self._settings = chain, deployment, settings
         self._journal, self._limits, self._deadline = journal, limits, deadline
@@ -84,6 +85,8 @@ class OnChainAccount:
         self._ledger = booking_chain.ledger(settings, deployment, signer.address)
         self._arrivals = Arrivals(chain, deployment, settings, journal)
         self._terms = Terms(deployment, settings, limits.slippage)
+        queues = settings.stack is not None and settings.stack.queues
+        self._redemptions = Redemptions(chain, deployment, settings, journal) if queues else None
         self._sender = Sender(
             chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
         )
@@ -98,7 +101,7 @@ class OnChainAccount:
             account = self._account_for(order)
             check_size(self._limits, order, market, self._settings)
             check_gas(self._limits, order, self._chain.gas_price())
-            made = program(order, positions, market, account, self._terms)
+            made = self._program(order, positions, market, account)
             most = highest_fee(self._limits, order)
             payload = self._sender.prepare(self._deployment.executor, made.data, made.value, most=most)
             check_allowed(self._limits, order)
@@ -109,6 +112,11 @@ class OnChainAccount:
             return unknown(order, market.timestamp, f"no block had it within {2 * self._deadline:g} s.")
         self._watch(intent, facts)
         return self.booked(order, facts, market)
+
+    def _program(self, order: Order, positions: Positions, market: MarketSnapshot, account: Account) -> Program:
+        if self._redemptions is not None and order.operation in QUEUED:
+            return self._redemptions.program(order, account)
+        return program(order, positions, market, account, self._terms)
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
         return booking_chain.handshake(order, facts, market, self._settings)
@@ -133,6 +141,18 @@ class OnChainAccount:
     def unbooked(self) -> Mapping[int, float]:
         """What has reached the wallet and is still in transit for the book."""
         return self._transit.unbooked(WALLET) if self._transit else {}
+
+    def waiting(self, block: int) -> Mapping[int, float]:
+        """What redemption queues owe at `block` by slot; empty for books that leave by the pool."""
+        if self._redemptions is None:
+            return {}
+        redemptions = self._redemptions
+        return self._patience.ask(lambda: redemptions.waiting(block))
+
+    def queue(self, venue: str) -> QueueReport | None:
+        """What waits in the queue of `venue`; None where the book has nothing to do with one. Raises VenueError."""
+        mine = self._redemptions is not None and self._redemptions.venue == venue
+        return self._redemptions.report() if mine and self._redemptions is not None else None
 
     def confirmed_block(self) -> int:
         """The newest block that is final; what is held is read there, so that nothing counts before it is."""
@@ -218,6 +238,8 @@ class OnChainAccount:
     def _watch(self, intent: Intent, facts: Facts) -> None:
         if self._transit is not None:
             self._transit.sent(SettledIntent(intent, facts))
+        if self._redemptions is not None:
+            self._redemptions.settled(intent, facts)
 
     def _facts(self, order: Order, receipt: Receipt, executed_at: int) -> Facts:
         return booking_chain.facts(order, receipt, executed_at, self._ledger)
@@ -250,30 +272,13 @@ class LiveOnChain:
     def positions(self, expected: Positions) -> Mapping[int, float]:
         arrived = self._account.unbooked() if self.name == WALLET else {}
         block = self._account.confirmed_block()
-        return {slot: self._account.holding(i, block) - arrived.get(slot, 0.0) for slot, i in self._slots}
+        held = {slot: self._account.holding(i, block) - arrived.get(slot, 0.0) for slot, i in self._slots}
+        return {**held, **self._account.waiting(block)} if self.name == WALLET else held
+
+    def queue(self) -> QueueReport | None:
+        """What waits here for its issuer to pay it; None where nothing ever does. Raises VenueError."""
+        return self._account.queue(self.name)
 
     def settle(self, kind: SettlementKind, positions: Positions, market: MarketSnapshot) -> tuple[PositionDelta, ...]:
         """Transfers of ours that have ended here, and what others have sent to the executor: by the wallet alone."""
         return self._account.settle(kind, positions, market)
-
-
-def _check(chain: Chain, deployment: Deployment, settings: EngineSettings, owner: str) -> None:
-    executor = deployment.executor
-    if settings.universe.find(booking_chain.ETH) is None:
-        raise ConfigError(
-            f"{settings.mode} does not hold {booking_chain.ETH}, but gas is paid in it.",
-            code="CHAIN-004",
-            remedy="declare the position; on chain no other token pays gas.",
-        )
-    wrong, code = "", chain.code(executor)
-    ours = chain.code_made_by(bytes.fromhex(executor_code().removeprefix("0x")) + pack(("address",), owner))
-    if not code:
-        wrong = "there is no contract"
-    elif code != ours:
-        wrong = f"there is something else than an executor of this version that obeys {owner}"
-    if wrong:
-        raise ConfigError(
-            f"at the executor's address {executor} {wrong}.",
-            code="CHAIN-003",
-            remedy="`basis executor` deploys one; the wallet gets what an old one holds by calling its sweep(token).",
-        )

@@ -34,12 +34,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 REDUCTIONS = frozenset({Action.EXIT_PARTIAL, Action.EXIT_FULL})
 """Orders that go out at any price of gas: it is highest when a stack has to be reduced most urgently."""
+PATIENT = frozenset({Operation.REDEEM, Operation.CLAIM})
+"""But not those that wait for days anyway."""
 
 
 def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: EngineSettings) -> None:
     """Raise EXEC-014 for an order or a transfer that is too large; a group is as large as its largest step.
 
-    A staked token counts with its ratio: ten wstETH are twelve ETH.
+    A staked token counts with its ratio: ten wstETH are twelve ETH. A claim brings home what was ordered before.
     """
     if not order.quantity > 0.0:
         raise OrderError(f"quantity {order.quantity!r} of {order.operation} is not positive.")
@@ -48,7 +50,7 @@ def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: E
     kind, switch, most = "order", "MAX_TRADE_SIZE_USD", limits.max_notional
     if order.operation is Operation.TRANSFER:
         kind, switch, most = "transfer", "MAX_TRANSFER_SIZE_USD", limits.max_transfer
-    if notional > most:
+    if notional > most and order.operation is not Operation.CLAIM:
         raise OrderError(
             f"{notional:.2f} USDT of {settings.universe.keys[order.slot]} is above the largest {kind} allowed, "
             f"{most:.2f}.",
@@ -59,19 +61,23 @@ def check_size(limits: Limits, order: Order, market: MarketSnapshot, settings: E
 
 def highest_fee(limits: Limits, order: Order) -> int:
     """Wei per unit of gas that a transaction for `order` may offer."""
-    unlimited = order.action in REDUCTIONS or math.isinf(limits.max_gas_price)
+    unlimited = _is_urgent(order) or math.isinf(limits.max_gas_price)
     return MAX_UINT if unlimited else int(limits.max_gas_price * GWEI)
 
 
 def check_gas(limits: Limits, order: Order, price: float) -> None:
     """Raise CHAIN-006 where gas (gwei) costs more than an order that is no reduction may pay."""
-    if price > limits.max_gas_price and order.action not in REDUCTIONS:
+    if price > limits.max_gas_price and not _is_urgent(order):
         raise OrderError(
             f"gas costs {price:.1f} gwei, above the {limits.max_gas_price:g} that an order may pay.",
             code="CHAIN-006",
             remedy="it is planned again at the next tick; raise max_gas_price_gwei in configs/live.yaml if this "
             "price is to be paid.",
         )
+
+
+def _is_urgent(order: Order) -> bool:
+    return order.action in REDUCTIONS and order.operation not in PATIENT
 
 
 def check_allowed(limits: Limits, order: Order) -> None:

@@ -49,6 +49,11 @@ contract TokenDouble {
         balanceOf[to] += value;
         emit Transfer(from, to, value);
     }
+
+    function _burn(address from, uint256 value) internal {
+        _move(from, address(0), value);
+        totalSupply -= value;
+    }
 }
 
 /// Tether: answers nothing, and refuses to change an allowance that is not zero (TetherToken.sol).
@@ -102,9 +107,10 @@ contract RefusingToken is TokenDouble {
     }
 }
 
-/// EtherFi: the token with its rate, and the adapter that mints it from ETH.
+/// EtherFi: the token with its rate, the adapter that mints it from ETH, and the eETH inside it.
 contract WeETHDouble is TokenDouble {
     uint256 public getRate;
+    TokenDouble public eETH = new TokenDouble("eETH", 18);
 
     constructor(uint256 rate) TokenDouble("weETH", 18) {
         getRate = rate;
@@ -122,6 +128,12 @@ contract WeETHDouble is TokenDouble {
         minted = msg.value * 1e18 / getRate;
         mint(msg.sender, minted);
     }
+
+    function unwrap(uint256 amount) external returns (uint256 unwrapped) {
+        unwrapped = amount * getRate / 1e18;
+        _burn(msg.sender, amount);
+        eETH.mint(msg.sender, unwrapped);
+    }
 }
 
 /// Lido: ETH sent to the wrapper is staked and wrapped.
@@ -130,6 +142,14 @@ contract WstETHDouble is TokenDouble {
 
     constructor(uint256 rate) TokenDouble("wstETH", 18) {
         stEthPerToken = rate;
+    }
+
+    function setRate(uint256 rate) external {
+        stEthPerToken = rate;
+    }
+
+    function getStETHByWstETH(uint256 amount) external view returns (uint256) {
+        return amount * stEthPerToken / 1e18;
     }
 
     receive() external payable {
