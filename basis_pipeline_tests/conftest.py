@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         dealt += long + others[:share]
         others = others[share:]
     items[:] = dealt + others
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Locks of live sessions that are not in a data root; also for processes that a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

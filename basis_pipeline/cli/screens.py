@@ -18,7 +18,8 @@ from basis_pipeline.domain.evidence import GateDescription, GateResult, GateStat
 from basis_pipeline.market_data.dataset_types import SeriesKey
 
 if TYPE_CHECKING:  # a command imports the use case it shows, and waits for no other
-    from basis_pipeline.runs.backtest import MonthOutcome, ProgressCallback
+    from basis_pipeline.domain.progress import ProgressCallback
+    from basis_pipeline.runs.backtest import MonthOutcome
     from basis_pipeline.runs.ingest import IngestReport
     from basis_pipeline.runs.modes import ModeDescription
     from basis_pipeline.runs.records import GateVerdict, RecordSummary

@@ -19,15 +19,19 @@ NETWORK = "ethereum"
 
 
 class ChainAccess(msgspec.Struct, frozen=True):
-    """A wallet on a chain: the contracts, and the secrets that reach and sign."""
+    """A wallet on a chain: the contracts, and the secrets that reach and sign.
+
+    `send_url` takes orders where it is not the node that is asked, usually so that nobody sees them before their block.
+    """
 
     deployment: Deployment
     rpc_url: Secret
     private_key: Secret
+    send_url: Secret | None = None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        return self.rpc_url, self.private_key
+        return tuple(filter(None, (self.rpc_url, self.private_key, self.send_url)))
 
 
 def chain_access(
@@ -54,14 +58,17 @@ def chain_access(
             remedy=f"set them in the environment; BASIS_ENVIRONMENT is {environment}. "
             "`basis executor` deploys an executor and prints its address.",
         )
-    if not variables[prefix + "RPC_URL"].startswith(("http://", "https://")):
-        raise ConfigError(f"{prefix}RPC_URL is no URL of HTTP.", remedy="write it as https://host/path.")
+    send_url = variables.get(prefix + "SEND_URL", "")
+    for name, url in (("RPC_URL", variables[prefix + "RPC_URL"]), ("SEND_URL", send_url)):
+        if url and not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{prefix}{name} is no URL of HTTP.", remedy="write it as https://host/path.")
     executor = variables[prefix + "EXECUTOR_ADDRESS"] if deployed else ""
     file = config_dir / "chains" / f"{variables.get(prefix + 'NETWORK', NETWORK)}.yaml"
     access = ChainAccess(
         load_deployment(file, executor),
         Secret(variables[prefix + "RPC_URL"]),
         Secret(variables[prefix + "PRIVATE_KEY"]),
+        Secret(send_url) if send_url else None,
     )
     _check_spelling(access, prefix, file)
     return access

@@ -73,6 +73,8 @@ class LiveFile(Model):
     order_deadline_seconds: Annotated[float, Field(ge=20.0, le=600.0)] = 120.0
     max_gas_price_gwei: Positive = 100.0
     largest_swap_loss: Annotated[float, Field(gt=0.0, le=0.1)] = 0.005
+    largest_swap_gap: Annotated[float, Field(gt=0.0, le=0.5)] = 0.01
+    largest_swap_discount: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05
     request_timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
     publish_seconds: NotNegative = 3_600.0
     held_values_seconds: NotNegative = 3_600.0

@@ -46,7 +46,7 @@ CREDENTIALS = {
     "okx": {"key": "OKX_API_KEY", "secret": "OKX_SECRET", "passphrase": "OKX_PASSPHRASE"},
 }
 """By venue: what its client needs, and the end of the variable that has it."""
-WALLET = ("RPC_URL", "PRIVATE_KEY", "EXECUTOR_ADDRESS", "NETWORK")
+WALLET = ("RPC_URL", "SEND_URL", "PRIVATE_KEY", "EXECUTOR_ADDRESS", "NETWORK")
 """Ends of the variables that name a wallet on a chain."""
 
 _BREAKER = f"{SWITCHES_PREFIX}CIRCUIT_BREAKER_ENABLED"

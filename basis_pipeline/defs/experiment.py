@@ -6,13 +6,14 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field, create_model
 
+from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.models import ModeFile
 from basis_pipeline.defs.failures import failure, refusals
 from basis_pipeline.defs.metadata import page_link, record_metadata
 from basis_pipeline.defs.partitions import FIRST_MONTH
 from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.domain.timeline import shift_month
-from basis_pipeline.runs.backtest import MonthRejectedError, parse_overrides, plan_backtest
+from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.compare import ComparisonReport, compare_with_standing, written
 from basis_pipeline.runs.records import summarise
 from basis_pipeline.runs.reports import write_rejected_report, write_reports

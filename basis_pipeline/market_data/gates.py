@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from basis_pipeline.domain.evidence import GateDescription
 from basis_pipeline.market_data.gates_of_files import FILE_GATES
+from basis_pipeline.market_data.gates_of_funding import FUNDING_GATES
 from basis_pipeline.market_data.gates_of_prices import PRICE_GATES
 from basis_pipeline.market_data.gates_of_tables import TABLE_GATES
 
-DATA_GATES: tuple[GateDescription, ...] = (*FILE_GATES, *PRICE_GATES, *TABLE_GATES)
+DATA_GATES: tuple[GateDescription, ...] = (*FILE_GATES, *PRICE_GATES, *FUNDING_GATES, *TABLE_GATES)

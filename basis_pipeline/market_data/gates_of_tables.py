@@ -30,6 +30,15 @@ TABLE_GATES: tuple[GateDescription, ...] = (
         configured=(_GENERAL + "absurd_move",),
     ),
     _gate(
+        "index_order",
+        ERROR,
+        "Borrowers pay more than suppliers earn",
+        "interest on a debt that is the supply's, or the reverse",
+        computed="growth of both indices in a month, a year, and the median difference of the rates",
+        threshold="supply <= borrow + 0.2%",
+        datasets=("aave_reserves_1d",),
+    ),
+    _gate(
         "ratio_level",
         ERROR,
         "A protocol ratio is the same in every file",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.market_data.blocked import BlockedSeries, save_blocked
 from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import Family, SeriesKey
@@ -15,7 +16,7 @@ from basis_pipeline.market_data.manifests import SourceRecord
 from basis_pipeline.market_data.preparing import Preparation, examine_unused
 from basis_pipeline.market_data.publishing import Origin, Outcome, Records, SeriesRecord, publish, withdraw_series
 from basis_pipeline.market_data.reports import FileReport, FileStatus, IngestReport, SeriesReport, SeriesStatus
-from basis_pipeline.market_data.scanning import Progress, Scan, report, scan
+from basis_pipeline.market_data.scanning import Scan, report, scan
 from basis_pipeline.market_data.sources.layout import Recognition
 from basis_pipeline.market_data.validated import ValidatedStore, month_path
 from basis_pipeline.storage.digests import text_digest
@@ -34,7 +35,7 @@ _ELSEWHERE = ("sample", "frame")
 class Ingestion:
     """One pass over a raw folder into one validated store. Use once."""
 
-    def __init__(self, raw: Path, validated: Location, corrections: Corrections, progress: Progress) -> None:
+    def __init__(self, raw: Path, validated: Location, corrections: Corrections, progress: ProgressCallback) -> None:
         self._progress = progress
         self._validated = validated
         self._store, self._records = ValidatedStore(validated), Records(validated)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from basis_pipeline.domain.errors import DataError
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.market_data.corrections import Corrections
 from basis_pipeline.market_data.dataset_types import PROVENANCE_SUFFIX, SeriesKey
 from basis_pipeline.market_data.findings import Finding, RawFileError
@@ -20,8 +20,6 @@ from basis_pipeline.market_data.sources.raw_files import TABULAR, UNREADABLE, Fi
 _DATA_SUFFIXES = (*TABULAR, ".json")
 _SUMS = "SHA256SUMS"
 _SUM_LINE = re.compile(r"^(?P<sha>[0-9a-f]{64}) [ *](?P<path>.+)$")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Scan:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def scan(raw: Path, corrections: Corrections, progress: Progress) -> Scan:
+def scan(raw: Path, corrections: Corrections, progress: ProgressCallback) -> Scan:
     """Find, hash and recognise every file below `raw`.
 
     Raises:

@@ -5,18 +5,18 @@ Per month: frame -> engine from the previous checkpoint, twice -> tables -> gate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
-from basis_pipeline.config.loading import parse_overrides
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.behaviour import BEHAVIOUR
 from basis_pipeline.domain.errors import GateError
 from basis_pipeline.domain.evidence import GateResult
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.domain.state import EngineState
 from basis_pipeline.domain.timeline import month_end, month_start
 from basis_pipeline.domain.timings import BACKTEST_BUDGETS, Timings
@@ -33,11 +33,6 @@ from basis_pipeline.runs.simulation import Simulation, month_evidence, rejection
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.files import exclusive_lock
-
-__all__ = ["Backtest", "MonthOutcome", "MonthRejectedError", "ProgressCallback", "parse_overrides", "plan_backtest"]
-
-ProgressCallback = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and the total."""
 
 
 @dataclass(frozen=True)

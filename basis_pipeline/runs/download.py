@@ -11,6 +11,7 @@ from pathlib import Path
 from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.loading import read_model
 from basis_pipeline.domain.errors import BasisError, ConfigError, DataError
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.domain.timeline import SECOND, month_of, months_between, parse_month
 from basis_pipeline.market_data.downloads.fetching import Client, Outcome, clients, fetch_month, state
 from basis_pipeline.market_data.downloads.settings import FILE, Downloads
@@ -21,7 +22,6 @@ from basis_pipeline.storage.files import exclusive_lock
 
 __all__ = ["DownloadReport", "Outcome", "Selection", "download", "is_configured", "plan_download"]
 
-Progress = Callable[[str, int, int], None]
 Note = Callable[[Outcome], None]
 
 
@@ -88,7 +88,7 @@ def download(
     *,
     first: str | None = None,
     last: str | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     note: Note | None = None,
     now: int | None = None,
 ) -> DownloadReport:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.market_data.corrections import load_corrections
 from basis_pipeline.market_data.reports import DatasetSummary, FileReport, IngestReport, SeriesReport
 from basis_pipeline.storage.data_root import DataRoot
@@ -12,10 +12,8 @@ from basis_pipeline.storage.files import exclusive_lock
 
 __all__ = ["DatasetSummary", "FileReport", "IngestReport", "SeriesReport", "ingest"]
 
-Progress = Callable[[str, int, int], None]
 
-
-def ingest(root: DataRoot, raw: Path, *, config_dir: Path, progress: Progress | None = None) -> IngestReport:
+def ingest(root: DataRoot, raw: Path, *, config_dir: Path, progress: ProgressCallback | None = None) -> IngestReport:
     """Read every vendor file below `raw` and publish what changed below `root.validated`.
 
     A broken file stops its own series only, and what was published of it stays. The report names everything; the caller

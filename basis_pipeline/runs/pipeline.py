@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.runs.backtest import MonthRejectedError, plan_backtest
 from basis_pipeline.runs.ingest import IngestReport, ingest
 from basis_pipeline.runs.processes import side_by_side
@@ -15,8 +16,6 @@ from basis_pipeline.runs.reports import refresh_catalogue, write_overview, write
 from basis_pipeline.runs.signals import model_of, train_signals
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.locations import Location
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class PipelineReport:
     overview: Location
 
 
-def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
+def prepare_data(workspace: Workspace, progress: ProgressCallback) -> IngestReport:
     """Generate the sample if the root has neither one nor vendor files of its own, then ingest what changed."""
     from basis_pipeline.runs.sample_data import has_sample, make_sample_data  # noqa: PLC0415 - pandas, and only here
 
@@ -39,7 +38,9 @@ def prepare_data(workspace: Workspace, progress: Progress) -> IngestReport:
     return ingest(workspace.root, workspace.raw, config_dir=workspace.config.path, progress=progress)
 
 
-def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = False, workers: int = 1) -> PipelineReport:
+def run_pipeline(
+    workspace: Workspace, progress: ProgressCallback, *, reopen: bool = False, workers: int = 1
+) -> PipelineReport:
     """Ingest, train what the modes follow, backtest every mode over all its months, and write the reports.
 
     A mode that fails does not keep the others from running; its error is in the report.
@@ -56,7 +57,7 @@ def run_pipeline(workspace: Workspace, progress: Progress, *, reopen: bool = Fal
 
 
 def run_modes(
-    workspace: Workspace, progress: Progress, *, reopen: bool = False, workers: int = 1
+    workspace: Workspace, progress: ProgressCallback, *, reopen: bool = False, workers: int = 1
 ) -> dict[str, RecordSummary | BasisError]:
     """Backtest every mode over ingested data and write its page, in `workers` processes; with one, in this process.
 
@@ -68,6 +69,7 @@ def run_modes(
     if count <= 1:
         came_of |= {mode: _run_mode(workspace, mode, progress, reopen=reopen) for mode in ready}
     else:
+        progress(f"modes, {count} at a time", 0, len(ready))
         run = partial(_run_elsewhere, WorkspaceAddress.of(workspace), reopen)
         for done, (mode, outcome) in enumerate(side_by_side(run, ready, count, purpose="`basis run`"), start=1):
             came_of[mode] = outcome
@@ -76,7 +78,7 @@ def run_modes(
 
 
 def _train(
-    workspace: Workspace, modes: Sequence[str], progress: Progress
+    workspace: Workspace, modes: Sequence[str], progress: ProgressCallback
 ) -> tuple[list[str], dict[str, RecordSummary | BasisError]]:
     """Train what the modes follow. Modes that can run, those of 5-minute bars first; and what became of the others."""
     follows: dict[str, bool] = {}
@@ -95,7 +97,9 @@ def _run_elsewhere(address: WorkspaceAddress, reopen: bool, mode: str) -> Record
     return _run_mode(address.open(), mode, lambda *_: None, reopen=reopen)
 
 
-def _run_mode(workspace: Workspace, mode: str, progress: Progress, *, reopen: bool) -> RecordSummary | BasisError:
+def _run_mode(
+    workspace: Workspace, mode: str, progress: ProgressCallback, *, reopen: bool
+) -> RecordSummary | BasisError:
     """All months of a mode and its page; what kept it from running, with the page of the month that was rejected."""
     try:
         for _ in plan_backtest(workspace, mode, reopen=reopen, run_id="pipeline").run(progress):

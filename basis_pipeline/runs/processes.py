@@ -35,7 +35,7 @@ def side_by_side(
     except BrokenProcessPool as error:
         raise StateError(
             f"a worker process of {purpose} ended unexpectedly.",
-            remedy="run it again, what is finished is not repeated; with fewer --workers if memory is short.",
+            remedy="run it again, what it has published stays; with fewer --workers if memory is short.",
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

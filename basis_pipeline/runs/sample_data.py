@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from basis_pipeline.domain.errors import ConfigError, StorageError
-from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, Progress, file_names, generate
+from basis_pipeline.domain.progress import ProgressCallback
+from basis_pipeline.market_data.sample import DEFAULT_ASSETS, VERSION, file_names, generate
 from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline.storage.files import exclusive_lock, put_bytes, storage_errors
 from basis_pipeline.storage.locations import Location
@@ -51,7 +52,7 @@ def make_sample_data(
     assets: Sequence[str] = DEFAULT_ASSETS,
     stress: Sequence[str] = (),
     replace: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> SampleSummary:
     """Write the sample to `<root>/raw`, unless the same arguments and generator version wrote it before.
 

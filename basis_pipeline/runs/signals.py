@@ -22,6 +22,7 @@ from basis_pipeline.config.models import DirectionalStrategy
 from basis_pipeline.config.signal_models import SignalModelFile
 from basis_pipeline.domain.errors import ConfigError, DataError, StorageError
 from basis_pipeline.domain.evidence import SignalEvidence
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.domain.timeline import month_end, month_start, months_between, shift_month
 from basis_pipeline.market_data.datasets import dataset
 from basis_pipeline.market_data.datasets_signals import ML_SIGNALS
@@ -38,7 +39,6 @@ _EVIDENCE = "signals"
 _LOOK_BACK = 1
 """Months before the first training row that features may look into."""
 
-Progress = Callable[[str, int, int], None]
 TrainMonth = Callable[[SignalModelFile, pa.Table, str], tuple[pa.Table, SignalEvidence]]
 
 
@@ -88,7 +88,7 @@ def _told(store: ValidatedStore, model: str, symbol: str, month: str) -> dict[st
     return found.body.get(_EVIDENCE) if found else None
 
 
-def train_signals(workspace: Workspace, model: str, progress: Progress | None = None) -> list[SignalMonth]:
+def train_signals(workspace: Workspace, model: str, progress: ProgressCallback | None = None) -> list[SignalMonth]:
     """Train `model` for every month of candles after its warm-up and publish what changed.
 
     Raises:

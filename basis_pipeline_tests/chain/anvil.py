@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
+import re
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from basis_pipeline.domain.errors import VenueError
+from basis_pipeline.domain.timeline import SECOND
 from basis_pipeline.storage.files import exclusive_lock, put_bytes
 from basis_pipeline.venues.live.abi import call_data, pack
 from basis_pipeline.venues.live.chain import Chain
@@ -24,6 +26,33 @@ ANVIL = MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
 CHAIN_ID = 31_337
 PATIENCE_SECONDS = 60.0
 """For any answer: what a test finds never depends on how busy the machine is."""
+BEGINNING = datetime(2026, 3, 10, 10, tzinfo=UTC)
+"""Of every chain that does not live in real time: no test begins shortly before a month's end."""
+
+
+class PromptChain(Chain):
+    """A transaction that was sent is in a block when `send` returns, where the node makes one for each.
+
+    It does so a moment after it has answered: the next block would be made too early by whoever goes on at once.
+    """
+
+    def send(self, signed: bytes) -> None:
+        transaction = self.ask("eth_sendRawTransaction", "0x" + signed.hex())
+        if self.ask("anvil_getAutomine"):
+            self.mined(transaction)
+
+    def mined(self, transaction: str) -> Any:
+        """Its receipt, once it has one."""
+        return patiently(lambda: self.ask("eth_getTransactionReceipt", transaction), f"{transaction} is in no block")
+
+
+def patiently(look: Callable[[], Any], otherwise: str) -> Any:
+    """What `look` finds, as soon as it is not None."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.005)
+    return found
 
 
 class Node:
@@ -31,7 +60,7 @@ class Node:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.chain = Chain(url, timeout=PATIENCE_SECONDS)
+        self.chain = PromptChain(url, timeout=PATIENCE_SECONDS)
         self.accounts: list[str] = self.chain.ask("eth_accounts")
         self.admin = self.accounts[0]
 
@@ -55,10 +84,8 @@ class Node:
         return receipt
 
     def mined(self, transaction: str) -> Any:
-        """Its receipt: a node that makes a block per transaction does so a moment after it has answered."""
-        while (receipt := self.chain.ask("eth_getTransactionReceipt", transaction)) is None:
-            time.sleep(0.005)
-        return receipt
+        """Its receipt, once it has one."""
+        return self.chain.mined(transaction)
 
     @property
     def makes_blocks(self) -> bool:
@@ -66,8 +93,9 @@ class Node:
         return bool(self.chain.ask("anvil_getAutomine"))
 
     def mine(self, blocks: int = 1, *, seconds: int | None = None) -> None:
+        """The first of the blocks is `seconds` after the newest one."""
         if seconds is not None:
-            self.chain.ask("evm_increaseTime", seconds)
+            self.chain.ask("evm_setNextBlockTimestamp", self.chain.block("latest").timestamp // SECOND + seconds)
         self.chain.ask("anvil_mine", hex(blocks))
 
     def snapshot(self) -> str:
@@ -79,34 +107,40 @@ class Node:
 
 
 @contextmanager
-def anvil(*options: str) -> Iterator[Node]:
-    """A node with a block per transaction and room for large contracts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(ANVIL), "--host", "127.0.0.1", "--port", str(port), "--silent", "--code-size-limit", "100000",
+def anvil() -> Iterator[Node]:
+    """A node with a block per transaction, each a second after the last one, however fast they are made."""
+    with _running("--timestamp", str(int(BEGINNING.timestamp()))) as node:
+        node.chain.ask("anvil_setBlockTimestampInterval", 1)
+        yield node
+
+
+@contextmanager
+def anvil_in_real_time() -> Iterator[Node]:
+    """A node with a block a second, and one per transaction besides."""
+    with _running("--block-time", "1", "--mixed-mining") as node:
+        yield node
+
+
+@contextmanager
+def _running(*options: str) -> Iterator[Node]:
+    """A node with room for large contracts, at a port that it chooses itself."""
+    command = [str(ANVIL), "--host", "127.0.0.1", "--port", "0", "--code-size-limit", "100000",
                "--gas-limit", "60000000", "--balance", "1000000", "--chain-id", str(CHAIN_ID), *options]  # fmt: skip
-    process = subprocess.Popen(command)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url, process)
-        yield Node(url)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20.0
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "anvil ended"
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            Chain(url).chain_id()
-        except VenueError:
-            time.sleep(0.02)
-        else:
-            return
-    raise TimeoutError("anvil does not answer")
+            yield Node(patiently(lambda: _address(process, Path(log.name)), "anvil does not listen"))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    """URL at which the node listens, as it says."""
+    said = log.read_text(encoding="utf-8", errors="replace")
+    assert process.poll() is None, said
+    found = re.search(r"Listening on (127\.0\.0\.1:\d+)\n", said)
+    return f"http://{found[1]}" if found else None
 
 
 def compiled(source: Path, *, compiler: str = "solc") -> dict[str, Any]:

@@ -27,7 +27,7 @@ from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainA
 from basis_pipeline.venues.live.onchain_limits import Limits
 from basis_pipeline.venues.live.transactions import Signer
 from basis_pipeline_tests.builders import wired
-from basis_pipeline_tests.chain.anvil import CHAIN_ID, PATIENCE_SECONDS, Node
+from basis_pipeline_tests.chain.anvil import CHAIN_ID, PATIENCE_SECONDS, Node, PromptChain
 from basis_pipeline_tests.chain.market import Market
 
 KEY = "0x" + "5c" * 32
@@ -61,7 +61,7 @@ class ChainClock:
     def sleep(self, seconds: float) -> None:
         self.waited.append(seconds)
         if seconds and self.makes_blocks():
-            self.node.mine(seconds=round(seconds))
+            self.node.mine(seconds=max(1, round(seconds)))
         self.script()
 
     def idle(self, seconds: float, stopped: Callable[[], bool]) -> None:
@@ -152,15 +152,16 @@ def bench(
     limits: Limits = UNLIMITED,
     mode: WiredMode = MODE,
     settings: EngineSettings | None = None,
+    relay: str = "",
 ) -> Bench:
     deployment = deployment or market.deployment
     settings = settings or live(mode)
     clock = clock or ChainClock(market.node)
     journal = LiveJournal(database.open(path, belongs_to=f"{mode.name}@dev"), clock.wall)
-    chain = Chain(url or market.node.url, timeout=PATIENCE_SECONDS)
+    chain = Chain(url, timeout=PATIENCE_SECONDS) if url else PromptChain(market.node.url, timeout=PATIENCE_SECONDS)
     account = OnChainAccount(
         chain, Signer(KEY, CHAIN_ID), deployment, settings,
-        journal=journal, clock=clock, limits=limits,
+        journal=journal, clock=clock, limits=limits, relay=Chain(relay, timeout=PATIENCE_SECONDS) if relay else None,
     )  # fmt: skip
     venues = {
         name: LiveOnChain(name, rules.kind, account, settings)

@@ -18,25 +18,27 @@ from basis_pipeline_tests.chain.bench import MINUTE, owner
 from basis_pipeline_tests.chain.faults import CASES, Case
 from basis_pipeline_tests.chain.lending_faults import LENDING_CASES
 from basis_pipeline_tests.chain.market import ETHER, Market
+from basis_pipeline_tests.chain.queue_faults import QUEUE_CASES
 from basis_pipeline_tests.chain.stage import Stage, stage
 from basis_pipeline_tests.live.faults import KilledError
 
-ALL_CASES = CASES | LENDING_CASES
+ALL_CASES = CASES | LENDING_CASES | QUEUE_CASES
 _SUPERVISOR = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before a session that failed is started again; the last one repeats."""
 _HEAD = """# What a live session does when a chain goes wrong
 
 Made by `make chain-faults`: the real engine, journal and node client against Aave V3, Uniswap V3 and Morpho Blue on a
 local chain, each fault made to happen while `eth_leveraged` builds its stack in one transaction (40 ETH), while a
-session holds it, or between two sessions; in the rows of lending `pure_lending_usdt` has lent 100,000 USDT. A session
+session holds it, or between two sessions; in the rows of lending `pure_lending_usdt` has lent 100,000 USDT, in those of
+redemptions and claims an operator has `eth_staking_only` leave by the queue, and take up again what it pays. A session
 that fails is started again, as by a supervisor; one that holds its book is watched for four minutes (lending: up to
-90), the fault comes in the second. A transaction counts after three blocks. Held: ticks that reported the
-[last values](guides/live-on-chain.md#a-node-that-says-nothing), marked as such. Sent:
-transactions of the wallet on the chain, cancellations and failures included. Lost: USDT by which book and chain differ
-in the end; where somebody else used the key, it is the gas he paid. Doubled: orders that the chain has executed twice.
-Recovered: market time until the book is complete and equal to the chain, and may be traded; about 60 s (or
-the time it is watched) where nothing goes wrong. As a Dagster job a session is started again three times in a row at
-most, and then waits for a person.
+90, claims: eight), the fault comes in the second. A transaction counts after three blocks. Held: ticks that reported
+the [last values](guides/live-on-chain.md#a-node-that-says-nothing), marked as such. Sent: transactions of the wallet on
+the chain, cancellations and failures included. Lost: USDT by which book and chain differ in the end; where somebody
+else used the key, it is the gas he paid. Doubled: orders that the chain has executed twice. Recovered: market time
+until the book is complete and equal to the chain, and may be traded; about 60 s (or the time it is watched) where
+nothing goes wrong. As a Dagster job a session is started again three times in a row at most, and then waits for a
+person.
 
 | fault | restarts | operator | ticks skipped | held | sent | lost | doubled | recovered |
 |---|---:|---|---:|---:|---:|---:|---:|---:|
@@ -65,7 +67,7 @@ class Row(NamedTuple):
 
 def suffer(case: Case, market: Market, folder: Path) -> Row:
     """Let one fault happen; AssertionError if the book does not come back whole."""
-    with stage(market, folder, lends=case.lends) as there:
+    with stage(market, folder, lends=case.lends, redeems=case.redeems) as there:
         if case.when != "entering":
             _live(there, there.session(), minutes=2)
         began = there.clock.now()

@@ -34,7 +34,7 @@ class Case:
         when: while the stack is being built, while a session holds it, or while no session runs.
         database: of the first session only.
         operator: a person has to look: waits until the node is right again, or acknowledges that it is.
-        lends: of `pure_lending_usdt`, not of `eth_leveraged`.
+        lends, redeems: of `pure_lending_usdt`, of `eth_staking_only` that leaves by the queue, not of `eth_leveraged`.
         minutes: how long a session that holds its book is watched.
     """
 
@@ -43,6 +43,7 @@ class Case:
     database: type[JournalDatabase] = JournalDatabase
     operator: Literal["", "waits", "acknowledges"] = ""
     lends: bool = False
+    redeems: bool = False
     minutes: int = 4
 
 

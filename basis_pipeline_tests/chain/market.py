@@ -63,6 +63,14 @@ class Market:
         self.executor = node.deploy(executor_code(), ("address",), owner)
         self._lend_out()
         self.deployment = self._deployment()
+        self._grow_old()
+
+    def _grow_old(self) -> None:
+        """Blocks after which a session can know what the pools usually say; gas costs what it did before."""
+        fee = self.node.chain.block("latest").base_fee
+        self.node.mine(100)
+        self.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(fee))
+        self.node.mine()
 
     def set_eth_price(self, price: float) -> None:
         self.node.do(self.prices[self.weth], "set(int256)", round(price * 1e8))

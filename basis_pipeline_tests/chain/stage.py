@@ -13,7 +13,7 @@ from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.loading import ConfigFolder
 from basis_pipeline.domain.intents import Fate
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
-from basis_pipeline.runs.live.record import tick_records
+from basis_pipeline.runs.live.record import SessionAbout, begin_record, tick_records
 from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline.venues.live.chain import Chain, check_network
 from basis_pipeline.venues.live.onchain import Limits
@@ -23,6 +23,8 @@ from basis_pipeline_tests.chain.anvil import CHAIN_ID, PATIENCE_SECONDS
 from basis_pipeline_tests.chain.bench import MODE, Bench, ChainClock, bench, owner
 from basis_pipeline_tests.chain.market import Market
 from basis_pipeline_tests.chain.proxy import ProxySkin
+from basis_pipeline_tests.chain.queues import OVERRIDES, RECEIVABLE, Issuer
+from basis_pipeline_tests.chain.queues import issuer as issuer_of
 from basis_pipeline_tests.fakes.server import FakeServer
 
 CONFIRMATIONS = 3
@@ -32,26 +34,21 @@ ENTERED = 150.0
 """weETH: the entry supplies 153."""
 LENDING = wire_on_chain(ConfigFolder(CONFIGS), "pure_lending_usdt", {"error_policy": "retry"})
 LENT, CAPITAL = "aave_v3:aToken:aUSDT", 100_000
+REDEEMING = wire_on_chain(ConfigFolder(CONFIGS), "eth_staking_only", OVERRIDES)
+REDEEMED, STAKED = 39.5, 38.0
+"""ETH that waits, or weETH, of the 40 ETH of such a book."""
 HOLD = 3_600.0
 """Seconds, as shipped (`held_values_seconds`)."""
 
 
 @dataclass
-class SteadyClock(ChainClock):
-    """Every block is a second after the last one, every wait as long as it says: the same run wherever it is made.
-
-    `keeps_out` stops blocks from taking what waits, as on a chain where others pay more.
-    """
+class EventfulClock(ChainClock):
+    """At the end of every wait all that is `passing` happens, in its order."""
 
     passing: list[Callable[[], None]] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        if seconds and self.makes_blocks():
-            chain = self.node.chain
-            now = int(chain.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-            chain.ask("evm_setNextBlockTimestamp", now + max(1, round(seconds)))
-            chain.ask("anvil_mine", "0x1")
+        super().sleep(seconds)
         for happens in list(self.passing):
             happens()
 
@@ -62,7 +59,7 @@ class Stage:
 
     market: Market
     path: Path
-    clock: SteadyClock
+    clock: EventfulClock
     provider: ProxySkin
     server: FakeServer
     truth: Bench
@@ -70,6 +67,7 @@ class Stage:
     beginning: str
     limits: Limits = field(default_factory=lambda: Limits(1e9))
     lends: bool = False
+    issuer: Issuer | None = None
 
     def session(self, *, database: type[JournalDatabase] = JournalDatabase, acknowledged: bool = False) -> LiveSession:
         """A session of a process of its own, with all that a start checks."""
@@ -87,7 +85,14 @@ class Stage:
         """Whether the chain has all that the mode wants to hold."""
         if self.lends:
             return self.truth.quantity(LENT) > 0.99 * CAPITAL
+        if self.issuer is not None:
+            held = self._seen()
+            return held.quantity(RECEIVABLE) > REDEEMED or held.quantity(self.issuer.key) > STAKED
         return self.truth.quantity(COLLATERAL) > ENTERED
+
+    def _seen(self) -> Bench:
+        """The truth of now: what waits in a queue is known by the journal, which has got longer."""
+        return self.truth.again() if self.issuer else self.truth
 
     def held(self) -> int:
         """Ticks that were completed at values that were told before."""
@@ -113,7 +118,7 @@ class Stage:
         """USDT by which the last saved book differs from the chain."""
         state = self.truth.journal.last_state()
         assert state is not None
-        held, index = self.truth.held(), self.truth.feed.at(self.clock.wall()).value
+        held, index = self._seen().held(), self.truth.feed.at(self.clock.wall()).value
         keys = self.truth.settings.universe.keys
         gaps = (
             abs(state.positions[key].quantity - held.quantities[slot]) * abs(index[slot])
@@ -123,23 +128,28 @@ class Stage:
 
 
 @contextmanager
-def stage(market: Market, folder: Path, *, lends: bool = False) -> Iterator[Stage]:
-    """A stage on a market that is put back by the caller: for a stack of staked ETH, or for USDT that is lent."""
-    clock = SteadyClock(market.node)
-    deployment = replace(market.deployment, confirmations=CONFIRMATIONS)
+def stage(market: Market, folder: Path, *, lends: bool = False, redeems: bool = False) -> Iterator[Stage]:
+    """A stage on a market that is put back by the caller: for a stack of staked ETH, for USDT that is lent, or for
+    staked ETH that EtherFi redeems.
+    """
+    clock = EventfulClock(market.node)
+    issuer = issuer_of(market, "etherfi") if redeems else None
+    deployment = replace(issuer.deployment if issuer else market.deployment, confirmations=CONFIRMATIONS)
+    mode = LENDING if lends else REDEEMING if redeems else MODE
     provider = ProxySkin(market.node)
     path = folder / "journal.sqlite"
     with FakeServer(provider) as server:
-        market.node.chain.ask("anvil_setBlockTimestampInterval", 1)
         if lends:
             market.node.do(market.usdt, "mint(address,uint256)", market.executor, CAPITAL * 10**6)
         for _ in range(CONFIRMATIONS):  # what the wallet was given is final when the session begins
             market.node.chain.ask("anvil_setNextBlockBaseFeePerGas", hex(10**9))
             market.node.mine()
         try:
-            truth = bench(market, path, clock=clock, deployment=deployment, mode=LENDING if lends else MODE)
+            truth = bench(market, path, clock=clock, deployment=deployment, mode=mode)
+            if redeems:  # what an operator may say depends on what the record is of
+                begin_record(truth.journal, SessionAbout.of(mode, truth.settings, "dev", interval=60.0))
             first = market.node.chain.block("latest").number + 1
-            yield Stage(market, path, clock, provider, server, truth, first, market.node.snapshot(), lends=lends)
+            beginning = market.node.snapshot()
+            yield Stage(market, path, clock, provider, server, truth, first, beginning, lends=lends, issuer=issuer)
         finally:
-            market.node.chain.ask("anvil_removeBlockTimestampInterval")
             market.node.chain.ask("evm_setAutomine", True)

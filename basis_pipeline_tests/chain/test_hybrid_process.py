@@ -20,17 +20,18 @@ import pytest
 
 from basis_pipeline.domain.evidence import GateStatus, Source
 from basis_pipeline.domain.intents import Fate
-from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import journal_path
-from basis_pipeline_tests.chain.anvil import anvil
+from basis_pipeline_tests.chain.anvil import anvil_in_real_time
 from basis_pipeline_tests.chain.bench import KEY, owner
 from basis_pipeline_tests.chain.hybrid import Hybrid, hybrid
 from basis_pipeline_tests.chain.market import ETH_PRICE, WEETH_RATE, Market
 from basis_pipeline_tests.fakes.accounts import KEY as API_KEY
 from basis_pipeline_tests.fakes.accounts import SECRET
-from basis_pipeline_tests.live.process import RealTimeExchange, free_port, wait_for
+from basis_pipeline_tests.live.process import PATIENCE_SECONDS, RealTimeExchange, completed_ticks, wait_for
+from basis_pipeline_tests.ports import free_port
 
 SIMPLE, LEVERED = "usdt_eth_staking_hedged_simple", "usdt_eth_staking_hedged_leveraged"
 LST, COLLATERAL, DEBT = "etherfi:LST:weETH", "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
@@ -66,22 +67,22 @@ class Command:
 
     def until(self, condition: Callable[[], bool]) -> None:
         assert self._running is not None
-        wait_for(condition, self._running, seconds=240.0)
+        wait_for(condition, self._running)
 
     def ticks(self, count: int) -> None:
         """Until the session has completed so many more."""
-        before = states(self.there)
-        self.until(lambda: states(self.there) >= before + count)
+        before = completed_ticks(self.there.path)
+        self.until(lambda: completed_ticks(self.there.path) >= before + count)
 
     def end(self, how: signal.Signals) -> int:
         assert self._running is not None
         self._running.send_signal(how)
-        code, self._running = self._running.wait(timeout=240.0), None
+        code, self._running = self._running.wait(timeout=PATIENCE_SECONDS), None
         return code
 
     def answer(self, *command: str) -> str:
         process = self.popen(*command)
-        out, err = process.communicate(timeout=240.0)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, out + err
         return out
 
@@ -94,7 +95,7 @@ class Command:
 @contextmanager
 def command(folder: Path, mode: str) -> Iterator[Command]:
     """100,000 USDT and 0.1 ETH in the wallet of a chain with a block a second; transfers take two seconds."""
-    with anvil("--block-time", "1", "--mixed-mining") as node:
+    with anvil_in_real_time() as node:
         market = Market(node, owner())
         with hybrid(market, folder, mode, books=RealTimeExchange, delays=(0.7, 1.3)) as there:
             there.path = journal_path(there.workspace, mode, "staging")
@@ -103,10 +104,6 @@ def command(folder: Path, mode: str) -> Iterator[Command]:
                 yield made
             finally:
                 made.close()
-
-
-def states(there: Hybrid) -> int:
-    return len(there.entries(Kind.STATE)) if there.path.is_file() else 0
 
 
 def staked(there: Hybrid) -> float:

@@ -6,10 +6,8 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +15,15 @@ import msgspec
 import pytest
 import yaml
 
-from basis_pipeline.domain.errors import StorageError
-from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.builders import CONFIGS
-from basis_pipeline_tests.chain.anvil import anvil
+from basis_pipeline_tests.chain.anvil import anvil_in_real_time
 from basis_pipeline_tests.chain.bench import KEY, owner
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.proxy import RpcFault, proxied
 from basis_pipeline_tests.fakes.server import Reply
+from basis_pipeline_tests.live.process import PATIENCE_SECONDS, completed_ticks, wait_for
 
 COLLATERAL, DEBT = "aave_v3:aToken:aweETH", "aave_v3:debtToken:debtWETH"
 SAID_BY_GATE = "select message from experiments.gates where gate = 'live_values'"
@@ -82,7 +80,7 @@ class Wallet:
 
     def run(self, *command: str) -> tuple[int, str]:
         process = self.start(*command)
-        out, err = process.communicate(timeout=180.0)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return process.returncode, out + err
 
     def answer(self, question: str) -> str:
@@ -95,32 +93,15 @@ class Wallet:
         [value] = row.values()
         return str(value)
 
-    def states(self) -> int:
-        if not self.journal.is_file():
-            return 0
-        try:
-            database = JournalDatabase.read(self.journal)
-        except StorageError:  # the session is still creating it
-            return 0
-        try:
-            return len(list(database.entries(Kind.STATE)))
-        except sqlite3.OperationalError:
-            return 0
-        finally:
-            database.close()
-
-    def until(self, states: int) -> None:
-        end = time.monotonic() + 180.0
-        while self.states() < states:
-            for process in self._started[-1:]:
-                assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end, "the session does not tick"
-            time.sleep(0.05)
+    def ticks(self, count: int) -> None:
+        """Until the session that was started last has completed so many more."""
+        before = completed_ticks(self.journal)
+        wait_for(lambda: completed_ticks(self.journal) >= before + count, self._started[-1])
 
 
 @pytest.fixture
 def wallet(tmp_path: Path) -> Iterator[Wallet]:
-    with anvil("--block-time", "1", "--mixed-mining") as node:
+    with anvil_in_real_time() as node:
         market = Market(node, owner())
         node.chain.ask("anvil_setBalance", owner(), hex(40 * ETHER))
         made = Wallet(market, tmp_path)
@@ -130,13 +111,13 @@ def wallet(tmp_path: Path) -> Iterator[Wallet]:
 
 def test_a_session_enters_survives_a_kill_and_says_no_secret(wallet: Wallet) -> None:
     first = wallet.start("live", "eth_leveraged", "--interval", "0.5")
-    wallet.until(3)
+    wallet.ticks(3)
     first.send_signal(signal.SIGKILL)
-    _, said = first.communicate(timeout=180.0)
+    _, said = first.communicate(timeout=PATIENCE_SECONDS)
     second = wallet.start("live", "eth_leveraged", "--interval", "0.5")
-    wallet.until(wallet.states() + 3)
+    wallet.ticks(3)
     second.send_signal(signal.SIGTERM)
-    _, more = second.communicate(timeout=180.0)
+    _, more = second.communicate(timeout=PATIENCE_SECONDS)
     assert second.returncode == 0, more
     for secret in (KEY, KEY[2:], wallet.market.node.url):
         assert secret not in said + more
@@ -152,9 +133,9 @@ def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet
     market, wallet.mode = wallet.market, "pure_lending_usdt"
     market.node.do(market.usdt, "mint(address,uint256)", market.executor, 100_000 * 10**6)
     session = wallet.start("live", wallet.mode, "--interval", "0.5")
-    wallet.until(3)
+    wallet.ticks(3)
     session.send_signal(signal.SIGTERM)
-    _, said = session.communicate(timeout=180.0)
+    _, said = session.communicate(timeout=PATIENCE_SECONDS)
     assert session.returncode == 0, said
     lending = market.deployment.lending
     assert lending is not None
@@ -172,11 +153,11 @@ def test_dollars_are_lent_by_the_command_with_gas_from_the_wallet(wallet: Wallet
 def test_a_wallet_carries_one_session(wallet: Wallet) -> None:
     first = wallet.start("live", "eth_staking_only", "--interval", "0.5")
     wallet.mode = "eth_staking_only"
-    wallet.until(2)
+    wallet.ticks(2)
     code, said = wallet.run("live", "pure_lending_usdt", "--interval", "0.5")
     assert (code, "STORE-002" in said, wallet.market.executor in said) == (1, True, True), said
     first.send_signal(signal.SIGTERM)
-    _, said = first.communicate(timeout=180.0)
+    _, said = first.communicate(timeout=PATIENCE_SECONDS)
     assert first.returncode == 0, said
 
 
@@ -187,22 +168,22 @@ def test_a_silent_node_is_told_by_the_status_the_tables_and_a_gate_until_it_spea
     with proxied(market.node) as (url, provider):
         wallet.variables["BASIS_STAGING__ALCHEMY__RPC_URL"] = url
         session = wallet.start("live", wallet.mode, "--interval", "0.5")
-        wallet.until(3)
+        wallet.ticks(3)
         provider.faults.append(RpcFault(times=10**9, reply=Reply(503, {"error": "down"})))
-        wallet.until(wallet.states() + 4)
+        wallet.ticks(4)
         code, said = wallet.run("live", wallet.mode, "--status")
         assert code == 0 and re.search(r'"values_as_of": "20\d\d-', said), said
         session.send_signal(signal.SIGTERM)
-        _, said = session.communicate(timeout=180.0)
+        _, said = session.communicate(timeout=PATIENCE_SECONDS)
         assert session.returncode == 0, said
         assert '"what": "values held"' in said and "nothing is done: the chain says nothing" in said
         assert "the month ends with values of 20" in wallet.answer(SAID_BY_GATE)
         assert int(wallet.answer(HELD_STEPS)) >= 3
         provider.faults.clear()
         session = wallet.start("live", wallet.mode, "--interval", "0.5")
-        wallet.until(wallet.states() + 3)
+        wallet.ticks(3)
         session.send_signal(signal.SIGTERM)
-        _, said = session.communicate(timeout=180.0)
+        _, said = session.communicate(timeout=PATIENCE_SECONDS)
         assert session.returncode == 0, said
     assert "the month ends with" not in wallet.answer(SAID_BY_GATE)
     code, said = wallet.run("live-compare", wallet.mode)
@@ -212,9 +193,9 @@ def test_a_silent_node_is_told_by_the_status_the_tables_and_a_gate_until_it_spea
 def test_read_only_plays_through_and_sends_nothing(wallet: Wallet) -> None:
     wallet.variables["BASIS_LIVE_TRADING__READ_ONLY"] = "true"
     session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
-    wallet.until(2)
+    wallet.ticks(2)
     session.send_signal(signal.SIGTERM)
-    out, err = session.communicate(timeout=180.0)
+    out, err = session.communicate(timeout=PATIENCE_SECONDS)
     assert "read only: atomic_lever of 159.2 at instadapp would succeed" in out + err
     assert wallet.market.node.chain.nonce(owner()) == 0
 
@@ -249,9 +230,9 @@ def test_what_is_missing_is_one_clear_refusal(wallet: Wallet, changes: dict[str,
 
 def test_what_a_wallet_did_is_published_and_replayed(wallet: Wallet) -> None:
     session = wallet.start("live", "eth_leveraged", "--interval", "0.5")
-    wallet.until(6)
+    wallet.ticks(6)
     session.send_signal(signal.SIGTERM)
-    _, said = session.communicate(timeout=180.0)
+    _, said = session.communicate(timeout=PATIENCE_SECONDS)
     assert session.returncode == 0, said
     assert '"what": "results published"' in said, said
     code, said = wallet.run("live", "eth_leveraged", "--publish")

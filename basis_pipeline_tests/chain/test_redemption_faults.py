@@ -14,10 +14,13 @@ from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.records import Category
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
+from basis_pipeline.results.live_differences.differences import FEES, OTHER_COSTS
+from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import begin_record
 from basis_pipeline_tests.chain.bench import ChainClock
 from basis_pipeline_tests.chain.market import Market
 from basis_pipeline_tests.chain.queues import (
+    MODE,
     RATES,
     RECEIVABLE,
     Leaving,
@@ -48,6 +51,9 @@ def test_what_slashing_takes_is_a_cost_and_is_told(out: Leaving) -> None:
     assert equity(session) == pytest.approx(out.ether(), rel=1e-12)
     assert booked(session, RECEIVABLE) == pytest.approx(0.0, abs=1e-12)
     assert earned(session, Category.TRANSACTION_COSTS) == pytest.approx(-out.gas() - 0.03 * promised, rel=1e-6)
+    found = compare_live(out.root, MODE, "dev").differences
+    assert found.item(OTHER_COSTS).live == pytest.approx(-0.03 * promised, rel=1e-6)
+    assert found.item(FEES).live == 0.0
     (told,) = out.told("redemption paid less")
     assert told.startswith("[CHAIN-008]")
 
@@ -182,3 +188,20 @@ def test_a_claim_that_a_reorganisation_takes_back_is_found_out(out: Leaving) -> 
     assert happened
     assert (out.operations(), out.requests()) == ([STAKE, REDEEM, CLAIM], 0)
     assert equity(session) == pytest.approx(out.ether(), rel=1e-12)
+
+
+def test_requests_that_a_deep_reorganisation_takes_back_are_left_to_an_operator(out: Leaving) -> None:
+    """The chain has the tokens again and no request; the book has a claim that nobody owes."""
+    staked = out.staked()
+    out.leave()
+    session = out.session()
+    kept = out.there.node.snapshot()
+    session.tick()
+    assert out.operations() == [STAKE, REDEEM]
+    out.there.node.revert(kept)
+    out.days(0.01)
+    assert (out.requests(), out.staked()) == (0, staked)
+    with pytest.raises(StateError, match="LIVE-001"):
+        out.session()
+    again = out.session(acknowledged=True)
+    assert (booked(again, RECEIVABLE), booked(again, out.issuer.key)) == (0.0, pytest.approx(staked, rel=1e-12))

@@ -14,7 +14,7 @@ from basis_pipeline_tests.chain.bench import KEY, bench, order
 from basis_pipeline_tests.chain.market import Market
 from basis_pipeline_tests.chain.proxy import ProxySkin, RpcFault
 from basis_pipeline_tests.fakes.server import FakeServer, Reply
-from basis_pipeline_tests.live.process import free_port
+from basis_pipeline_tests.ports import free_port
 from basis_pipeline_tests.venues.contract import ETH, LST
 
 NODE_KEY = "v2-key-of-a-node-8237429"

@@ -15,7 +15,14 @@ import pytest
 
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.storage import s3_client
-from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, object_store, postgres, ray_cluster
+from basis_pipeline_tests.cluster.services import (
+    BUCKET,
+    PATIENCE_SECONDS,
+    ObjectStore,
+    object_store,
+    postgres,
+    ray_cluster,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -85,10 +92,12 @@ class Shell:
     root: str
     environment: dict[str, str] = field(default_factory=dict)
 
-    def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def popen(
+        self, *arguments: str, how: tuple[str, ...] = ("-m", "basis_pipeline"), **environment: str
+    ) -> subprocess.Popen[str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("BASIS_", "AWS_"))}
         return subprocess.Popen(
-            [sys.executable, "-m", "basis_pipeline", *arguments],
+            [sys.executable, *how, *arguments],
             cwd=REPOSITORY,
             env=clean | self.environment | {"BASIS_DATA_DIR": self.root} | environment,
             stdout=subprocess.PIPE,
@@ -98,7 +107,7 @@ class Shell:
 
     def __call__(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         with self.popen(*arguments, **environment) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(arguments, code, out, err)

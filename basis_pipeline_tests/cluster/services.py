@@ -19,20 +19,11 @@ from typing import Any
 
 import pytest
 
+from basis_pipeline_tests.ports import free_port
+
 LOOPBACK = "127.0.0.1"
 BUCKET = "basis-test"
-PATIENCE_SECONDS = 60.0
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+PATIENCE_SECONDS = 300.0
 
 
 def eventually(what: str, found: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
@@ -73,7 +64,7 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     identity = {"name": "basis", "credentials": [{"accessKey": access, "secretKey": secret}], "actions": ["Admin"]}
     (folder / "keys.json").write_text(json.dumps({"identities": [identity]}))
     names = ("master", "volume", "filer", "s3")
-    ports = free_ports(2 * len(names))
+    ports = [free_port() for _ in range(2 * len(names))]
     own = [f"-{name}.port={port}" for name, port in zip(names, ports, strict=False)]
     own += [f"-{name}.port.grpc={port}" for name, port in zip(names, ports[len(names) :], strict=True)]
     command = [str(weed), "server", f"-dir={folder}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", "-s3", *own]
@@ -115,7 +106,7 @@ def postgres(folder: Path) -> Iterator[str]:
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
-    data, (port,) = folder / "data", free_ports(1)
+    data, port = folder / "data", free_port()
     password = folder / "password"
     password.write_text("basis-password\n")
     password.chmod(0o644)
@@ -162,7 +153,7 @@ def _postgres_binaries() -> Path:
 def ray_cluster(folder: Path, environment: dict[str, str], workers: int) -> Iterator[dict[str, str]]:
     """A Ray head on loopback with some workers; gives what a driver needs to know, its token included."""
     pytest.importorskip("ray", reason="the extra `cluster` is not installed")
-    (port,) = free_ports(1)
+    port = free_port()
     access = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     # On one machine Ray listens on loopback only where it believes that there can be no other.
     own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}

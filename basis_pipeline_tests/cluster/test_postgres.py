@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from basis_pipeline_tests.cluster.conftest import REPOSITORY, Shell
-from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, eventually, free_ports
+from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, eventually
 from basis_pipeline_tests.definitions.ui_server import PATIENCE_SECONDS, Server, answers
+from basis_pipeline_tests.ports import free_port
 
 psycopg2 = pytest.importorskip("psycopg2", reason="the extra `cluster` is not installed")
 pytest.importorskip("dagster_postgres", reason="the extra `cluster` is not installed")
@@ -32,7 +33,7 @@ def test_a_range_launched_in_the_ui_is_recorded_in_the_database_and_published_in
 ) -> None:
     shell = Shell(f"s3://{BUCKET}/served/root", store.environment)
     shell("ingest", "--raw", str(raw))
-    (port,) = free_ports(1)
+    port = free_port()
     command = ("dev", "--profile", "cluster", "--port", str(port))
     with shell.popen(*command, BASIS_POSTGRES_URL=database) as process:
         try:
@@ -47,7 +48,7 @@ def test_a_range_launched_in_the_ui_is_recorded_in_the_database_and_published_in
             )
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert rows(database, "select pipeline_name, status from runs") == [("btc_basis_months", "SUCCESS")], out + err
     materialized = "select partition from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
     assert {month for (month,) in rows(database, materialized)} >= {"2024-01", "2024-02"}

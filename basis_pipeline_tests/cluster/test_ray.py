@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +21,8 @@ from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.data_root import RootInfo
 from basis_pipeline.storage.locations import location_of
 from basis_pipeline_tests.cluster.conftest import REPOSITORY, Shell
-from basis_pipeline_tests.cluster.services import BUCKET, ObjectStore, free_ports
+from basis_pipeline_tests.cluster.services import BUCKET, PATIENCE_SECONDS, ObjectStore, eventually
+from basis_pipeline_tests.ports import free_port
 
 GRID = "strategy.spot_fraction=0.50,0.55,0.60,0.65,0.70,0.72"
 POINTS = 6
@@ -37,9 +41,25 @@ def points(store: ObjectStore, sweep: str) -> list[str]:
 
 
 def working() -> set[int]:
-    """Processes of Ray that are at a point; Ray names a process after what it does."""
+    """Processes of our Ray that are at a point; Ray names a process after what it does."""
     listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    return {int(line.split()[0]) for line in listed.splitlines() if "ray::_run_remotely" in line}
+    return {int(line.split()[0]) for line in listed.splitlines() if "ray::_run_remotely" in line} & below(os.getpid())
+
+
+@contextmanager
+def stopped_at_a_point(driver: subprocess.Popen[str]) -> Iterator[int]:
+    """The first process that is at a point, which goes no further: however fast the others are, the sweep lasts."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (found := working()):
+        assert driver.poll() is None, driver.communicate()
+        assert time.monotonic() < end, "nobody works"
+        time.sleep(0.01)
+    process = min(found)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield process
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +72,12 @@ def here(local: Shell) -> dict[str, pa.Table]:
 def test_several_workers_give_exactly_the_numbers_of_this_machine(
     local: Shell, ray: dict[str, str], here: dict[str, pa.Table]
 ) -> None:
-    seen: set[int] = set()
     with local.popen(*ASKED, "--name", "there", "--ray", **ray) as driver:
-        while driver.poll() is None:
-            seen |= working()
-            time.sleep(0.05)
-        out, err = driver.communicate()
+        with stopped_at_a_point(driver) as first:
+            eventually("another works meanwhile", lambda: bool(working() - {first}))
+            assert len(working()) <= 2, "one process per core of the cluster, which has two"
+        out, err = driver.communicate(timeout=PATIENCE_SECONDS)
     assert driver.returncode == 0, out + err
-    assert len(seen) == 2, "one process per core of the cluster, which has two"
     assert here["points"].num_rows == POINTS
     assert here["equity"].num_rows > 300
     assert tables(local, "there") == here
@@ -69,10 +87,8 @@ def test_over_a_bucket_a_killed_sweep_goes_on_where_it_was(
     remote: Shell, store: ObjectStore, ray: dict[str, str], here: dict[str, pa.Table], connected: None
 ) -> None:
     command = (*ASKED, "--name", "resumed", "--ray")
-    with remote.popen(*command, **ray) as driver:
-        while len(points(store, "resumed")) < 2:
-            assert driver.poll() is None, driver.communicate()
-            time.sleep(0.02)
+    with remote.popen(*command, **ray) as driver, stopped_at_a_point(driver):
+        eventually("two points are finished", lambda: len(points(store, "resumed")) >= 2)
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
     finished = {name: store.written(name) for name in points(store, "resumed")}
@@ -102,7 +118,7 @@ def test_a_worker_that_sees_another_data_root_or_another_version_computes_nothin
 
 
 def test_a_cluster_that_is_not_there_and_a_wrong_token_are_one_message(local: Shell, ray: dict[str, str]) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     for change in ({"RAY_ADDRESS": f"127.0.0.1:{port}"}, {"RAY_AUTH_TOKEN": "f" * 64}):
         asked = (
             ray | change | {"RAY_gcs_rpc_server_connect_timeout_s": "2", "RAY_gcs_server_request_timeout_seconds": "2"}
@@ -127,17 +143,23 @@ def test_without_a_cluster_ray_is_started_on_this_machine_and_listens_on_loopbac
     assert tables(local, "alone") == here
 
 
-def listening(parent: int) -> set[str]:
-    """Addresses at which the processes below `parent` listen."""
+def below(parent: int) -> set[int]:
+    """`parent`, the processes that it started, and those that they did."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     children: dict[int, list[int]] = {}
     for line in listed.splitlines():
         pid, ppid = map(int, line.split())
         children.setdefault(ppid, []).append(pid)
-    below, todo = set(), [parent]
+    found, todo = set(), [parent]
     while todo:
-        below.add(todo[-1])
+        found.add(todo[-1])
         todo += children.get(todo.pop(), [])
+    return found
+
+
+def listening(parent: int) -> set[str]:
+    """Addresses at which the processes below `parent` listen."""
+    processes = below(parent)
     sockets = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
-    owned = [line.split() for line in sockets.splitlines() if any(f"pid={pid}," in line for pid in below)]
+    owned = [line.split() for line in sockets.splitlines() if any(f"pid={pid}," in line for pid in processes)]
     return {fields[3].rpartition(":")[0] for fields in owned}

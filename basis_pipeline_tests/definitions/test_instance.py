@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import tomllib
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +14,7 @@ import yaml
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.runs.ui import DEFAULT_PORT, prepare_ui
 from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment
+from basis_pipeline_tests.ports import free_port
 
 Deploy = Callable[..., Deployment]
 
@@ -80,9 +80,7 @@ def test_a_taken_port_is_refused_where_it_was_asked_for_and_avoided_otherwise(
 
 def test_two_that_are_prepared_at_once_get_pages_of_their_own(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        usual = probe.getsockname()[1]
+    usual = free_port()
     monkeypatch.setattr("basis_pipeline.runs.report_server.DEFAULT_PORT", usual)
     both = [prepare_ui(deploy().workspace) for _ in range(2)]
     ports = [one.reports.server_port for one in both]

@@ -19,10 +19,10 @@ from basis_pipeline.live_journal.journal import Action
 from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS
-from basis_pipeline_tests.definitions.test_nights import process_of
+from basis_pipeline_tests.definitions.test_nights import processes_of
 from basis_pipeline_tests.definitions.ui_server import Server, eventually, serving
 from basis_pipeline_tests.fakes.server import Fault
-from basis_pipeline_tests.live.process import SECRET, Drill, drill
+from basis_pipeline_tests.live.process import SECRET, Drill, completed_ticks, drill
 from basis_pipeline_tests.live.test_process import holds_what_the_venue_holds
 from basis_pipeline_tests.runs.post_offices import Webhook
 from basis_pipeline_tests.runs.post_offices import serving as serving_posts
@@ -83,8 +83,8 @@ class Desk:
 
     def ticks_on(self, what: str, count: int = 3) -> None:
         """Wait until the session has made `count` more ticks."""
-        before = len(self.entries(Kind.PULSE))
-        eventually(what, lambda: len(self.entries(Kind.PULSE)) >= before + count)
+        before = completed_ticks(self.drill.journal)
+        eventually(what, lambda: completed_ticks(self.drill.journal) >= before + count)
 
     def events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
         with dg.DagsterInstance.from_config(str(self.server.root / "dagster")) as instance:
@@ -127,7 +127,8 @@ def test_a_killed_worker_is_started_again_and_a_terminated_session_ends_between_
         at.launch()
         eventually("the book is entered", lambda: len(at.drill.books.orders) == 2)
         at.ticks_on("the session ticks")
-        os.kill(process_of(at.server.root, at.runs[0].run_id), signal.SIGKILL)
+        [process] = processes_of(at.server.root, at.runs[0].run_id)
+        os.kill(process, signal.SIGKILL)
         eventually("it is started again", lambda: at.statuses == ["FAILURE", "STARTED"])
         at.ticks_on("the second run ticks")
         assert at.actions("starting")[0].detail == "a new record"

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from basis_pipeline_tests.definitions.ui_server import Server, answers, eventually, serving
+from basis_pipeline_tests.definitions.ui_server import PATIENCE_SECONDS, Server, answers, eventually, serving
 
 pytestmark = pytest.mark.slow(seconds=20)
 
@@ -44,5 +44,5 @@ def test_ranges_launched_in_the_ui_run_in_order_and_never_two_of_one_mode_at_onc
 
 def test_it_stops_when_it_is_told_to_and_leaves_nothing_behind(server: Server) -> None:
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(60) == 0
+    assert server.process.wait(PATIENCE_SECONDS) == 0
     assert not answers(server.port)

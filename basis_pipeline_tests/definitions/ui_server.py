@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,8 +19,10 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from basis_pipeline_tests.definitions.conftest import REPOSITORY
+from basis_pipeline_tests.ports import free_port
 
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 600.0
+"""For anything: Dagster looks once a minute for runs whose process is lost, and a busy machine takes its time."""
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "basis_pipeline"}
 LAUNCH = "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"
 TERMINATE = "mutation($r: String!) { terminateRun(runId: $r) { __typename } }"
@@ -93,15 +94,15 @@ class Server:
             return [record.partition_key for record in records]
 
 
-def eventually(what: str, found: Callable[[], bool]) -> None:
+def eventually(what: str, found: Callable[[], bool], *, every: float = 0.5) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not found():
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:.0f} s"
-        time.sleep(0.5)
+        time.sleep(every)
 
 
 def request(port: int, method: str, path: str, body: bytes | None = None) -> Any:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)) as connection:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         return json.load(connection.getresponse())
 
@@ -116,9 +117,7 @@ def answers(port: int) -> bool:
 @contextmanager
 def serving(root: Path, **environment: str) -> Iterator[Server]:
     """The server of the data root `root`, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-m", "basis_pipeline", "dev", "--port", str(port)],
         cwd=REPOSITORY,
@@ -130,4 +129,4 @@ def serving(root: Path, **environment: str) -> Iterator[Server]:
             yield started
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(PATIENCE_SECONDS)

@@ -19,7 +19,7 @@ from basis_pipeline_tests.docs.pages import ROOT, Fence
 
 COPIED = ("basis_pipeline", "basis_pipeline_tests", "benchmarks", "configs", "deploy", "docs")
 TOOLS = ("pytest", "dagster", "dg", "ruff", "mypy", "lint-imports")
-SECONDS, SLOW_SECONDS = 120, 600
+SECONDS, SLOW_SECONDS = 600, 1_800
 
 _BORDERS = re.compile(r"[\u2500-\u257f|]+")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest, Response
 
 from basis_pipeline.domain.secret import Secret
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
 from basis_pipeline.venues.live.clients import live_exchange
+from basis_pipeline.venues.live.transport import Redirect
 from basis_pipeline_tests.fakes.binance import BinanceSkin
 from basis_pipeline_tests.fakes.bybit import BybitSkin
 from basis_pipeline_tests.fakes.exchange import FakeExchange
@@ -26,6 +30,18 @@ KEYS = {
 }
 
 
+class _Patience(Redirect):
+    """A minute for an answer that comes, however busy the machine is; a second for one that is known not to."""
+
+    def __init__(self, server: FakeServer) -> None:
+        super().__init__(server.url)
+        self._server = server
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        silent = self._server.will_be_silent(request.method or "", urlsplit(request.url or "").path)
+        return super().send(request, *args, **kwargs | {"timeout": 1.0 if silent else 60.0})
+
+
 @dataclass
 class Account:
     name: str
@@ -33,10 +49,11 @@ class Account:
     skin: Any
     server: FakeServer
 
-    def exchange(self, *, timeout: float = 2.0) -> CcxtExchange:
+    def exchange(self) -> CcxtExchange:
         """A new client of it, as of a process of its own; requests are not spaced out."""
         keys = {field: Secret(value) for field, value in KEYS[self.name].items()}
-        made = live_exchange(self.name, "prod", keys, endpoint=self.server.url, timeout=timeout)
+        made = live_exchange(self.name, "prod", keys, endpoint=self.server.url)
+        made._client.session.mount("https://", _Patience(self.server))
         made._client.rateLimit = 0.1
         return made
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import binance_funds
+from basis_pipeline_tests.fakes.open_orders import binance_orders
 from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
@@ -75,6 +76,7 @@ class BinanceSkin:
             ("GET", "/sapi/v1/bnbBurn"): lambda _: {"spotBNBBurn": exchange.fees_in_bnb, "interestBNBBurn": False},
             ("POST", "/sapi/v1/asset/transfer"): self._transfer,
         } | binance_funds(exchange)
+        self._signed |= binance_orders(exchange)
 
     def answer(self, request: Request) -> Reply:
         route = (request.method, request.path)
@@ -129,9 +131,13 @@ class BinanceSkin:
         }
 
     def _spot_account(self, _: dict[str, str]) -> Any:
-        balances = [{"asset": t, "free": f"{q:.8f}", "locked": "0.00000000"} for t, q in self.exchange.spot.items()]
+        def line(token: str, amount: float) -> Any:
+            held = self.exchange.others.locked(token)
+            return {"asset": token, "free": f"{amount - held:.8f}", "locked": f"{held:.8f}"}
+
         return {"makerCommission": 10, "takerCommission": 10, "canTrade": True, "accountType": "SPOT",
-                "updateTime": _wall(), "balances": balances}  # fmt: skip
+                "uid": int(self.exchange.uid), "updateTime": _wall(),
+                "balances": [line(*held) for held in self.exchange.spot.items()]}  # fmt: skip
 
     def _margin_account(self, _: dict[str, str]) -> Any:
         """`marginBalance` is `walletBalance` and what open perps have gained or lost."""
@@ -197,7 +203,11 @@ class BinanceSkin:
         market = self.exchange.market(parameters["symbol"], perp=perp)
         order_id = int(parameters["orderId"]) if "orderId" in parameters else None
         first, size = int(parameters.get("fromId", "0")), int(parameters.get("limit", "500"))
-        trades = [trade for trade in self.exchange.trades(market, order_id) if trade.trade_id >= first]
+        begin, end = int(parameters.get("startTime", "0")), int(parameters.get("endTime", str(10**15)))
+        if "startTime" in parameters and end - begin >= (7 if perp else 1) * 86_400_000:
+            raise RejectedError("stretch")
+        found = self.exchange.trades(market, order_id, since=begin, until=end)
+        trades = [trade for trade in found if trade.trade_id >= first]
         return [_trade(trade) for trade in trades[:size]]
 
     def _income(self, parameters: dict[str, str]) -> Any:
@@ -232,13 +242,14 @@ def _listed(market: Market) -> dict[str, Any]:
         {"filterType": "MARKET_LOT_SIZE", **lot},
     ]
     common: dict[str, Any] = {
-        "symbol": market.symbol, "status": "TRADING", "baseAsset": market.base, "quoteAsset": market.quote,
-        "orderTypes": ["LIMIT", "MARKET"], "filters": filters,
+        "symbol": market.symbol, "baseAsset": market.base, "quoteAsset": market.quote,
+        "status": "TRADING" if market.trading else "HALT", "orderTypes": ["LIMIT", "MARKET"], "filters": filters,
     }  # fmt: skip
     if market.perp:
         filters.append({"filterType": "MIN_NOTIONAL", "notional": f"{market.min_notional:.0f}"})
         return common | {"pair": market.symbol, "contractType": "PERPETUAL", "marginAsset": market.quote,
-                         "deliveryDate": 4133404800000, "onboardDate": 1569398400000, "pricePrecision": 2,
+                         "deliveryDate": market.ends // 1_000 or 4133404800000,
+                         "onboardDate": 1569398400000, "pricePrecision": 2,
                          "quantityPrecision": 3, "baseAssetPrecision": 8, "quotePrecision": 8}  # fmt: skip
     filters.append({"filterType": "NOTIONAL", "minNotional": f"{market.min_notional:.8f}", "applyMinToMarket": True})
     return common | {"baseAssetPrecision": digits + 3, "quotePrecision": 8, "quoteAssetPrecision": 8,

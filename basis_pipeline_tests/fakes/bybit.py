@@ -15,6 +15,7 @@ from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import bybit_funds
+from basis_pipeline_tests.fakes.open_orders import bybit_open
 from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
@@ -116,8 +117,8 @@ class BybitSkin:
     def _wallet(self, _: dict[str, str]) -> Any:
         profit = sum(q * (self._mark(symbol) - entry) for symbol, (q, entry) in self.exchange.perps.items())
         coins = [
-            {"coin": token, "walletBalance": f"{amount:.8f}", "locked": "0", "totalPositionIM": "0",
-             "totalOrderIM": "0", "unrealisedPnl": f"{profit if token == 'USDT' else 0.0:.8f}",
+            {"coin": token, "walletBalance": f"{amount:.8f}", "locked": f"{self.exchange.others.locked(token):.8f}",
+             "totalPositionIM": "0", "totalOrderIM": "0", "unrealisedPnl": f"{profit if token == 'USDT' else 0.0:.8f}",
              "equity": f"{amount + (profit if token == 'USDT' else 0.0):.8f}"}
             for token, amount in self.exchange.spot.items()
         ]  # fmt: skip
@@ -165,7 +166,9 @@ class BybitSkin:
         return {"orderId": str(order.order_id), "orderLinkId": order.client_id}
 
     def _poll(self, parameters: dict[str, str]) -> Any:
-        """Nothing found is an empty list here, not an error."""
+        """Nothing found is an empty list here, not an error; without an id all that are open."""
+        if "orderLinkId" not in parameters:
+            return bybit_open(self.exchange, parameters)
         market = self._market(parameters)
         try:
             found = [_order(self.exchange.poll(market, client_id=parameters["orderLinkId"]))]
@@ -175,10 +178,14 @@ class BybitSkin:
 
     def _executions(self, parameters: dict[str, str]) -> Any:
         market = self._market(parameters)
-        if parameters["execType"] == "Funding":
-            listed = self._funding(market, parameters)
-        else:
-            listed = [_trade(t) for t in reversed(self.exchange.trades(market, int(parameters["orderId"])))]
+        kind, order = parameters.get("execType"), int(parameters.get("orderId", "0")) or None
+        listed = self._funding(market, parameters) if kind != "Trade" else []
+        if kind != "Funding":
+            since, until = int(parameters.get("startTime", "0")), int(parameters.get("endTime", str(10**15)))
+            if "startTime" in parameters and until - since > _FUNDING_WEEK:
+                raise RejectedError("stretch")
+            found = self.exchange.trades(market, order, since=since, until=until)
+            listed += [_trade(t) | {"orderLinkId": t.client_id} for t in reversed(found)]
         size, start = int(parameters.get("limit", "50")), int(parameters.get("cursor", "0"))
         end = str(start + size) if len(listed) > start + size else ""
         return {"category": parameters["category"], "list": listed[start : start + size], "nextPageCursor": end}
@@ -201,10 +208,11 @@ def _wall() -> int:
 
 def _listed(market: Market) -> dict[str, Any]:
     lot = f"{market.lot:.8f}"
-    common = {"symbol": market.symbol, "baseCoin": market.base, "quoteCoin": market.quote, "status": "Trading",
-              "priceFilter": {"tickSize": "0.01"}}  # fmt: skip
+    common = {"symbol": market.symbol, "baseCoin": market.base, "quoteCoin": market.quote,
+              "status": "Trading" if market.trading else "Closed", "priceFilter": {"tickSize": "0.01"}}  # fmt: skip
     if market.perp:
-        return common | {"contractType": "LinearPerpetual", "settleCoin": market.quote, "deliveryTime": "0",
+        return common | {"contractType": "LinearPerpetual", "settleCoin": market.quote,
+                         "deliveryTime": str(market.ends // 1_000),
                          "leverageFilter": {"minLeverage": "1", "maxLeverage": "100"},
                          "lotSizeFilter": {"qtyStep": lot, "minOrderQty": lot, "maxOrderQty": "1000"}}  # fmt: skip
     return common | {"marginTrading": "none",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import count
+from uuid import uuid4
 
 from basis_pipeline_tests.fakes.network import Deposit, FakeNetwork, Withdrawal
+from basis_pipeline_tests.fakes.others import Others
 from basis_pipeline_tests.fakes.records import Income, Market, PlacedOrder, RejectedError, Trade
 
 BNB_PRICE = 600.0
@@ -20,6 +22,8 @@ class FakeExchange:
     """One account on one exchange.
 
     Attributes:
+        uid: the exchange's own name of the account; no other one anywhere has it.
+        others: what somebody else does on the account.
         marks_behind: microseconds by which marks are older than last prices.
         other_perps: names of open perps that are settled in coins, on the same margin.
         leaves: wallets that withdrawals are taken from, in order; deposits reach the first.
@@ -36,6 +40,7 @@ class FakeExchange:
         self.margin: dict[str, float] = defaultdict(float)
         self.perps: dict[str, tuple[float, float]] = {}
         self.orders: list[PlacedOrder] = []
+        self.uid, self.others = str(uuid4().int), Others(self)
         self.income: list[Income] = []
         self.withdrawals: list[Withdrawal] = []
         self.deposits: list[Deposit] = []
@@ -100,6 +105,18 @@ class FakeExchange:
             self._fill(order)
         return order
 
+    @property
+    def open_orders(self) -> list[PlacedOrder]:
+        return [*(order for order in self.orders if not order.done), *self.others.resting]
+
+    def next_id(self) -> int:
+        return next(self._ids)
+
+    def fill(self, order: PlacedOrder) -> None:
+        """An order of somebody else."""
+        self.orders.append(order)
+        self._fill(order)
+
     def poll(self, market: Market, *, client_id: str = "", order_id: int = 0) -> PlacedOrder:
         """Look an order up; one that is late comes nearer to its fill each time."""
         for order in reversed(self.orders):
@@ -114,12 +131,16 @@ class FakeExchange:
                 return order
         raise RejectedError("unknown order")
 
-    def trades(self, market: Market, order_id: int | None = None) -> list[Trade]:
+    def trades(
+        self, market: Market, order_id: int | None = None, *, since: int = 0, until: int = 10**15
+    ) -> list[Trade]:
+        """Of one order, or all of the market with times (milliseconds) from `since` to `until`."""
         return [
             trade
             for order in self.orders
             if order.market is market and order_id in (None, order.order_id)
             for trade in order.trades
+            if since <= trade.at // 1_000 <= until
         ]
 
     def pay_funding(self, symbol: str, rate: float) -> float:
@@ -207,7 +228,8 @@ class FakeExchange:
     def _check_funds(self, order: PlacedOrder) -> None:
         market, cost = order.market, order.quantity * order.market.price * (1.0 + self.slippage)
         if not market.perp:
-            short = self.spot[market.quote] < cost if order.buy else self.spot[market.base] < order.quantity - 1e-12
+            token, needed = (market.quote, cost) if order.buy else (market.base, order.quantity - 1e-12)
+            short = self.spot[token] - self.others.locked(token) < needed
             if short:
                 raise RejectedError("balance")
             return
@@ -251,8 +273,9 @@ class FakeExchange:
             self.spot[market.base] = round(self.spot[market.base] - quantity, 8)
             self.spot[market.quote] = round(self.spot[market.quote] + quantity * price - fee, 8)
         return Trade(
-            next(self._ids), order.order_id, market, order.buy, quantity, price, fee, fee_token, realised, self.now
-        )
+            next(self._ids), order.order_id, market, order.buy, quantity, price, fee, fee_token, realised, self.now,
+            order.client_id,
+        )  # fmt: skip
 
     def _change_perp(self, symbol: str, change: float, price: float) -> float:
         """Average entry on the way in, realised P&L on the way out."""

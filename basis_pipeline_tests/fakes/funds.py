@@ -83,6 +83,12 @@ def _stretch(exchange: FakeExchange, parameters: dict[str, str], longest: int) -
     return begin, end
 
 
+def _page(rows: list[dict[str, Any]], parameters: dict[str, str]) -> dict[str, Any]:
+    """Of Bybit: fifty lines at most, and where the next ones begin."""
+    size, start = min(50, int(parameters.get("limit", "50"))), int(parameters.get("cursor", "0"))
+    return {"rows": rows[start : start + size], "nextPageCursor": str(start + size) if len(rows) > start + size else ""}
+
+
 class _BinanceFunds(_Funds):
     def withdraw(self, parameters: dict[str, str]) -> Any:
         """The amount asked for contains the fee."""
@@ -110,7 +116,7 @@ class _BinanceFunds(_Funds):
              "transferType": 0, "confirmTimes": "12/12"}
             for d in self.exchange.deposits
             if begin <= d.at // 1_000 <= end
-        ]  # fmt: skip
+        ][int(parameters.get("offset", "0")) :][: int(parameters.get("limit", "1000"))]  # fmt: skip
 
     def address(self, parameters: dict[str, str]) -> Any:
         return {"coin": parameters["coin"], "address": self.exchange.deposit_address, "tag": "",
@@ -161,7 +167,7 @@ class _BybitFunds(_Funds):
             for w in reversed(self.exchange.withdrawals)
             if wanted in (None, w.reference) and begin <= w.at // 1_000 <= end
         ]  # fmt: skip
-        return {"rows": rows, "nextPageCursor": ""}
+        return _page(rows, parameters)
 
     def deposits(self, parameters: dict[str, str]) -> Any:
         begin, end = _stretch(self.exchange, parameters, 30 * _DAY)
@@ -172,7 +178,7 @@ class _BybitFunds(_Funds):
             for d in reversed(self.exchange.deposits)
             if begin <= d.at // 1_000 <= end
         ]  # fmt: skip
-        return {"rows": rows, "nextPageCursor": ""}
+        return _page(rows, parameters)
 
     def address(self, parameters: dict[str, str]) -> Any:
         line = {"chainType": "ERC20", "addressDeposit": self.exchange.deposit_address, "tagDeposit": "", "chain": "ETH"}
@@ -186,7 +192,7 @@ class _BybitFunds(_Funds):
 
     def key(self, _: dict[str, str]) -> Any:
         rights = ["AccountTransfer", *(["Withdraw"] if self.exchange.may_withdraw else [])]
-        return {"readOnly": 0, "permissions": {"Wallet": rights}}
+        return {"userID": self.exchange.uid, "readOnly": 0, "permissions": {"Wallet": rights}}
 
 
 class _OkxFunds(_Funds):

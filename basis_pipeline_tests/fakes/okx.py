@@ -17,6 +17,7 @@ from typing import Any
 
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.funds import okx_funds
+from basis_pipeline_tests.fakes.open_orders import okx_orders
 from basis_pipeline_tests.fakes.records import Market, PlacedOrder, RejectedError, Trade
 from basis_pipeline_tests.fakes.server import Reply, Request
 
@@ -74,6 +75,7 @@ class OkxSkin:
             ("GET", "/api/v5/trade/fills-history"): lambda p: self._fills(p, oldest=0),
             ("GET", "/api/v5/account/bills-archive"): self._bills,
         } | okx_funds(exchange)
+        self._signed |= okx_orders(exchange)
 
     def answer(self, request: Request) -> Reply:
         route = (request.method, request.path)
@@ -117,7 +119,9 @@ class OkxSkin:
 
     def _listing(self, parameters: dict[str, str]) -> Any:
         perp = parameters["instType"] == "SWAP"
-        return [_listed(market) for market in self.exchange.markets if market.perp is perp]
+        wanted = parameters.get("instId")
+        listed = [_listed(market) for market in self.exchange.markets if market.perp is perp]
+        return [line for line in listed if wanted in (None, line["instId"])]
 
     def _ticker(self, parameters: dict[str, str]) -> Any:
         price = f"{self._market(parameters['instId']).price:.2f}"
@@ -147,6 +151,7 @@ class OkxSkin:
 
     def _config(self, _: dict[str, str]) -> Any:
         return [{"posMode": "long_short_mode" if self.exchange.hedge_mode else "net_mode",
+                 "uid": self.exchange.uid, "mainUid": self.exchange.uid,
                  "acctLv": "1" if self.exchange.spot_only else "2",
                  "perm": "read_only,trade" + ",withdraw" * self.exchange.may_withdraw}]  # fmt: skip
 
@@ -187,10 +192,10 @@ class OkxSkin:
     def _fills(self, parameters: dict[str, str], *, oldest: int) -> Any:
         market = self._market(parameters["instId"])
         older, size = int(parameters.get("after", str(10**18))), int(parameters.get("limit", "100"))
-        trades = [
-            t for t in self.exchange.trades(market, int(parameters["ordId"])) if t.trade_id < older and t.at >= oldest
-        ]
-        return [_fill(trade) for trade in trades[::-1][:size]]
+        order = int(parameters["ordId"]) if "ordId" in parameters else None
+        stretch = {"since": int(parameters.get("begin", "0")), "until": int(parameters.get("end", str(10**15)))}
+        trades = [t for t in self.exchange.trades(market, order, **stretch) if t.trade_id < older and t.at >= oldest]
+        return [_fill(trade) | {"clOrdId": trade.client_id} for trade in trades[::-1][:size]]
 
     def _bills(self, parameters: dict[str, str]) -> Any:
         """Newest first; `after` means older than that bill."""
@@ -223,8 +228,9 @@ def _name(market: Market) -> str:
 
 def _listed(market: Market) -> dict[str, Any]:
     lot = _size(market, market.lot)
-    common = {"instId": _name(market), "state": "live", "lotSz": lot, "minSz": lot, "tickSz": "0.01", "lever": "",
-              "maxMktSz": "1000000", "listTime": "1569398400000", "expTime": ""}  # fmt: skip
+    common = {"instId": _name(market), "state": "live" if market.trading else "suspend", "lotSz": lot,
+              "minSz": lot, "tickSz": "0.01", "lever": "", "maxMktSz": "1000000", "listTime": "1569398400000",
+              "expTime": str(market.ends // 1_000 or "")}  # fmt: skip
     if market.perp:
         return common | {"instType": "SWAP", "uly": f"{market.base}-{market.quote}", "settleCcy": market.quote,
                          "ctVal": str(market.contract), "ctValCcy": market.base, "ctType": "linear"}  # fmt: skip

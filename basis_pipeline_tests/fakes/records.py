@@ -19,6 +19,8 @@ class Market:
 
     Attributes:
         contract: base units of one contract, where the exchange counts in contracts.
+        trading: orders are taken.
+        ends: when it will be taken from the list, microseconds; 0 while nobody says so.
     """
 
     base: str
@@ -30,6 +32,8 @@ class Market:
     mark: float = 0.0
     quote: str = "USDT"
     contract: float = 0.01
+    trading: bool = True
+    ends: int = 0
 
     @property
     def symbol(self) -> str:
@@ -48,12 +52,13 @@ class Trade:
     fee_token: str
     realised: float
     at: int
+    client_id: str = ""
 
 
 @dataclass
 class PlacedOrder:
     """`waits_for` polls until it fills: an order the exchange accepted and is slow about;
-    `hidden` polls until it is shown.
+    `hidden` polls until it is shown. One that rests has a `limit`, or waits for it as a trigger if it is `conditional`.
     """
 
     order_id: int
@@ -65,6 +70,8 @@ class PlacedOrder:
     at: int
     waits_for: int = 0
     hidden: int = 0
+    limit: float = 0.0
+    conditional: bool = False
     trades: list[Trade] = field(default_factory=list)
     done: bool = False
 

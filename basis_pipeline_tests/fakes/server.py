@@ -7,7 +7,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,8 +49,8 @@ class Fault:
 
     Attributes:
         path: end of the path, for example `/order`.
-        kind: `silence` (no answer for `seconds`), `reset` (connection torn down), `reply` (another answer: `reply`, or
-            the true one as `altered`).
+        kind: `silence` (no answer until the client hangs up), `reset` (connection torn down), `reply` (another answer:
+            `reply`, or the true one as `altered`).
     """
 
     path: str
@@ -59,7 +58,6 @@ class Fault:
     phase: Phase = "after"
     method: str = "POST"
     reply: Reply | None = None
-    seconds: float = 1.3
     altered: Callable[[Reply], Reply] | None = None
 
 
@@ -107,11 +105,19 @@ class FakeServer:
         self._http.server_close()
         self._thread.join()
 
+    def will_be_silent(self, method: str, path: str) -> bool:
+        """Whether such a request would get no answer."""
+        fault = self._next_fault(method, path)
+        return fault is not None and fault.kind == "silence"
+
+    def _next_fault(self, method: str, path: str) -> Fault | None:
+        return next((fault for fault in self.faults if path.endswith(fault.path) and method == fault.method), None)
+
     def handle(self, request: Request) -> tuple[Reply | None, Fault | None]:
         """The answer, and the fault that stands between it and the client."""
         with self._lock:
             self.log.append(request)
-            fault = next((f for f in self.faults if request.path.endswith(f.path) and request.method == f.method), None)
+            fault = self._next_fault(request.method, request.path)
             if fault is not None:
                 self.faults.remove(fault)
                 if fault.phase == "before":
@@ -135,7 +141,7 @@ class FakeServer:
                 reply, fault = server.handle(request)
                 if fault is not None and fault.kind != "reply":
                     if fault.kind == "silence":
-                        time.sleep(fault.seconds)
+                        self.rfile.read(1)
                     self._tear_down()
                     return
                 assert reply is not None, "a fault that replies needs a reply"

@@ -174,9 +174,8 @@ def exchange(root: Path) -> Iterator[tuple[Drill, PassingHours]]:
 
 
 @contextmanager
-def session(there: Drill) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
+def session(there: Drill, port: int) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
     """The command, and what it writes. In a group of its own, so that Ctrl-C reaches it through us, once."""
-    port = free_port(None, USUAL_PORT)
     options = [MODE, *ON_ONE_VENUE, "--interval", f"{INTERVAL:g}", "--status-port", str(port)]
     say(shlex.join(["basis", "live", *options]))
     say(f"Status page: http://127.0.0.1:{port}   Log: {there.root / 'session.log'}\n")
@@ -246,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path, help="folder of the record; what an earlier drill left there is removed")
     parser.add_argument("--seconds", type=float, default=120.0, help="stop after so long; 0: when asked to")
+    parser.add_argument("--port", type=int, help=f"of the status page; {USUAL_PORT} or, where that is taken, another")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     say("A DRILL: exchange, prices and money are made up; nothing leaves this machine, and no keys are needed.")
@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say("Making sample prices (about ten seconds) ...")
     with exchange(given.root) as (there, hours):
         introduce(there.server.url, given.seconds)
-        with session(there) as (process, log):
+        with session(there, free_port(given.port, USUAL_PORT)) as (process, log):
             watch = Watch(there, hours, log)
             code = follow(process, watch, given.seconds)
         say(f"\nThe session ended with exit code {code}: {watch.summary()}.")

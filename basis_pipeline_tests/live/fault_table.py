@@ -96,12 +96,15 @@ def _recover(there: Stage, case: Case, began: int) -> Row:
             operator = True
             _open(there, halts)
         elif ended is None and _whole(there, session) and not there.server.faults:
-            placed = [order.client_id for order in there.books.orders]
+            placed = [order.client_id for order in there.books.orders if order not in there.books.others.placed]
             lost, doubled = _lost(there), len(placed) - len(set(placed))
             return Row(restarts, operator, skipped, len(placed), lost, doubled, (there.books.now - began) / 1e6)
-        if isinstance(ended, StateError):
+        elif ended is None and case.operator == "starts":
+            restarts, operator = restarts + 1, True
+        if isinstance(ended, StateError) or (isinstance(ended, BasisError) and ended.code == "VEN-011"):
             assert case.operator, ended
             operator = True
+            there.books.others.resting.clear()
         if ended is not None:
             there.clock.sleep(_SUPERVISOR[min(restarts, len(_SUPERVISOR) - 1)])
             restarts, database = restarts + 1, JournalDatabase

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from basis_pipeline.domain.errors import StateError
 from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.halts import EmergencyPolicy
 from basis_pipeline.runs.live.operator import emergency_stop
@@ -75,7 +77,7 @@ class Case:
         database: of the first session only.
         during: called whenever market time passes.
         operator: a person has to look: waits until the venue is right again and acknowledges, acknowledges that it is
-            right, or lifts an emergency stop.
+            right, lifts an emergency stop, cancels what rests at the venue, or starts the session again.
     """
 
     strikes: Callable[[Stage], None] = lambda there: None
@@ -83,7 +85,7 @@ class Case:
     venue: str = "binance"
     database: type[JournalDatabase] = JournalDatabase
     during: Callable[[FakeExchange], None] = lambda books: None
-    operator: Literal["", "waits", "acknowledges", "lifts"] = ""
+    operator: Literal["", "waits", "acknowledges", "lifts", "cancels", "starts"] = ""
 
 
 def _error(status: int, code: int, text: str) -> Reply:
@@ -92,7 +94,7 @@ def _error(status: int, code: int, text: str) -> Reply:
 
 def on_order(kind: str, phase: str, reply: Reply | None = None, *, venue: str = "binance") -> Case:
     path = {"binance": "/order", "bybit": "/order/create", "okx": "/trade/order"}[venue]
-    fault = Fault(path, kind, phase, reply=reply, seconds=0.2)  # type: ignore[arg-type]
+    fault = Fault(path, kind, phase, reply=reply)  # type: ignore[arg-type]
     return Case(lambda there: there.server.faults.append(fault), venue=venue)
 
 
@@ -160,6 +162,44 @@ def _nearly_full(there: Stage) -> None:
     """A megabyte is left for two minutes."""
     until = there.books.now + 2 * MINUTE
     there.options["room"] = lambda: 1e6 if there.books.now < until else 1e9
+
+
+def _charges_bnb(books: FakeExchange) -> None:
+    """Of which there is enough, beside the book."""
+    books.list_coin("BNB", 600.0)
+    books.spot["BNB"], books.fees_in_bnb = 1.0, True
+
+
+def _leaves_an_order(books: FakeExchange) -> None:
+    books.others.rest("BTCUSDT", perp=False, buy=False, quantity=1.0, limit=60_000.0)
+
+
+def _buys(books: FakeExchange) -> None:
+    books.others.trade("BTCUSDT", perp=False, buy=True, quantity=0.0004)
+
+
+def _begins_elsewhere(there: Stage) -> None:
+    """As from another machine, where no lock is seen: a journal of its own."""
+    other = Stage(there.account, there.path.with_name("elsewhere.sqlite"), there.clock, there.mode)
+    with suppress(StateError):
+        other.session().run(until=there.books.now + MINUTE)
+        raise AssertionError("a second session was let in")
+
+
+def _halted(there: Stage) -> None:
+    """One leg is not traded for ten minutes."""
+    market, since = there.books.market("BTCUSDT", perp=True), there.books.now
+
+    def script(books: FakeExchange) -> None:
+        market.trading = books.now >= since + 10 * MINUTE
+
+    market.trading, there.clock.script = False, script
+
+
+def _resized(books: FakeExchange) -> None:
+    """Between the two legs of an entry a contract becomes worth ten times as much."""
+    if books.orders:
+        books.market("BTCUSDT", perp=True).contract = 0.1
 
 
 def _set_back(books: FakeExchange) -> None:
@@ -236,6 +276,13 @@ CASES: dict[str, Case] = {
     "somebody takes 2,000 USDT": of_books(_takes(2_000.0), when="between", operator="acknowledges"),
     "somebody takes 20 USDT under a session": of_books(_takes(20.0), when="holding"),
     "somebody takes 2,000 USDT under a session": of_books(_takes(2_000.0), when="holding", operator="acknowledges"),
+    "fees in a token that the book does not hold": of_books(_charges_bnb),
+    "somebody's order rests at a start": of_books(_leaves_an_order, when="between", operator="cancels"),
+    "somebody's order rests under a session": of_books(_leaves_an_order, when="holding"),
+    "somebody buys for 20 USDT under a session": of_books(_buys, when="holding"),
+    "a second session begins on another machine": Case(_begins_elsewhere, when="holding"),
+    "one leg is halted for ten minutes": Case(_halted),
+    "a contract changes its size between two legs (OKX)": Case(during=_resized, venue="okx", operator="starts"),
     "frozen by an operator between two orders": Case(_stopped_between_orders(EmergencyPolicy.FREEZE), operator="lifts"),
     "told to leave between two orders": Case(_stopped_between_orders(EmergencyPolicy.EXIT_FULL), operator="lifts"),
     "disk nearly full": Case(_nearly_full),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from basis_pipeline.domain.errors import BasisError
+from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline_tests.fakes.binance import BinanceSkin
 from basis_pipeline_tests.fakes.exchange import FakeExchange
 from basis_pipeline_tests.fakes.server import FakeServer
 
 KEY, SECRET = "K3y-of-a-drill-0123456789", "S3cret-of-a-drill-9876543210"
+PATIENCE_SECONDS = 600.0
+"""For anything that a process does: a busy machine is no reason to fail."""
 ON_ONE_VENUE = ("--set", "reserve_fraction=0", "--set", "strategy.hedge_allocation={binance: 1.0}")
 
 
@@ -45,6 +49,11 @@ class Drill:
     @property
     def journal(self) -> Path:
         return self.root / "live" / "staging" / "btc_basis.sqlite"
+
+    def completes(self, ticks: int, process: subprocess.Popen[str]) -> None:
+        """Wait until `process` has completed so many more."""
+        before = completed_ticks(self.journal)
+        wait_for(lambda: completed_ticks(self.journal) >= before + ticks, process)
 
     def environment(self) -> dict[str, str]:
         ours = {name for name in os.environ if name.startswith("BASIS_") and not name.startswith("BASIS_NOTIFY_")}
@@ -78,9 +87,9 @@ class Drill:
         whole = [sys.executable, "-m", "basis_pipeline", command, "btc_basis", *options]
         return subprocess.run(whole, env=self.environment(), capture_output=True, text=True, check=True).stdout
 
-    def finish(self, process: subprocess.Popen[str], *, seconds: float = 180.0) -> tuple[int, str]:
+    def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
         """Exit code and everything it said."""
-        out, err = process.communicate(timeout=seconds)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return process.returncode, out + err
 
 
@@ -94,17 +103,21 @@ def drill(folder: Path) -> Iterator[Drill]:
         yield Drill(books, server, folder)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 180.0) -> None:
+def completed_ticks(journal: Path) -> int:
+    """By all sessions so far; none where the first of them has not made its journal yet, or is about to."""
+    if not journal.is_file():
+        return 0
+    try:
+        with closing(JournalDatabase.read(journal)) as database:
+            return sum(1 for _ in database.marks(Kind.STATE))
+    except (BasisError, sqlite3.OperationalError):
+        return 0
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Until `condition` holds; fails at once if the process ends before."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from basis_pipeline_tests.live.drill import MARK, clean
-from basis_pipeline_tests.live.process import KEY, SECRET
+from basis_pipeline_tests.live.process import KEY, PATIENCE_SECONDS, SECRET
+from basis_pipeline_tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
 
 def start(folder: Path, seconds: float) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "basis_pipeline_tests.live.drill", str(folder), "--seconds", str(seconds)]
+    command += ["--port", str(free_port())]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -48,7 +50,7 @@ def _environment(process: Path) -> bytes:
 def test_a_drill_trades_is_published_and_compared_and_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "drill"
     process = start(folder, 18.0)
-    said, _ = process.communicate(timeout=300.0)
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert "made up" in said.splitlines()[0]
     assert re.search(r"order +buy [\d.]+ BTC spot", said) and re.search(r"order +sell [\d.]+ BTC perp", said)
@@ -76,7 +78,7 @@ def test_ctrl_c_ends_it_between_orders(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="another drill is running"):
         clean(folder)
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=300.0)
+    rest, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said + rest
     assert "stopped: asked to by SIGINT" in rest and "Comparison:" in rest
     assert left_running(folder) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, wait_for
+from basis_pipeline_tests.ports import free_port
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def holds_what_the_venue_holds(there: Drill) -> None:
 def test_a_session_enters_and_stops_between_orders_when_asked(there: Drill) -> None:
     process = there.start()
     wait_for(lambda: len(there.books.orders) == 2, process)
-    time.sleep(1.0)
+    there.completes(2, process)
     process.send_signal(signal.SIGTERM)
     code, said = there.finish(process)
     assert code == 0, said
@@ -76,7 +76,7 @@ def test_sigkill_at_any_moment_loses_nothing_and_doubles_nothing(there: Drill, s
         process.communicate()
     process = there.start()
     wait_for(lambda: "BTCUSDT" in there.books.perps and there.books.spot["BTC"] > 1.0, process)
-    time.sleep(1.5)
+    there.completes(3, process)
     process.send_signal(signal.SIGTERM)
     code, said = there.finish(process)
     assert code == 0, said
@@ -87,7 +87,7 @@ def test_sigkill_at_any_moment_loses_nothing_and_doubles_nothing(there: Drill, s
 def test_read_only_records_what_it_would_have_sent(there: Drill) -> None:
     there.variables = {"BASIS_LIVE_TRADING__READ_ONLY": "true"}
     process = there.start()
-    wait_for(lambda: len(there.server.requests("/ticker/24hr", "GET")) > 12, process)
+    there.completes(2, process)
     process.send_signal(signal.SIGINT)
     code, said = there.finish(process)
     assert code == 0, said
@@ -97,12 +97,10 @@ def test_read_only_records_what_it_would_have_sent(there: Drill) -> None:
 
 @pytest.mark.slow
 def test_status_is_read_from_the_journal_while_the_session_runs(there: Drill) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = there.start("--status-port", str(port))
     wait_for(lambda: len(there.books.orders) == 2, process)
-    time.sleep(1.0)
+    there.completes(2, process)
     with urlopen(f"http://127.0.0.1:{port}/status.json") as served:
         assert json.load(served)["record"] == "btc_basis@staging"
     with urlopen(f"http://127.0.0.1:{port}/") as served:
@@ -121,9 +119,9 @@ def test_status_is_read_from_the_journal_while_the_session_runs(there: Drill) ->
 def test_a_session_leaves_its_results_beside_the_backtests_when_it_stops(there: Drill) -> None:
     process = there.start()
     wait_for(lambda: len(there.books.orders) == 2, process)
-    time.sleep(1.0)
+    there.completes(2, process)
     process.send_signal(signal.SIGTERM)
-    code, said = there.finish(process, seconds=180.0)
+    code, said = there.finish(process)
     assert code == 0, said
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     [told] = [line for line in lines if line["component"] == "results_store"]

@@ -16,11 +16,11 @@ import pytest
 
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline_tests.builders import CONFIGS
-from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, free_port, wait_for
+from basis_pipeline_tests.live.process import KEY, SECRET, Drill, drill, wait_for
 
 pytestmark = pytest.mark.slow
 PRIVATE_KEY, RPC_KEY = "5c" * 32, "v2-key-of-a-node-8237429"
-SILENT = f"127.0.0.1:{free_port()}"
+SILENT = "127.0.0.1:9"
 NOBODY = f"http://{SILENT}"
 STACK = "eth_leveraged"
 EXECUTOR = "0x6B175474E89094C44Da98b954EedeAC495271d0F"
@@ -181,7 +181,7 @@ def test_each_reason_not_to_start_is_one_line(there: Drill, name: str) -> None:
     there.variables |= {key: "" if value is None else value for key, value in case.variables.items()}
     if any(value is None for value in case.variables.values()):
         there.without = frozenset(key for key, value in case.variables.items() if value is None)
-    code, said = there.finish(there.start(*case.options, mode=case.mode), seconds=180.0)
+    code, said = there.finish(there.start(*case.options, mode=case.mode))
     assert_refused(said, code, case.code, case.reason)
     assert there.books.orders == []
     assert case.asks or not [request for request in there.server.log if "sign" in request.query.lower()]
@@ -200,8 +200,8 @@ def assert_refused(said: str, code: int, expected: int, reason: str) -> None:
 
 def test_a_second_session_is_refused_and_the_first_goes_on(there: Drill) -> None:
     first = there.start()
-    wait_for(lambda: len(there.books.orders) == 2, first, seconds=180.0)
-    code, said = there.finish(there.start(), seconds=180.0)
+    wait_for(lambda: len(there.books.orders) == 2, first)
+    code, said = there.finish(there.start())
     assert_refused(said, code, 1, "already running")
     assert first.poll() is None
     first.terminate()
@@ -211,14 +211,14 @@ def test_a_second_session_is_refused_and_the_first_goes_on(there: Drill) -> None
 
 def test_a_journal_of_another_configuration_is_refused_and_nothing_is_traded(there: Drill) -> None:
     first = there.start()
-    wait_for(lambda: len(there.books.orders) == 2, first, seconds=180.0)
+    wait_for(lambda: len(there.books.orders) == 2, first)
     first.terminate()
     assert there.finish(first)[0] == 0
-    code, said = there.finish(there.start("--set", "initial_capital=50000"), seconds=180.0)
+    code, said = there.finish(there.start("--set", "initial_capital=50000"))
     assert_refused(said, code, 1, "these keys differ: initial_capital")
     assert "move the journal away" in said and "--reopen" not in said
     copied = there.journal.with_name("eth_basis.sqlite")
     shutil.copy(there.journal, copied)
-    code, said = there.finish(there.start(mode="eth_basis"), seconds=180.0)
+    code, said = there.finish(there.start(mode="eth_basis"))
     assert_refused(said, code, 1, "is the journal of btc_basis@staging")
     assert len(there.books.orders) == 2

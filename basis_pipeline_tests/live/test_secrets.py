@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 from urllib.request import urlopen
@@ -15,7 +16,8 @@ import pytest
 
 from basis_pipeline_tests.fakes.binance import BinanceSkin
 from basis_pipeline_tests.fakes.server import FakeServer, Fault, Reply
-from basis_pipeline_tests.live.process import Drill, RealTimeExchange, free_port, wait_for
+from basis_pipeline_tests.live.process import PATIENCE_SECONDS, Drill, RealTimeExchange, completed_ticks, wait_for
+from basis_pipeline_tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 KEY, SECRET = "K3y/of+a=drill&0123456789", "S3cret/of+a=drill&9876543210"
@@ -63,23 +65,29 @@ def assert_clean(everything: dict[str, bytes], there: Drill) -> None:
     assert found == {}
 
 
+def strikes(there: Drill, trouble: Fault, process: subprocess.Popen[str]) -> None:
+    """Wait until it has, or has had two ticks to, or the session was ended by it."""
+    enough, end = completed_ticks(there.journal) + 2, time.monotonic() + PATIENCE_SECONDS
+    while trouble in there.server.faults and completed_ticks(there.journal) < enough and process.poll() is None:
+        assert time.monotonic() < end, "the session does not tick"
+        time.sleep(0.05)
+
+
 def test_a_session_in_all_kinds_of_trouble_writes_no_secret_and_no_signature(there: Drill) -> None:
     """Journal, its log, status page, JSON, published results, reports, manifests, log lines, messages."""
     port = free_port()
     process = there.start("--status-port", str(port))
-    wait_for(lambda: len(there.books.orders) >= 2, process, seconds=180.0)
+    wait_for(lambda: len(there.books.orders) >= 2, process)
     pages = []
     for trouble in TROUBLE:
         there.server.faults.append(trouble)
         there.books.set_price("BTC", there.books.markets[0].price * 0.93)
-        time.sleep(0.7)
-        if process.poll() is not None:
-            break
+        strikes(there, trouble, process)
         for path in ("/", "/status.json"):
-            with urlopen(f"http://127.0.0.1:{port}{path}") as page:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}{path}") as page:  # some troubles end a session
                 pages.append(page.read())
     process.terminate()
-    _, said = there.finish(process, seconds=180.0)
+    _, said = there.finish(process)
     status = subprocess.run(
         [sys.executable, "-m", "basis_pipeline", "live", "btc_basis", "--status"],
         env=there.environment(), capture_output=True, text=True, check=True,
@@ -94,14 +102,14 @@ def test_a_session_that_ends_in_a_failure_says_why_without_a_secret(there: Drill
     there.server.faults += [
         Fault("/account", "reply", "before", method="GET", reply=Reply(401, {"gateway": "who are you"}))
     ]
-    code, said = there.finish(there.start(), seconds=180.0)
+    code, said = there.finish(there.start())
     assert code in (1, 3) and "error [" in said and "Traceback" not in said
     there.server.faults += [Fault("/order", "reset", "after")] + [Fault("", "reset", "before", method="GET")] * 200
-    code, said_again = there.finish(there.start(), seconds=180.0)
+    code, said_again = there.finish(there.start())
     assert code == 3
     there.server.faults.clear()
     process = there.start()
-    wait_for(lambda: len(there.books.orders) >= 2, process, seconds=180.0)
+    wait_for(lambda: len(there.books.orders) >= 2, process)
     process.terminate()
-    said += said_again + there.finish(process, seconds=180.0)[1]
+    said += said_again + there.finish(process)[1]
     assert_clean(written(there, said), there)

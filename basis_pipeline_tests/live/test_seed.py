@@ -14,7 +14,7 @@ from basis_pipeline.live_journal.database import JournalDatabase
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS
-from basis_pipeline_tests.live.process import ON_ONE_VENUE, Drill, drill, wait_for
+from basis_pipeline_tests.live.process import ON_ONE_VENUE, Drill, drill
 from basis_pipeline_tests.live.stage import mode_at
 from basis_pipeline_tests.live.week import sample
 
@@ -73,7 +73,7 @@ def last_state(there: Drill) -> EngineState:
 def lives(there: Drill, *options: str) -> tuple[int, str]:
     """Until a few ticks are done, then asked to stop."""
     process = there.start("--seed-from-backtest", "seed", *options)
-    wait_for(lambda: there.journal.exists() and len(there.server.requests("/ticker/24hr", "GET")) > 12, process)
+    there.completes(3, process)
     process.terminate()
     return there.finish(process)
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from basis_pipeline_tests.fakes.bybit import BybitSkin
 from basis_pipeline_tests.fakes.network import FakeNetwork
 from basis_pipeline_tests.fakes.server import FakeServer
 from basis_pipeline_tests.live.fleet import ADDRESSES
-from basis_pipeline_tests.live.process import KEY, SECRET, RealTimeExchange, wait_for
+from basis_pipeline_tests.live.process import KEY, PATIENCE_SECONDS, SECRET, RealTimeExchange, completed_ticks, wait_for
 
 NAMES = ("BINANCE_SPOT", "BINANCE_FUTURES", "BYBIT")
 
@@ -33,6 +32,10 @@ class Pair:
     network: FakeNetwork
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "data" / "live" / "staging" / "btc_basis.sqlite"
 
     def start(self) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
@@ -79,10 +82,11 @@ def pair(folder: Path) -> Iterator[Pair]:
 def test_the_shipped_allocation_is_entered_over_two_exchanges(tmp_path: Path) -> None:
     with pair(tmp_path) as there:
         process = there.start()
-        wait_for(lambda: "BTCUSDT" in there.books["bybit"].perps, process, seconds=90.0)
-        time.sleep(1.0)
+        wait_for(lambda: "BTCUSDT" in there.books["bybit"].perps, process)
+        booked = completed_ticks(there.journal) + 2
+        wait_for(lambda: completed_ticks(there.journal) >= booked, process)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60.0)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, out + err
         assert [round(w.amount, 3) for w in there.network.withdrawals] == [13_333.333]
         shorts = [books.perps["BTCUSDT"][0] for books in there.books.values()]
@@ -94,13 +98,13 @@ def test_the_shipped_allocation_is_entered_over_two_exchanges(tmp_path: Path) ->
 def test_killed_in_the_middle_of_a_transfer_it_is_not_made_again(tmp_path: Path) -> None:
     with pair(tmp_path) as there:
         process = there.start()
-        wait_for(lambda: bool(there.network.withdrawals), process, seconds=90.0)
+        wait_for(lambda: bool(there.network.withdrawals), process)
         process.kill()
         process.communicate()
         process = there.start()
-        wait_for(lambda: "BTCUSDT" in there.books["bybit"].perps, process, seconds=120.0)
+        wait_for(lambda: "BTCUSDT" in there.books["bybit"].perps, process)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60.0)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, out + err
         assert len(there.network.withdrawals) == 1
 
@@ -110,9 +114,9 @@ def test_a_session_that_can_move_nothing_says_how_to_place_the_funds(tmp_path: P
     with pair(tmp_path) as there:
         there.variables["BASIS_CONFIG_DIR"] = str(CONFIGS)
         process = there.start()
-        wait_for(lambda: len(there.servers["binance"].log) > 40, process, seconds=90.0)
+        wait_for(lambda: len(there.servers["binance"].log) > 40, process)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60.0)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, out + err
         assert "place them beforehand, 86.7% at binance, 13.3% at bybit" in out + err
         assert not there.network.withdrawals

@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
 
 def on_withdrawal(kind: str, phase: str, source: str = "binance", reply: Reply | None = None) -> Case:
-    fault = Fault(WITHDRAW[source], kind, phase, reply=reply, seconds=0.2)  # type: ignore[arg-type]
+    fault = Fault(WITHDRAW[source], kind, phase, reply=reply)  # type: ignore[arg-type]
     return Case(lambda there: there.accounts[source].server.faults.append(fault), source)
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE
 from basis_pipeline.market_data.checks.bars import five_minutes_against_hours, pool_against_venues
-from basis_pipeline.market_data.checks.funding import contradicted_funding, funding_sign, zero_funding
+from basis_pipeline.market_data.checks.funding import contradicted_funding, funding_scale, funding_sign, zero_funding
 from basis_pipeline.market_data.checks.markets import other_market, shifted_days, stuck_price
-from basis_pipeline.market_data.checks.scales import market_rate_level, ratio_level, stable_price
+from basis_pipeline.market_data.checks.scales import borrowers_pay_more, market_rate_level, ratio_level, stable_price
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.rules.candles import aggregate
 from basis_pipeline_tests.market_data.test_checks import context, moved, series
@@ -102,16 +102,34 @@ def dollars(price: float) -> list[Finding]:
     return list(stable_price(series("oracle_prices", "aave_v3", "USDT_USD", ratios(values)), context()))
 
 
+def exchanged(supply: float = 0.06, debt: float = 0.05) -> list[Finding]:
+    """Indices of a reserve that grow by `supply` and `debt` a year; the rates are right."""
+    years = np.arange(len(DAYS)) / 365.0
+    columns = {"liquidity_index": np.exp(supply * years), "variable_borrow_index": np.exp(debt * years)}
+    frame = pd.DataFrame({"timestamp": DAYS, **columns, "liquidity_rate": 0.05, "variable_borrow_rate": 0.06})
+    return list(borrowers_pay_more(series("aave_reserves_1d", "aave_v3", "USDT", frame), context()))
+
+
 def pool(factor: float) -> list[Finding]:
     own = times(market(), factor).rename(columns={"volume": "volume_quote"})
     one, peer = series("dex_candles_1h", "uniswapv3", "SOLUSDT", own), series(*SPOT, market())
     return list(pool_against_venues(one, context(one, peer)))
 
 
-def five_minutes(hours_late: int) -> list[Finding]:
+def wick(frame: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """One bar whose high is `factor` times its open."""
+    spoilt = frame.copy()
+    spoilt.loc[100, "high"] = frame.loc[100, "open"] * factor
+    return spoilt
+
+
+def five_minutes(hours_late: int, tick: float = 1.0) -> list[Finding]:
+    """Bars of five minutes, one with a high `tick` times as high as it was, beside their hours some hours late."""
     five = walk(grid("2022-11-01T00:00", "2022-11-03T23:55", 5 * MINUTE), 30.0, seed=6, sigma=0.001)
     whole = series("perp_candles_5m", "binance", "SOLUSDT", five)
     hourly = series(*PERP, moved(aggregate(whole.frame, 5 * MINUTE, HOUR), hours_late))
+    five.loc[500, "high"] *= tick
+    whole = series("perp_candles_5m", "binance", "SOLUSDT", five)
     return list(five_minutes_against_hours(whole, context(whole, hourly)))
 
 
@@ -141,6 +159,8 @@ OTHER_DATA: dict[str, Callable[[Path], Found]] = {
     "zero_funding": lambda _: paid(zero_funding, rate_times(rates(), 0.0, 40, 52), rates(2)),
     "ratio_level": lambda _: ratio(1.05),
     "market_rate_level": lambda _: traded(0.5),
+    "funding_apart": lambda _: paid(funding_scale, rate_times(rates(), 8.0), rates(2)),
+    "index_order": lambda _: exchanged(),
     "stable_price": lambda _: dollars(1e8),
     "donor_unreliable": donated,
     "nothing_left": half_an_hour_off,

@@ -15,14 +15,16 @@ import pytest
 from basis_pipeline.results.store import month_digest
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
+from basis_pipeline_tests.unending import unending
 
 pytestmark = pytest.mark.slow
-COMMAND = [sys.executable, "-m", "basis_pipeline", "backtest", "btc_basis", "--from", "2024-01", "--to", "2024-12"]
+COMMAND = ["backtest", "btc_basis", "--from", "2024-01", "--to", "2024-12"]
 
 
-def _start(workspace: Workspace) -> subprocess.Popen[bytes]:
+def _start(workspace: Workspace, *how: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"BASIS_DATA_DIR": str(workspace.root.path), "BASIS_CONFIG_DIR": str(CONFIGS)}
-    return subprocess.Popen(COMMAND, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, *(how or ("-m", "basis_pipeline")), *COMMAND]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _content(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
@@ -40,7 +42,7 @@ def test_sigkill_in_the_middle_of_a_range_and_running_again_ends_with_the_same_f
     untouched = open_workspace(sample_validated, "untouched")
     assert _start(untouched).wait() == 0
     killed = open_workspace(sample_validated, "killed")
-    process = _start(killed)
+    process = _start(killed, *unending("2024-12"))
     while len(killed.results.months("btc_basis")) < kill_after:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.001)

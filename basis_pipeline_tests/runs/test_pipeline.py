@@ -46,7 +46,7 @@ def test_modes_side_by_side_publish_what_they_publish_one_after_another(
     seen: list[tuple[int, int]] = []
     alone = run_modes(one, lambda *_: None, workers=1)
     together = run_modes(two, lambda _, done, total: seen.append((done, total)), workers=2)
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert list(alone) == list(together) == ["late_lending", *WORK]
     assert published(one) == published(two)
     assert len(published(two)) == 24

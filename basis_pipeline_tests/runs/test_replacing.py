@@ -20,6 +20,7 @@ from basis_pipeline.runs.records import summarise
 from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS
+from basis_pipeline_tests.unending import unending
 
 OpenWorkspace = Callable[..., Workspace]
 MODE = "pure_lending_usdt"
@@ -65,7 +66,17 @@ def test_a_killed_reopening_leaves_the_record_as_it_was(sample_validated: Path, 
     run(workspace, "2024-01", "2024-04")
     before = digests(workspace)
     environment = os.environ | {"BASIS_DATA_DIR": str(workspace.root.path), "BASIS_CONFIG_DIR": str(CONFIGS)}
-    reopening = [*COMMAND, "backtest", MODE, "--from", "2024-02", "--to", "2024-12", "--reopen"]
+    reopening = [
+        sys.executable,
+        *unending("2024-12"),
+        "backtest",
+        MODE,
+        "--from",
+        "2024-02",
+        "--to",
+        "2024-12",
+        "--reopen",
+    ]
     process = subprocess.Popen(reopening, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(workspace.results.replacement.months(MODE)) < 2:
         assert process.poll() is None, "the run ended before it could be killed"

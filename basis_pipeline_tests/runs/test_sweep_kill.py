@@ -44,7 +44,7 @@ def children(parent: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 120.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -71,7 +71,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(workers) >= 2
-    wait_until(lambda: all(map(ended, workers)), seconds=20.0)
+    wait_until(lambda: all(map(ended, workers)))
     before = finished(killed)
     assert 3 <= len(before) < 8, "it was killed on its way"
     assert start(killed).wait() == 0
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_ends_the_sweep_with_one_message_and_it_can_go_o
     wait_until(lambda: len(finished(workspace)) >= 1)
     workers = [pid for pid in children(process.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
     os.kill(workers[-1], signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "a worker process of sweep killed ended unexpectedly" in said
     assert "Traceback" not in said

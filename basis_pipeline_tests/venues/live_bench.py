@@ -56,7 +56,7 @@ def _opened(made: Account, path: Path, **options: Any) -> Bench:
     journal = LiveJournal.open(path, belongs_to="btc_basis@dev", now=itertools.count(1).__next__)
     clock = RecordingClock()
     options = {"since": 0, "max_notional": 1e9, **options}
-    venue = LiveCex(made.exchange(timeout=1.0), SETTINGS, journal, clock, **options)
+    venue = LiveCex(made.exchange(), SETTINGS, journal, clock, **options)
     return Bench(made, journal, clock, venue, path)
 
 

@@ -47,13 +47,28 @@ def test_a_deposit_is_found_after_days(at: Account, days: int) -> None:
     assert [line.amount for line in funds.deposits("USDT", START)] == [100.0]
 
 
-def test_a_deposit_is_found_behind_hundreds_of_later_ones() -> None:
-    """OKX gives 100 lines at a time, the newest first."""
-    with account("okx", at=START) as at:
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_a_deposit_is_found_among_hundreds_of_earlier_and_later_ones(name: str) -> None:
+    """Pages have 50 lines at Bybit, 100 at OKX, 1,000 at Binance; one a day, so that they are on many stretches."""
+    with account(name, at=START) as at:
         for number in range(250):
-            moment = START + number * 60_000_000
-            at.books.deposits.append(Deposit(f"d{number}", "USDT", 1.0 + number, ADDRESS, f"0x{number:x}", moment))
-        at.books.now += DAY
+            for twin in range(5):
+                line = Deposit(f"d{number}-{twin}", "USDT", 1.0 + number, ADDRESS, f"0x{number:x}{twin}", at.books.now)
+                at.books.deposits.append(line)
+            at.books.now += DAY
         found = at.exchange().funds.deposits("USDT", START)
-        assert sorted(line.amount for line in found) == [1.0 + number for number in range(250)]
-        assert len({line.reference for line in found}) == 250
+        assert sorted(line.amount for line in found) == [1.0 + number for number in range(250) for _ in range(5)]
+        assert len({line.reference for line in found}) == 1_250
+
+
+def test_a_withdrawal_whose_reference_was_lost_is_found_behind_fifty_others() -> None:
+    """Bybit's history does not tell our id: it is recognised by its amount."""
+    with account("bybit", at=START) as at:
+        at.books.opens_deposits(ADDRESS, FakeNetwork())
+        at.books.allowed |= {ADDRESS}
+        funds, there = at.exchange().funds, Destination("ERC20", ADDRESS)
+        ours = funds.withdraw(Withdrawal("bp1", "USDT", 100.0, 1.0, there))
+        for number in range(60):
+            funds.withdraw(Withdrawal(f"bq{number}", "USDT", 200.0 + number, 1.0, there))
+        status = funds.find(WithdrawalQuery("bp1", "", "USDT", 100.0, START))
+        assert status is not None and status.reference == ours

@@ -34,6 +34,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (bars.pool_against_venues, ("dex_candles_1h",)),
     (chain.index_monotony, ("aave_reserves_1d",)),
     (chain.index_growth, ("aave_reserves_1d",)),
+    (scales.borrowers_pay_more, ("aave_reserves_1d",)),
     (chain.daily_against_hourly_rates, ("aave_reserves_1d",)),
     (chain.repeated_rows, ("aave_rates_1h",)),
     (chain.interpolation, ("oracle_prices", "lst_market_rates_1h")),

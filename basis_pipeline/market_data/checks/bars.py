@@ -32,11 +32,18 @@ def five_minutes_against_hours(series: Series, context: Context) -> Iterator[Fin
             )
             yield Finding("WARN", f"hours_differ_in_{what}", message, count=len(differing))
     stamps = compared["timestamp"].to_numpy(dtype=np.int64)
+    ratios = np.stack(
+        [(compared[name] / compared[f"{name}_1h"]).to_numpy() for name in ("open", "high", "low", "close")]
+    )
+    apart = np.abs(ratios - 1.0).max(axis=0)
     for month, hours in by_month(stamps):
-        other = int((~compared["same_prices"].to_numpy()[np.isin(stamps, hours)]).sum())
-        if len(hours) >= _FEWEST_HOURS and other > _MOST_DIFFERING * len(hours):
+        inside = np.isin(stamps, hours)
+        other = int((~compared["same_prices"].to_numpy()[inside]).sum())
+        most = len(hours) >= _FEWEST_HOURS and other > _MOST_DIFFERING * len(hours)
+        if most or (apart[inside] > context.general.open_gap).any():
             message = (
-                f"{other} of {len(hours)} hours have other prices than the hourly bars: another series, or shifted."
+                f"{other} of {len(hours)} hours have other prices than the hourly bars, by up to "
+                f"{apart[inside].max():.2%}: another series, shifted, or a bad tick."
             )
             remedy = "find out which of the two files is right, and replace the other."
             yield Finding("ERROR", "five_minutes_of_another", message, remedy, column="close", month=month, count=other)

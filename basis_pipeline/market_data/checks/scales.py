@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from basis_pipeline.domain.timeline import DAY
+from basis_pipeline.domain.timeline import DAY, YEAR
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.dataset_types import SeriesKey
 from basis_pipeline.market_data.findings import Finding
@@ -16,6 +16,8 @@ from basis_pipeline.market_data.series import Series, by_month, first_places
 _STABLE = frozenset({"USDT", "USDC", "DAI", "USDS", "GHO", "PYUSD", "FDUSD"})
 _LOWEST, _HIGHEST = 0.5, 1.5
 """USD per stablecoin; the depegs of March 2023 (0.87) and of the past in general lie inside."""
+_FEWEST, _EARNED_MORE = 10, 0.002
+"""Days of a month that say something; what suppliers may earn more a year than borrowers pay, by flash loans."""
 _RATIO = 0.01
 _DEPEG = 0.3
 _SCALE = "check decimals, direction and token of the file."
@@ -64,6 +66,25 @@ def market_rate_level(series: Series, _context: Context) -> Iterator[Finding]:
         yield Finding(
             "ERROR", "market_rate_level", message, _SCALE, column="market_rate", month=month, count=len(stamps)
         )
+
+
+def borrowers_pay_more(series: Series, _context: Context) -> Iterator[Finding]:
+    """What borrowers pay is what suppliers earn and more: otherwise the two are exchanged."""
+    for month, stamps in by_month(series.stamps):
+        rows = np.isin(series.stamps, stamps)
+        if len(stamps) < _FEWEST:
+            continue
+        years = float(stamps[-1] - stamps[0]) / YEAR
+        earned, paid = (
+            float(np.log(values[-1] / values[0])) / years
+            for values in (series.values(name)[rows] for name in ("liquidity_index", "variable_borrow_index"))
+        )
+        rates = float(np.median(series.values("liquidity_rate")[rows] - series.values("variable_borrow_rate")[rows]))
+        if max(earned - paid, rates) > _EARNED_MORE:
+            message = f"suppliers earn {earned:.2%} a year and borrowers pay {paid:.2%} by the indices: exchanged?"
+            remedy = "check which column is the supply's and which the debt's, indices and rates."
+            column = "liquidity_index" if earned > paid else "liquidity_rate"
+            yield Finding("ERROR", "index_order", message, remedy, column=column, month=month, count=len(stamps))
 
 
 def _midnights(series: Series, column: str) -> pd.Series[float]:

@@ -14,6 +14,7 @@ from basis_pipeline.market_data.series import Series, Stamps, by_month, first_pl
 _PRICES = ("spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "dex_candles_1h")
 _HALF = 0.5
 _CORRECT = "correct the bars at their source."
+_REAL = "correct the bars at their source; if they are real, raise absurd_move in configs/data/general.yaml."
 
 
 def venue_differences(series: Series, context: Context) -> Iterator[Finding]:
@@ -36,7 +37,7 @@ def venue_differences(series: Series, context: Context) -> Iterator[Finding]:
 def large_moves(series: Series, context: Context) -> Iterator[Finding]:
     """Moves and ranges beyond the declared size. Kept in any case; shared ones are real, lone ones deserve a look.
 
-    A lone move of absurd size while other series of the coin have a bar is an ERROR: a bad tick.
+    A lone move or range of absurd size while other series of the coin have a bar is an ERROR: a bad tick.
     """
     peers = context.same_base(series.key, _PRICES)
     move, span = large_bars(series, context)
@@ -52,12 +53,14 @@ def large_moves(series: Series, context: Context) -> Iterator[Finding]:
     if len(shared):
         message = f"{len(shared)} large bars are shared by other series: {first_places(shared)}. They are real."
         yield Finding("INFO", "large_move", message, count=len(shared))
-    absurd = _contradicted(move.reindex(lone), peers, context.general.absurd_move)
+    size = context.general.absurd_move
+    absurd = np.union1d(_contradicted(move.reindex(lone), peers, size), _contradicted(span.reindex(lone), peers, size))
     for month, stamps in by_month(absurd):
         message = (
-            f"{len(stamps)} moves that no other series of the coin makes: {first_places(stamps)}; kept, not to be used."
+            f"{len(stamps)} moves or ranges that no other series of the coin has: {first_places(stamps)}; "
+            "kept, not to be used."
         )
-        yield Finding("ERROR", "contradicted_move", message, _CORRECT, column="close", month=month, count=len(stamps))
+        yield Finding("ERROR", "contradicted_move", message, _REAL, column="close", month=month, count=len(stamps))
     lone = np.setdiff1d(lone, absurd)
     if len(lone):
         message = f"{len(lone)} large bars are seen here alone: {first_places(lone)}; kept."

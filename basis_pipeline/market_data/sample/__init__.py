@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from basis_pipeline.domain.errors import ConfigError
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.domain.timeline import parse_month
 from basis_pipeline.market_data.sample.period import Period
 from basis_pipeline.market_data.sample.plan import VERSION, PlannedFile, plan
 from basis_pipeline.market_data.sample.stress import Stress
 from basis_pipeline.storage.files import put_bytes
 
-__all__ = ["DEFAULT_ASSETS", "VERSION", "Progress", "file_names", "generate"]
+__all__ = ["DEFAULT_ASSETS", "VERSION", "file_names", "generate"]
 
 DEFAULT_ASSETS = ("BTC", "ETH")
-Progress = Callable[[str, int, int], None]
-"""Called with the file just written, how many are written and how many there will be."""
 
 _ASSET = re.compile(r"[A-Z0-9]{2,10}")
 
@@ -30,7 +29,7 @@ def generate(
     seed: int = 7,
     assets: Sequence[str] = DEFAULT_ASSETS,
     stress: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Write a synthetic data set below `raw` in the vendors' own layouts.
 

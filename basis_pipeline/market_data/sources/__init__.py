@@ -31,7 +31,7 @@ from basis_pipeline.market_data.sources import (
     single_price_csv,
 )
 from basis_pipeline.market_data.sources.layout import Layout, Recognition
-from basis_pipeline.market_data.sources.raw_files import RawFile, read_head
+from basis_pipeline.market_data.sources.raw_files import RawFile, other_separator, read_head
 
 LAYOUTS: tuple[Layout, ...] = (
     candles_csv.LAYOUT,
@@ -106,6 +106,14 @@ def recognise(file: RawFile, corrections: Corrections) -> Recognition | None:
             name = layout.match(file.name) or {}
             return Recognition(layout, file, head, layout.identify(name, head, corrections), name)
     nearest = min(named, key=lambda layout: len(layout.missing(head)))
+    if separator := other_separator(head):
+        raise reject(
+            "wrong_columns",
+            f"named like {nearest.title}, but its columns are separated by {separator}.",
+            remedy="save it as CSV in UTF-8, with commas between columns and points in numbers.",
+            file=file.name,
+            column=nearest.missing(head)[0],
+        )
     raise reject(
         "wrong_columns",
         f"named like {nearest.title}, but lacks {', '.join(nearest.missing(head))}; it has {', '.join(head.columns)}.",

@@ -126,6 +126,15 @@ def read_head(file: RawFile) -> FileHead:
     return FileHead(tuple(schema.names))
 
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", "\0": "zeros, as in UTF-16"}
+
+
+def other_separator(head: FileHead) -> str:
+    """What separates the columns of a CSV instead of commas, in words; empty if it is commas, or one column."""
+    header = ",".join(head.columns)
+    return next((words for sign, words in _SEPARATORS.items() if sign in header), "")
+
+
 def unreadable(file: RawFile, error: Exception, row: int | None = None) -> Exception:
     """The error to raise where a parser gave up on `file`."""
     reason = " ".join(str(error).split())[:300]

@@ -109,10 +109,11 @@ def stamps(found: Recognition, table: pa.Table, column: str, kind: StampFormat) 
 
 def _epochs(written: pd.Series[str]) -> Int64s | None:
     """Stamps counted from 1970, if every one is; their digits say in which unit, as times since 2001 have no others."""
-    digits = {len(text) for text in written if text.isdigit()}
-    if len(digits) != 1 or not written.str.isdigit().all() or (unit := _EPOCHS.get(digits.pop())) is None:
+    whole = written.str.removesuffix(".0")
+    digits = {len(text) for text in whole if text.isdigit()}
+    if len(digits) != 1 or not whole.str.isdigit().all() or (unit := _EPOCHS.get(digits.pop())) is None:
         return None
-    counted = written.astype("int64").to_numpy(dtype=np.int64)
+    counted = whole.astype("int64").to_numpy(dtype=np.int64)
     return np.asarray(counted * (unit // 1_000) if unit >= 1_000 else counted // 1_000, dtype=np.int64)
 
 

@@ -236,6 +236,7 @@ def differences(mode: str, record: str, currency: str, live: Life, backtest: Lif
 
 FEES, SLIPPAGE, GAS, TRANSFERS = "trading_fees", "slippage", "gas", "transfers"
 OTHER_COSTS, FLOWS = "other_costs", "external_flows"
+_QUEUED = frozenset({Operation.REDEEM, Operation.CLAIM})
 
 
 def _items(live: Life, backtest: Life) -> Iterator[Item]:
@@ -250,11 +251,14 @@ def _items(live: Life, backtest: Life) -> Iterator[Item]:
 
 
 def _costs(life: Life) -> dict[str, float]:
-    """What orders state as their costs, and what is left of the category: costs that belong to no order."""
+    """What orders state as their costs, and what is left of the category: what belongs to no order.
+
+    So does what a redemption queue pays less than it promised: nobody took it as a fee.
+    """
     moved = [order for order in life.orders if order.operation == Operation.TRANSFER]
     traded = [order for order in life.orders if order.operation != Operation.TRANSFER]
     stated = {
-        FEES: 0.0 - sum(order.fee for order in traded),
+        FEES: 0.0 - sum(order.fee for order in traded if order.operation not in _QUEUED),
         SLIPPAGE: 0.0 - sum(order.slippage for order in traded),
         GAS: 0.0 - sum(order.gas for order in traded),
         TRANSFERS: 0.0 - sum(order.fee + order.slippage + order.gas for order in moved),

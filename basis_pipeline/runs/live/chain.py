@@ -15,6 +15,7 @@ from basis_pipeline.config.environment import read_environment
 from basis_pipeline.config.live import LiveFile, LiveSwitches
 from basis_pipeline.domain.errors import VenueSilence
 from basis_pipeline.domain.protocols import Clock
+from basis_pipeline.domain.secret import Secret
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.hearing import Hearing
@@ -26,20 +27,22 @@ if TYPE_CHECKING:
     from basis_pipeline.venues.live.chain_feed import ChainReader
     from basis_pipeline.venues.live.deployment import Deployment
     from basis_pipeline.venues.live.onchain import LiveOnChain
+    from basis_pipeline.venues.live.onchain_limits import Limits
     from basis_pipeline.venues.live.transactions import Signer
     from basis_pipeline.venues.live.transit import Transit
 
 DEPLOYMENT_SECONDS = 180.0
-NODE = "chain"
-"""What is heard of the node, among the venues."""
+NODE, RELAY = "chain", "relay"
+"""What is heard of the node, and of what takes orders in its place, among the venues."""
 
 
 class Wallet(NamedTuple):
-    """A wallet that may be used: its network fits the environment."""
+    """A wallet that may be used: its network fits the environment, and so does that of its relay if it has one."""
 
     chain: Chain
     signer: Signer
     deployment: Deployment
+    relay: Chain | None = None
 
 
 def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveFile, hearing: Hearing) -> Wallet:
@@ -54,9 +57,14 @@ def open_wallet(access: ChainAccess, environment: str, clock: Clock, live: LiveF
     from basis_pipeline.venues.live.transactions import Signer  # noqa: PLC0415
 
     deployment = access.deployment
-    chain = hearing.of(NODE, Chain(access.rpc_url.reveal(), timeout=live.request_timeout_seconds))
-    Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
-    return Wallet(chain, Signer(access.private_key.reveal(), deployment.chain_id), deployment)
+
+    def reach(name: str, url: Secret) -> Chain:
+        chain = hearing.of(name, Chain(url.reveal(), timeout=live.request_timeout_seconds))
+        Patience(clock).ask(lambda: check_network(chain, expected=deployment.chain_id, environment=environment))
+        return chain
+
+    chain, relay = reach(NODE, access.rpc_url), reach(RELAY, access.send_url) if access.send_url else None
+    return Wallet(chain, Signer(access.private_key.reveal(), deployment.chain_id), deployment, relay)
 
 
 def wallet_venues(
@@ -76,15 +84,7 @@ def wallet_venues(
     """
     from basis_pipeline.venues.live.chain_feed import ChainReader  # noqa: PLC0415
     from basis_pipeline.venues.live.onchain import OPERATIONS, LiveOnChain, OnChainAccount  # noqa: PLC0415
-    from basis_pipeline.venues.live.onchain_limits import Limits  # noqa: PLC0415
 
-    limits = Limits(
-        switches.max_trade_size_usd,
-        max_transfer=switches.max_transfer_size_usd,
-        slippage=live.largest_swap_loss,
-        max_gas_price=live.max_gas_price_gwei,
-        read_only=switches.read_only,
-    )
     account = OnChainAccount(
         wallet.chain,
         wallet.signer,
@@ -92,9 +92,10 @@ def wallet_venues(
         settings,
         journal=journal,
         clock=clock,
-        limits=limits,
+        limits=_limits(switches, live),
         deadline=live.order_deadline_seconds,
         transit=transit,
+        relay=wallet.relay,
     )
     venues = {
         name: LiveOnChain(name, rules.kind, account, settings)
@@ -102,6 +103,20 @@ def wallet_venues(
         if rules.kind in OPERATIONS
     }
     return venues, ChainReader(wallet.chain, wallet.deployment, settings, maximum_age=live.maximum_price_age_seconds)
+
+
+def _limits(switches: LiveSwitches, live: LiveFile) -> Limits:
+    from basis_pipeline.venues.live.onchain_limits import Limits  # noqa: PLC0415
+
+    return Limits(
+        switches.max_trade_size_usd,
+        max_transfer=switches.max_transfer_size_usd,
+        slippage=live.largest_swap_loss,
+        swap_gap=live.largest_swap_gap,
+        swap_discount=live.largest_swap_discount,
+        max_gas_price=live.max_gas_price_gwei,
+        read_only=switches.read_only,
+    )
 
 
 def deploy_executor(workspace: Workspace, variables: Mapping[str, str] | None = None) -> str:

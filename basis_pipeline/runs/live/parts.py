@@ -95,6 +95,7 @@ class SessionParts(msgspec.Struct, frozen=True):
         unexplained_alert: fraction of equity; more than this without explanation in a day is told.
         heartbeat: seconds without a completed tick after which the session fails.
         hold: seconds for which the book is reported on at values that were told before; 0 for all but lending (R97).
+        watch: seconds between looks at what others do on the accounts, and at instruments that cannot be traded.
         many_orders: in one tick, from which on they are pointed out: fewer are typical (R100).
         minimum_room: bytes that have to be free on the journal's volume for orders to be sent.
         room: says how many are; None: the volume itself.
@@ -119,6 +120,7 @@ class SessionParts(msgspec.Struct, frozen=True):
     unexplained_alert: float = 1e-4
     heartbeat: float = 300.0
     hold: float = 0.0
+    watch: float = 300.0
     many_orders: int = 10
     minimum_room: float = 100e6
     room: Callable[[], float] | None = None

@@ -122,7 +122,7 @@ class LivePlan:
 
         Raises:
             SystemFailure, StateError: as LiveSession.run.
-            StorageError: another session of this mode is running.
+            StorageError: STORE-002 another session of this mode, or on one of its accounts, is running.
         """
         with ExitStack() as stack:
             stack.enter_context(session_lock(self.workspace, self.wired.name, self.environment))
@@ -136,7 +136,7 @@ class LivePlan:
             log = self._log()
             tell = stack.enter_context(alerting(self.workspace, self.subject, log))
             try:
-                parts = self._parts(journal, interval, log, tell)
+                parts = self._parts(journal, interval, log, tell, stack)
             except VenueSilence as error:
                 raise SystemFailure(f"a session cannot start: {error}") from error
             session = LiveSession(parts, seed=self.seed, acknowledged=acknowledged)
@@ -148,10 +148,10 @@ class LivePlan:
         return LiveLog(sys.stderr, secrets.token_hex(4), [*hidden, *(self.chain.secrets if self.chain else ())])
 
     def _parts(
-        self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None]
+        self, journal: LiveJournal, interval: float | None, log: LiveLog, tell: Callable[[Alert], None], held: ExitStack
     ) -> SessionParts:
         hearing = Hearing(log)
-        venues, feed, transit = live_venues(self, journal, WallClock(), hearing)
+        venues, feed, transit = live_venues(self, journal, WallClock(), hearing, held)
         return SessionParts(
             self.settings,
             self.wired.strategy,

@@ -2,7 +2,8 @@
 
 A start, first or after any kind of end, is always the same::
 
-    last state -> ask for the fate of open intents -> refresh -> book what the state does not contain
+    last state -> ask for the fate of open intents -> refuse orders that others left there -> refresh
+               -> book what the state does not contain
                -> compare with the venues -> adjust a small difference on the record, refuse to trade on a large one
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueSilence
+from basis_pipeline.domain.errors import DataGapError, StateError, SystemFailure, VenueError, VenueSilence
 from basis_pipeline.domain.intents import OpenIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, HandshakeStatus, Order, OrderResult, OrderState
@@ -22,6 +23,7 @@ from basis_pipeline.engine.event_driven_strategy_engine import EngineConfig, Eve
 from basis_pipeline.engine.health import HealthState
 from basis_pipeline.runs.live.comparison import COMPONENT as COMPARISON
 from basis_pipeline.runs.live.comparison import BookComparison
+from basis_pipeline.runs.live.foreign_orders import ForeignOrders
 from basis_pipeline.runs.live.parts import SessionParts
 from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
@@ -34,12 +36,20 @@ class LiveRecovery:
     """From the journal and the venues to an engine that may tick.
 
     Args:
-        comparison: goes on looking in every tick.
+        comparison, foreign_orders: go on looking in every tick.
         seed: state of a backtest to go on from, where the journal has none yet.
     """
 
-    def __init__(self, parts: SessionParts, comparison: BookComparison, *, seed: EngineState | None) -> None:
-        self._parts, self._comparison, self._seed = parts, comparison, seed
+    def __init__(
+        self,
+        parts: SessionParts,
+        comparison: BookComparison,
+        foreign_orders: ForeignOrders,
+        *,
+        seed: EngineState | None,
+    ) -> None:
+        self._parts, self._seed = parts, seed
+        self._comparison, self._foreign_orders = comparison, foreign_orders
 
     def run(self) -> EventDrivenStrategyEngine:
         """The engine with the book of the venues, its state saved.
@@ -47,6 +57,7 @@ class LiveRecovery:
         Raises:
             SystemFailure: a venue is silent, or the fate of an order is not known.
             StateError: LIVE-001 the venues hold something else than the book, LIVE-002 a new record over open perps.
+            VenueRefusal: VEN-011 orders of others rest on an account.
         """
         journal, state = self._parts.journal, self._parts.journal.last_state() or self._seed
         self._parts.note(
@@ -55,6 +66,7 @@ class LiveRecovery:
         for left in journal.open_intents():
             self._resolve(left)
         try:
+            self._foreign_orders.begin()
             engine = self._engine(state)
             timestamp = self._moment(state)
             market = self._parts.feed.at(timestamp)
@@ -151,9 +163,13 @@ class LiveRecovery:
         return {slot: quantity for slot, quantity in held.items() if quantity}
 
     def _resolve(self, left: OpenIntent) -> None:
-        facts = self._parts.venues[left.intent.order.venue].resolve(left)
+        open_still = f"the fate of intent {left.intent.intent_id} at {left.intent.order.venue} is not known"
+        try:
+            facts = self._parts.venues[left.intent.order.venue].resolve(left)
+        except VenueError as error:
+            raise SystemFailure(f"{open_still}: {error}") from error
         if facts is None:
-            raise SystemFailure(f"the fate of intent {left.intent.intent_id} at {left.intent.order.venue} is not known")
+            raise SystemFailure(open_still)
         self._parts.note("recovery", f"intent {left.intent.intent_id} was {facts.fate}", facts.error_message)
 
     def _adopt(

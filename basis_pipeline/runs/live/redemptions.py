@@ -115,10 +115,12 @@ class Redemptions:
                 self._parts.alert(COMPONENT, Alert("redemption waits", line, remedy))
 
     def _strange(self, answer: QueueAnswer) -> str:
-        """In words, if the executor holds requests that are not of this record: the book has them nowhere."""
+        """In words, if the executor holds requests that the book has nowhere: of another record, or invalid."""
         if answer.strange <= 0:
             return ""
-        return f"[CHAIN-007] the executor holds {answer.strange} receipts of {self._venue} that are not of this record"
+        return (
+            f"[CHAIN-007] the executor holds {answer.strange} receipts of {self._venue} that this record does not count"
+        )
 
     def _overdue(self, engine: EventDrivenStrategyEngine, timestamp: int) -> str:
         """In words, if the oldest redemption waits longer than the venue's file lets it expect."""

@@ -20,7 +20,11 @@ from basis_pipeline.runs.live.emergency import COMPONENT as EMERGENCY
 from basis_pipeline.runs.live.emergency import EmergencyStop
 from basis_pipeline.runs.live.fee_watch import COMPONENT as FEES
 from basis_pipeline.runs.live.fee_watch import FeeWatch
+from basis_pipeline.runs.live.foreign_orders import COMPONENT as FOREIGN_ORDERS
+from basis_pipeline.runs.live.foreign_orders import ForeignOrders
 from basis_pipeline.runs.live.held import HeldValues
+from basis_pipeline.runs.live.listings import COMPONENT as LISTINGS
+from basis_pipeline.runs.live.listings import Listings
 from basis_pipeline.runs.live.parts import Alert, SessionParts
 from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
@@ -49,6 +53,7 @@ class LiveSession:
         self._comparison = BookComparison(parts, self._unexplained, acknowledged=acknowledged)
         self._emergency, self._surroundings, self._held = EmergencyStop(parts), Surroundings(parts), HeldValues(parts)
         self._tick_report, self._alarms, self._fees = TickReport(parts), Alarms(parts), FeeWatch(parts)
+        self._foreign_orders, self._listings = ForeignOrders(parts), Listings(parts)
         self._redemptions = Redemptions(parts)
         self._stop_reason = ""
         self._completed_at = 0
@@ -125,11 +130,11 @@ class LiveSession:
 
     def start(self) -> None:
         """Bring the book to where the venues are, or refuse."""
-        engine = LiveRecovery(self._parts, self._comparison, seed=self._seed).run()
+        engine = LiveRecovery(self._parts, self._comparison, self._foreign_orders, seed=self._seed).run()
         optional = ((TRANSIT,) if self._parts.transit else ()) + (
             (REDEMPTIONS,) if leaves_by_queue(self._parts.settings) else ()
         )
-        for component in (CLOCK, DISK, EMERGENCY, FEES, *optional):
+        for component in (CLOCK, DISK, EMERGENCY, FEES, FOREIGN_ORDERS, LISTINGS, *optional):
             engine.health.register(component)
         engine.health.watch(self._emergency.interrupt)
         if self._parts.hearing is not None:
@@ -160,12 +165,14 @@ class LiveSession:
             self._compare(engine, timestamp, fresh=fresh)
             report.passed("compare")
             self._unexplained.check(engine, timestamp)
-            self._fees.look(engine, timestamp)
+            for watch in (self._fees, self._foreign_orders, self._listings):
+                watch.look(engine, timestamp)
             self._emergency.look(engine, timestamp)
             self._redemptions.look(engine, timestamp)
             engine.act()
             report.acted(engine.log)
             self._alarms.look_at_orders(one.result for one in engine.log.orders)
+            self._listings.heard(one.result for one in engine.log.orders)
             tell_receipts(self._parts, engine)
         self._parts.report(record_tick(self._parts.journal, engine, skipped=self.skipped_ticks))
         self._completed_at = timestamp if fresh else self._completed_at

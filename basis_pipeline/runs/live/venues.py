@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from basis_pipeline.live_journal.journal import LiveJournal
 from basis_pipeline.runs.live.chain import Wallet, open_wallet, wallet_venues
 from basis_pipeline.runs.live.exchanges import exchange_venues
 from basis_pipeline.runs.live.hearing import Hearing
+from basis_pipeline.runs.live.lock import account_locks
 from basis_pipeline.runs.live.parts import LiveClock, LiveFeed, LiveVenue
 from basis_pipeline.venues.live.ccxt_exchange import CcxtExchange
-from basis_pipeline.venues.live.clients import live_exchange
-from basis_pipeline.venues.live.patience import delays_in
+from basis_pipeline.venues.live.clients import PRODUCTION, live_exchange
+from basis_pipeline.venues.live.patience import Patience, delays_in
 from basis_pipeline.venues.live.transit import Transit
 
 if TYPE_CHECKING:
@@ -27,21 +29,28 @@ class LiveVenues(NamedTuple):
     transit: Transit | None
 
 
-def live_venues(plan: LivePlan, journal: LiveJournal, clock: LiveClock, hearing: Hearing) -> LiveVenues:
-    """What `plan` says, with clients that talk to it.
+def live_venues(
+    plan: LivePlan, journal: LiveJournal, clock: LiveClock, hearing: Hearing, held: ExitStack
+) -> LiveVenues:
+    """What `plan` says, with clients that talk to it; `held` gets the locks of the accounts behind them.
 
     Raises:
         ConfigError, OrderError, SystemFailure: as `wallet_venues` and `exchange_venues`.
+        StorageError: STORE-002 another session trades one of the accounts.
     """
+    clients = _clients(plan, hearing)
+    patience = Patience(clock, delays_in(plan.environment))
+    accounts = {venue: patience.ask(client.identities) for venue, client in clients.items()}
+    held.enter_context(account_locks(plan.workspace, accounts, production=plan.environment == PRODUCTION))
     if plan.chain is None:
         return LiveVenues(*exchange_venues(
-            _clients(plan, hearing), plan.wired, plan.settings, plan.transfers,
+            clients, plan.wired, plan.settings, plan.transfers,
             journal=journal, clock=clock, switches=plan.switches, live=plan.live,
             patience=delays_in(plan.environment),
         ))  # fmt: skip
     wallet = open_wallet(plan.chain, plan.environment, clock, plan.live, hearing)
-    if plan.keys:
-        return hybrid_venues(plan, _clients(plan, hearing), wallet, journal, clock)
+    if clients:
+        return hybrid_venues(plan, clients, wallet, journal, clock)
     return _chain_alone(plan, wallet, journal, clock)
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from basis_pipeline import __version__
 from basis_pipeline.domain.errors import ConfigError, StateError
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.results.sweeps.parts import SweepPlan, SweepPoint
 from basis_pipeline.runs.sweeps.points import run_point
-from basis_pipeline.runs.sweeps.sweep import ProgressCallback, run_with
+from basis_pipeline.runs.sweeps.sweep import run_with
 from basis_pipeline.runs.workspace import Workspace, WorkspaceAddress
 from basis_pipeline.storage.data_root import RootInfo
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from basis_pipeline.domain.progress import ProgressCallback
 from basis_pipeline.results.sql.catalog import rebuild_catalogue
 from basis_pipeline.results.sweeps.overfitting import Overfitting
 from basis_pipeline.results.sweeps.page import write_sweep_page
@@ -31,8 +32,6 @@ from basis_pipeline.storage.locations import Location
 
 __all__ = ["SweepPlan", "SweepReport", "collect", "plan_sweep", "run_here", "run_point", "run_with", "unfinished"]
 
-ProgressCallback = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and the total."""
 
 Engine = Callable[[Sequence[SweepPoint]], Iterator[SweepPoint]]
 """Runs points wherever it likes and yields each one when it is published."""

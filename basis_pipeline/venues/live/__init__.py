@@ -5,7 +5,8 @@
     clients                which client an action goes through: environment, venue, operation; nowhere else
     exchanges              cex: journal, send once, find out (fates), book (booking, foreign_fees)
                            exchange: what is asked of one; ccxt_exchange, dialects*: how each one answers
-                           account_checks: accounts whose answers could not be booked; feed: prices
+                           account_checks: accounts whose answers could not be booked; account: who else is on one
+                           feed: prices
     the chain              onchain: one account, one contract (contracts/), limits (onchain_limits)
                            programs, calls, abi: an order as one transaction; transactions: signed, journalled, found
                            booking_chain, arrivals: from receipts and events to the books; chain_feed: prices, indices

@@ -24,7 +24,10 @@ WEI = 1e-18
 
 
 class _Event(NamedTuple):
-    """Where an event has the owner of a request, if not in its data, and how the data is laid out: the amount first."""
+    """Where an event has the owner of a request, and how its data is laid out: the amount first.
+
+    EtherFi has the owner in the data, and last a fee that the amount is paid without.
+    """
 
     owner: int | None
     layout: tuple[str, ...]
@@ -53,8 +56,9 @@ def requests_in(
         if event is None:
             continue
         data = unpack(event.layout, log.data)
-        if (data[2].lower() if event.owner is None else _address(log, event.owner)) == account:
-            yield QueuedRequest(int(log.topics[1], 16), data[0] * WEI)
+        owner, fee = (data[2].lower(), data[3]) if event.owner is None else (_address(log, event.owner), 0)
+        if owner == account:
+            yield QueuedRequest(int(log.topics[1], 16), (data[0] - fee) * WEI)
 
 
 def lost(order: Order, moved: Mapping[int, float], market: MarketSnapshot) -> PositionDelta | None:

@@ -17,11 +17,14 @@ from basis_pipeline.venues.live.account_checks import unsuitable
 from basis_pipeline.venues.live.answers import answers
 from basis_pipeline.venues.live.ccxt_funds import CcxtFunds
 from basis_pipeline.venues.live.dialects import Dialect
+from basis_pipeline.venues.live.dialects_account import ACCOUNT_DIALECTS
 from basis_pipeline.venues.live.exchange import (
+    Execution,
     Fill,
     IncomeLine,
     Listing,
     MarketOrder,
+    OpenOrder,
     OrderStatus,
     PerpHolding,
     PriceLine,
@@ -43,7 +46,7 @@ class CcxtExchange:
 
     def __init__(self, client: ccxt.Exchange, dialect: Dialect) -> None:
         self._client = client
-        self._dialect = dialect
+        self._dialect, self._account = dialect, ACCOUNT_DIALECTS[dialect.name]()
         self.name = dialect.name
         self.receive_window = dialect.receive_window
 
@@ -55,7 +58,7 @@ class CcxtExchange:
     def listing(self, symbol: str) -> Listing:
         with self._asking():
             market: dict[str, Any] = self._client.market(symbol)
-        limits = market["limits"]
+        limits, ends = market["limits"], self._account.ends(market["info"]) if market["swap"] else None
         return Listing(
             symbol=symbol,
             base=market["base"],
@@ -64,7 +67,29 @@ class CcxtExchange:
             lot=_times(market["precision"]["amount"], market.get("contractSize")),
             min_quantity=_times(limits["amount"]["min"], market.get("contractSize")),
             min_notional=float(limits["cost"]["min"] or 0.0),
+            contract=float(market.get("contractSize") or 1.0),
+            trading=bool(market["active"]),
+            ends=None if ends is None else ends * MILLISECOND,
         )
+
+    def reload_listings(self) -> None:
+        with answers(self.name):
+            self._client.load_markets(True)
+
+    def identities(self) -> tuple[str, ...]:
+        """The exchange's own names of the accounts behind the keys: the same ones, whichever keys ask."""
+        with answers(self.name):
+            return self._account.identities(self._client)
+
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        with answers(self.name):
+            return tuple(self._account.open_orders(self._client))
+
+    def executions(self, symbol: str, since: int, until: int) -> tuple[Execution, ...]:
+        with self._asking():
+            begin, end = since // MILLISECOND, until // MILLISECOND
+            found = [one for one in self._account.executions(self._client, symbol, begin, end) if one.at >= since]
+        return tuple(sorted(found, key=lambda one: (one.at, one.reference)))
 
     def check_account(self, perps: Sequence[str], leverage: float) -> None:
         with self._asking():

@@ -20,6 +20,7 @@ from basis_pipeline.domain.protocols import Clock, SettlementKind
 from basis_pipeline.domain.records import Positions
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY
+from basis_pipeline.venues.live.account import ExchangeAccount
 from basis_pipeline.venues.live.booking import handshake, refused, unknown
 from basis_pipeline.venues.live.exchange import Exchange, Listing, MarketOrder, PerpHolding
 from basis_pipeline.venues.live.fates import OrderFates, Sending, symbol_of
@@ -87,6 +88,7 @@ class LiveCex:
         )
         self._fees = ForeignFees(self.name, settings, journal)
         self._perps = tuple((s, i) for s, i in self._slots if i.position_type is PositionType.PERP)
+        self.account = ExchangeAccount(exchange, (instrument for _, instrument in self._slots))
 
     def check_account(self) -> None:
         """Refuse an account whose answers could not be booked (VenueRefusal VEN-009), before anything is traded."""

@@ -164,10 +164,10 @@ class ChainReader:
             return None
         for pools in self._deployment.pools.values():
             if pool := pools.get(instrument.token):
-                return self._pool_price(pool, instrument.token, block)
+                return self.pool_price(pool, instrument.token, block)
         return None
 
-    def _pool_price(self, pool: Pool, token: str, block: int) -> float:
+    def pool_price(self, pool: Pool, token: str, block: int) -> float:
         """WETH per token from the pool's square root price; token0 is the lower address (Uniswap V3 whitepaper, 6.1).
 
         The state is read without the router's fee, which a swap pays on top.

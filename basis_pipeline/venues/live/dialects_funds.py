@@ -4,15 +4,16 @@ Formats from the exchanges' documentation. Binance counts the fee into the amoun
 history; Bybit and OKX take it on top. Bybit's history does not tell our id, so that a withdrawal whose reference was
 lost is recognised by token, amount and time. Deposits reach a wallet of their own at Bybit and OKX.
 
-Histories answer for a stretch of time: Binance for less than 7 days where an id is asked for, and the last ones if none
-is said; Bybit for 30 days, likewise; so the stretch is always said. OKX gives the newest 100 lines of what is asked for
-("in reverse chronological order. The 100 most recent records are returned by default", at most 100): withdrawals are
-asked for by our id, deposits page by page back to the transfer. How far back any of them can be asked, no documentation
-says: see `withdrawals.SURELY_SHOWN`.
+Histories answer for a stretch of time: Binance for less than 90 days (7 where an id is asked for), Bybit for 30, and
+for the last ones if none is said; so it is always said, and more is asked for stretch by stretch, in pages of 1,000
+lines (Binance) or 50. OKX gives the newest 100 lines of what is asked for ("in reverse chronological order. The 100
+most recent records are returned by default", at most 100): withdrawals are asked for by our id, deposits page by page
+back to the transfer. How far back any of them can be asked, no documentation says: see `withdrawals.SURELY_SHOWN`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from basis_pipeline.venues.live.dialects import MILLISECOND, STABLE, Binance
@@ -62,6 +63,8 @@ class BinanceFunds:
     _SENT = "6"
     _CREDITED = frozenset({"1", "6"})
     _LONGEST = 7 * _DAY - 1
+    _LONGEST_OF_DEPOSITS = 90 * _DAY - 1
+    _PAGE = 1_000
 
     def may_withdraw(self, client: ccxt.Exchange) -> bool:
         return bool(client.sapiGetAccountApiRestrictions()["enableWithdrawals"])
@@ -105,11 +108,19 @@ class BinanceFunds:
         return None
 
     def deposits(self, client: ccxt.Exchange, token: str, since: int) -> list[Deposit]:
-        lines = client.sapiGetCapitalDepositHisrec({"coin": token, "startTime": since - EARLIER})
         return [
             Deposit(str(line["id"]), float(line["amount"]), line["txId"], str(line["status"]) in self._CREDITED)
-            for line in lines
+            for begin, end in _stretches(since, client.milliseconds(), self._LONGEST_OF_DEPOSITS)
+            for line in self._deposits(client, {"coin": token, "startTime": begin, "endTime": end})
         ]
+
+    def _deposits(self, client: ccxt.Exchange, stretch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while page := client.sapiGetCapitalDepositHisrec({**stretch, "limit": self._PAGE, "offset": offset}):
+            yield from page
+            if len(page) < self._PAGE:
+                return
+            offset += len(page)
 
     def take_in(self, client: ccxt.Exchange, token: str) -> None:
         """Cash is margin; a coin is there to be sold, on the spot wallet."""
@@ -160,10 +171,11 @@ class BybitFunds:
         return client.withdraw(withdrawal.token, withdrawal.amount, to.address, to.tag or None, named)["id"]
 
     def find(self, client: ccxt.Exchange, query: WithdrawalQuery) -> WithdrawalStatus | None:
-        asked = {"coin": query.token, "limit": self._PAGE, **self._stretch(query.since // MILLISECOND)}
+        begin = query.since // MILLISECOND - EARLIER
+        asked = {"coin": query.token, "startTime": begin, "endTime": begin + self._LONGEST}
         if query.reference:
             asked["withdrawID"] = query.reference
-        for line in client.privateGetV5AssetWithdrawQueryRecord(asked)["result"]["rows"]:
+        for line in self._rows(client.privateGetV5AssetWithdrawQueryRecord, asked):
             if self._is_meant(line, query):
                 fate = WithdrawalFate.PENDING
                 if line["status"] in self._RETURNED:
@@ -182,19 +194,26 @@ class BybitFunds:
         return ours and str(line["withdrawId"]) not in query.taken
 
     def deposits(self, client: ccxt.Exchange, token: str, since: int) -> list[Deposit]:
-        asked = {"coin": token, "limit": self._PAGE, **self._stretch(since)}
+        ask = client.privateGetV5AssetDepositQueryRecord
         return [
             Deposit(
                 f"{line['txID']}:{line['txIndex']}", float(line["amount"]), line["txID"], str(line["status"]) == "3"
             )
-            for line in client.privateGetV5AssetDepositQueryRecord(asked)["result"]["rows"]
+            for begin, end in _stretches(since, int(client.fetch_time()), self._LONGEST)
+            for line in self._rows(ask, {"coin": token, "startTime": begin, "endTime": end})
         ]
 
     def take_in(self, client: ccxt.Exchange, token: str) -> None:
         Bybit().collect(client, token)
 
-    def _stretch(self, since: int) -> dict[str, Any]:
-        return {"startTime": since - EARLIER, "endTime": since - EARLIER + self._LONGEST}
+    def _rows(self, ask: Any, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        cursor: dict[str, Any] = {}
+        while True:
+            page = ask({**query, "limit": self._PAGE, **cursor})["result"]
+            yield from page["rows"]
+            if len(page["rows"]) < self._PAGE or not page.get("nextPageCursor"):
+                return
+            cursor = {"cursor": page["nextPageCursor"]}
 
 
 class OkxFunds:
@@ -264,6 +283,12 @@ class OkxFunds:
 
 
 FUNDS_DIALECTS: dict[str, type[FundsDialect]] = {"binance": BinanceFunds, "bybit": BybitFunds, "okx": OkxFunds}
+
+
+def _stretches(since: int, until: int, longest: int) -> Iterator[tuple[int, int]]:
+    """From a little before `since` to `until`, none longer than `longest`, milliseconds; at least one."""
+    for begin in range(since - EARLIER, max(until, since) + 1, longest + 1):
+        yield begin, begin + longest
 
 
 def _status(  # noqa: PLR0917 - a line of a history, column by column

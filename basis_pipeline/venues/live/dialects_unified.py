@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from basis_pipeline.domain.errors import VenueRefusal
 from basis_pipeline.venues.live.dialects import MILLISECOND, PAGE, SMALLEST, STABLE, income_line, written
 from basis_pipeline.venues.live.exchange import IncomeLine, Listing, MarketOrder, PriceLine
 
@@ -161,9 +162,22 @@ class Okx(_Unified):
         return str((client.headers or {}).get("x-simulated-trading")) == "1"
 
     def amount(self, client: ccxt.Exchange, order: MarketOrder) -> float:
-        """In decimals: what binary division leaves a hair below a lot, the client would cut down to the lot before."""
-        size = client.market(order.symbol)["contractSize"] or 1.0
-        return float(Decimal(repr(order.quantity)) / Decimal(repr(float(size))))
+        """In decimals: what binary division leaves a hair below a lot, the client would cut down to the lot before.
+
+        What a contract is worth is asked for with every order: by an old word it would be as many times too large.
+        """
+        market = client.market(order.symbol)
+        size = float(market["contractSize"] or 1.0)
+        if market["swap"]:
+            (listed,) = client.publicGetPublicInstruments({"instType": "SWAP", "instId": market["id"]})["data"]
+            if float(listed["ctVal"]) != size:
+                raise VenueRefusal(
+                    f"a contract of {order.symbol} at {self.name} is {float(listed['ctVal']):g} {market['base']} now, "
+                    f"it was {size:g}: the order was not sent.",
+                    code="VEN-012",
+                    remedy="compare the position at the exchange with the book, then start the session again.",
+                )
+        return float(Decimal(repr(order.quantity)) / Decimal(repr(size)))
 
     def find(self, client: ccxt.Exchange, symbol: str, client_id: str) -> dict[str, Any] | None:
         import ccxt  # noqa: PLC0415

@@ -23,6 +23,9 @@ class Listing(msgspec.Struct, frozen=True):
         perp: a linear perpetual margined in `quote`; otherwise spot.
         lot: quantity step, base units.
         min_quantity, min_notional: below these the exchange refuses.
+        contract: base units that one contract is, where the exchange counts in contracts.
+        trading: orders are taken at the moment.
+        ends: when the exchange takes it from its list, microseconds UTC; None while nobody has said so.
     """
 
     symbol: str
@@ -32,6 +35,9 @@ class Listing(msgspec.Struct, frozen=True):
     lot: float
     min_quantity: float
     min_notional: float
+    contract: float = 1.0
+    trading: bool = True
+    ends: int | None = None
 
 
 class MarketOrder(msgspec.Struct, frozen=True):
@@ -66,6 +72,39 @@ class Fill(msgspec.Struct, frozen=True):
     fee: float
     fee_token: str
     realised: float
+    at: int
+
+
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order that rests at the exchange, whoever placed it: it may fill at any time, or when its trigger is reached.
+
+    Attributes:
+        reference, client_id: the exchange's own id, and that of who placed it; that one may be empty.
+        symbol: as the exchange spells it, with the kind of market.
+        side: `buy` or `sell`.
+        quantity: as the exchange counts: base tokens or contracts; 0 stands for a whole position.
+    """
+
+    reference: str
+    client_id: str
+    symbol: str
+    side: str
+    quantity: float
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """A trade of the account, whoever ordered it; `reference` and `client_id` are its order's, `quantity` base tokens.
+
+    `at` is venue time, microseconds UTC.
+    """
+
+    trade_id: str
+    reference: str
+    client_id: str
+    symbol: str
+    side: str
+    quantity: float
+    price: float
     at: int
 
 
@@ -110,7 +149,17 @@ class Exchange(Protocol):
     @property
     def receive_window(self) -> float: ...
 
-    def listing(self, symbol: str) -> Listing: ...
+    def listing(self, symbol: str) -> Listing:
+        """As it was loaded last; VenueRefusal where the exchange lists no such instrument."""
+
+    def reload_listings(self) -> None:
+        """Ask for all listings anew; those of before stay where the exchange does not answer."""
+
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        """Of all instruments, conditional ones included, whoever placed them."""
+
+    def executions(self, symbol: str, since: int, until: int) -> tuple[Execution, ...]:
+        """Trades from `since` to `until` (microseconds UTC), whoever ordered them, oldest first."""
 
     def check_account(self, perps: Sequence[str], leverage: float) -> None:
         """VenueRefusal VEN-009 where the account is set up so that its answers could not be booked, or its `perps`

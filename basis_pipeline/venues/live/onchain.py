@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from basis_pipeline.domain.deltas import PositionDelta
-from basis_pipeline.domain.errors import OrderError, VenueError
+from basis_pipeline.domain.errors import OrderError, VenueError, VenueSilence
 from basis_pipeline.domain.intents import Facts, Intent, IntentJournal, OpenIntent, SettledIntent
 from basis_pipeline.domain.market import MarketSnapshot
 from basis_pipeline.domain.orders import ExecutionHandshake, Operation, Order
@@ -32,6 +32,7 @@ from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, che
 from basis_pipeline.venues.live.patience import Patience
 from basis_pipeline.venues.live.programs import Account, Terms, program
 from basis_pipeline.venues.live.redemptions import QUEUED, QueueReport, Redemptions
+from basis_pipeline.venues.live.swap_prices import SwapPrices
 from basis_pipeline.venues.live.transactions import Sender, Signer
 from basis_pipeline.venues.live.transit import Transit
 from basis_pipeline.venues.live.wallet_end import confirmed_block
@@ -75,6 +76,7 @@ class OnChainAccount:
         limits: Limits,
         deadline: float = 120.0,
         transit: Transit | None = None,
+        relay: Chain | None = None,
     ) -> None:
         self._patience = Patience(clock)
         self._patience.ask(lambda: check_executor(chain, deployment, settings, signer.address))
@@ -85,11 +87,13 @@ class OnChainAccount:
         self._ledger = booking_chain.ledger(settings, deployment, signer.address)
         self._arrivals = Arrivals(chain, deployment, settings, journal)
         self._terms = Terms(deployment, settings, limits.slippage)
+        self._swap_prices = SwapPrices(chain, deployment, settings, limits)
         queues = settings.stack is not None and settings.stack.queues
         self._redemptions = Redemptions(chain, deployment, settings, journal) if queues else None
         self._sender = Sender(
-            chain, signer, journal, clock, self._facts, confirmations=deployment.confirmations, deadline=deadline
-        )
+            chain, signer, journal, clock, self._facts,
+            confirmations=deployment.confirmations, deadline=deadline, relay=relay,
+        )  # fmt: skip
 
     def execute(self, order: Order, positions: Positions, market: MarketSnapshot) -> ExecutionHandshake:
         """One transaction, sent once; refused without cost where it can be seen to fail, PENDING if nobody knows."""
@@ -109,7 +113,8 @@ class OnChainAccount:
         except (OrderError, VenueError) as error:
             return refused(order, market, error)
         if facts is None:
-            return unknown(order, market.timestamp, f"no block had it within {2 * self._deadline:g} s.")
+            late = f"no block had it within {2 * self._deadline:g} s."
+            return unknown(order, market.timestamp, self._sender.trouble or late)
         self._watch(intent, facts)
         return self.booked(order, facts, market)
 
@@ -122,9 +127,12 @@ class OnChainAccount:
         return booking_chain.handshake(order, facts, market, self._settings)
 
     def resolve(self, left: OpenIntent) -> Facts | None:
+        """As `Sender.resolve`; VenueSilence where it stays open until somebody does something."""
         facts = self._sender.resolve(left)
         if facts is not None:
             self._watch(left.intent, facts)
+        elif self._sender.trouble:
+            raise VenueSilence(self._sender.trouble)
         return facts
 
     @property
@@ -199,7 +207,8 @@ class OnChainAccount:
         }
         time, destination = self._chain.head().timestamp // SECOND, self._destination(order)
         ether = self._chain.balance(executor)
-        return Account(self._sender.address, units, emode, time, destination, ether)
+        lowest = self._patience.ask(lambda: self._swap_prices.lowest(order))
+        return Account(self._sender.address, units, emode, time, destination, ether, lowest)
 
     def _destination(self, order: Order) -> str:
         if order.operation is not Operation.TRANSFER:

@@ -21,6 +21,8 @@ class Limits(msgspec.Struct, frozen=True):
         max_notional: USDT, of orders.
         max_transfer: USDT, of transfers to exchanges.
         slippage: largest fraction that a swap may lose against the pool's price when it was ordered.
+        swap_gap: largest fraction by which a swap may bring less than the pool's usual price of the last minutes.
+        swap_discount: the same, of what a staked token is redeemed for.
         max_gas_price: gwei per unit of gas; beyond it nothing is sent but what makes the book smaller.
         read_only: orders are played through on the node and never sent.
     """
@@ -28,6 +30,8 @@ class Limits(msgspec.Struct, frozen=True):
     max_notional: float
     max_transfer: float = 0.0
     slippage: float = 0.005
+    swap_gap: float = 0.01
+    swap_discount: float = 0.05
     max_gas_price: float = math.inf
     read_only: bool = False
 

@@ -9,10 +9,12 @@ from basis_pipeline.domain.errors import VenueSilence
 from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.venues.live.exchange import (
     Exchange,
+    Execution,
     Fill,
     IncomeLine,
     Listing,
     MarketOrder,
+    OpenOrder,
     OrderStatus,
     PerpHolding,
     PriceLine,
@@ -61,6 +63,16 @@ class PatientExchange:
 
     def listing(self, symbol: str) -> Listing:
         return self._patience.ask(lambda: self._exchange.listing(symbol))
+
+    def reload_listings(self) -> None:
+        """Not repeated: the listings of before serve until the next time."""
+        self._exchange.reload_listings()
+
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        return self._patience.ask(self._exchange.open_orders)
+
+    def executions(self, symbol: str, since: int, until: int) -> tuple[Execution, ...]:
+        return self._patience.ask(lambda: self._exchange.executions(symbol, since, until))
 
     def balances(self) -> dict[str, float]:
         return self._patience.ask(self._exchange.balances)

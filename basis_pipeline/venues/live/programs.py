@@ -43,6 +43,7 @@ class Account(msgspec.Struct, frozen=True):
         time: of the last block, seconds.
         destination: the address that a transfer goes to; empty for other orders.
         ether: wei that the executor itself has; nobody means to send it any, but somebody may have.
+        lowest: WETH per token below which it is not sold, of the tokens that the order sells (`swap_prices`).
     """
 
     owner: str
@@ -51,10 +52,11 @@ class Account(msgspec.Struct, frozen=True):
     time: int
     destination: str = ""
     ether: int = 0
+    lowest: Mapping[str, float] = {}
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What is the same for all orders: `slippage` is the largest fraction a swap may lose against the pool's price."""
+    """The same for all orders: `slippage` is the largest fraction a swap may lose against the pool's price."""
 
     deployment: Deployment
     settings: EngineSettings
@@ -83,14 +85,13 @@ class _Writer:
         self._deployment, self._settings = terms.deployment, terms.settings
         self._calls: list[Call] = []
         self._outer: list[Call] | None = None
-        self._loan = 0
         self._weth = self._certain = account.units["WETH"]
-        self._lowest = self._wrapped = 0
+        self._loan = self._lowest = self._wrapped = 0
         self._whole: set[str] = set()
         steps = order.steps or (order,)
         # What a pool will pay is not known before; the chain refuses a loan that its proceeds do not cover.
         self._sells = any(step.operation is Operation.SWAP for step in steps)
-        self._clears = any(step.operation is Operation.REPAY and self._cleared(step) for step in steps)
+        self._clears = any(step.operation is Operation.REPAY and self._is_all(step, CLEARED) for step in steps)
 
     def write(self, step: Order) -> None:
         writers: dict[Operation, Callable[[Order], None]] = {
@@ -174,9 +175,8 @@ class _Writer:
 
     def _withdraw(self, step: Order) -> None:
         token = self._token(step.slot)
-        held = unscale(self._positions.quantities[step.slot], self._market.index[step.slot])
         amount = self._wei(token, step.quantity)
-        if step.quantity >= held * (1.0 - WHOLE):
+        if self._is_all(step, WHOLE):
             amount = MAX_UINT
             self._whole.add(token)
         if token == "WETH":
@@ -195,7 +195,7 @@ class _Writer:
 
     def _repay(self, step: Order) -> None:
         """A debt that is cleared is repaid to the last wei, whatever it has grown to; no approval is left behind."""
-        weth, pool, cleared = self._deployment.weth, self._lending(step).pool, self._cleared(step)
+        weth, pool, cleared = self._deployment.weth, self._lending(step).pool, self._is_all(step, CLEARED)
         amount = wei(step.quantity)
         most = amount + round(amount * INTEREST_ROOM) if cleared else amount
         terms = (weth, MAX_UINT if cleared else amount, VARIABLE_RATE, self._deployment.executor)
@@ -206,15 +206,15 @@ class _Writer:
         self._spend(most)
 
     def _swap(self, step: Order) -> None:
-        """Sold for WETH, for no less than the pool's price when the order was made less the slippage allowed."""
+        """For WETH: no less than the pool's price of the decision less the slippage allowed, nor than the lowest."""
         token = self._token(step.slot)
-        pool = self._pool(step, token)
+        pool, address = self._pool(step, token), self._deployment.token(token).address
         fair = step.quantity * self._market.last[step.slot] / self._market.value[step.counter_slot]
+        least = wei(max(fair * (1.0 - self._terms.slippage), step.quantity * self._account.lowest[token]))
         amount, spent = self._amount(token, step.quantity)
-        address = self._deployment.token(token).address
         terms = (
             address, self._deployment.weth, pool.fee, self._deployment.executor, self._account.time + SWAP_WINDOW,
-            amount, least := wei(fair * (1.0 - self._terms.slippage)), 0,
+            amount, least, 0,
         )  # fmt: skip
         single = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
         self._calls += [
@@ -253,9 +253,9 @@ class _Writer:
         self._certain -= amount
         self._lowest = min(self._lowest, self._weth)
 
-    def _cleared(self, step: Order) -> bool:
-        owed = unscale(self._positions.quantities[step.slot], self._market.index[step.slot])
-        return step.quantity >= owed * (1.0 - CLEARED)
+    def _is_all(self, step: Order, but: float) -> bool:
+        held = unscale(self._positions.quantities[step.slot], self._market.index[step.slot])
+        return step.quantity >= held * (1.0 - but)
 
     def _amount(self, token: str, quantity: float) -> tuple[int, str]:
         """Units, and the token whose whole balance is meant instead where only the transaction will know it."""

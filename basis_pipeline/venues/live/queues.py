@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from basis_pipeline.domain.errors import OrderError
 from basis_pipeline.venues.live.abi import call_data, word
 from basis_pipeline.venues.live.calls import Call
-from basis_pipeline.venues.live.chain import Chain
+from basis_pipeline.venues.live.chain import GWEI, Chain
 from basis_pipeline.venues.live.deployment import Deployment, Queue, Staking, StakingKind
 
 ROOM = 1_000
@@ -24,6 +24,9 @@ class QueueStatus(NamedTuple):
 
     amount: int
     ready: bool
+
+
+NOTHING = QueueStatus(0, ready=False)
 
 
 class RedemptionQueue(Protocol):
@@ -69,15 +72,18 @@ class LidoQueue:
         return Call(self._token, approve), Call(self._queue.requests, request)
 
     def status(self, numbers: Sequence[int], block: int | None = None) -> tuple[QueueStatus, ...]:
+        """Numbers that a reorganisation has taken back are none of the account's."""
+        receipts, function = self._queue.receipts, "getWithdrawalStatus(uint256[])"
         layout = ("(uint256,uint256,address,uint256,bool,bool)[]",)  # stETH, shares, owner, time, finalized, claimed
-        function = "getWithdrawalStatus(uint256[])"
-        found = self._chain.read(self._queue.receipts, function, layout, list(numbers), block=block)
-        return tuple(
-            QueueStatus(amount, finalized)
+        last = self._chain.read(receipts, "getLastRequestId()", ("uint256",), block=block)
+        known = [number for number in numbers if number <= last]
+        found = self._chain.read(receipts, function, layout, known, block=block) if known else ()
+        told = {
+            number: QueueStatus(amount, finalized)
+            for number, (amount, _, owner, _, finalized, claimed) in zip(known, found, strict=True)
             if owner.lower() == self._account.lower() and not claimed
-            else QueueStatus(0, ready=False)
-            for amount, _, owner, _, finalized, claimed in found
-        )
+        }
+        return tuple(told.get(number, NOTHING) for number in numbers)
 
     def claim(self, numbers: Sequence[int]) -> tuple[tuple[Call, ...], int]:
         receipts, wanted = self._queue.receipts, list(numbers)
@@ -112,11 +118,15 @@ class EtherFiQueue:
 
     def _status(self, number: int, block: int | None) -> QueueStatus:
         """Of a request that was claimed everything is zero; one that EtherFi has declared invalid is not paid."""
-        receipts, layout = self._queue.receipts, ("uint96", "uint96", "bool", "uint32")  # eETH, shares, valid, fee
-        amount, _, valid, _ = self._chain.read(receipts, "getRequest(uint256)", layout, number, block=block)
+        receipts, layout = self._queue.receipts, ("uint96", "uint96", "bool", "uint32")  # eETH, shares, valid, Gwei
+        amount, _, valid, fee = self._chain.read(receipts, "getRequest(uint256)", layout, number, block=block)
         if not valid:
-            return QueueStatus(0, ready=False)
-        return QueueStatus(amount, self._chain.read(receipts, "isFinalized(uint256)", ("bool",), number, block=block))
+            return NOTHING
+        owner = self._chain.read(receipts, "ownerOf(uint256)", ("address",), number, block=block)
+        if owner.lower() != self._account.lower():
+            return NOTHING
+        ready = self._chain.read(receipts, "isFinalized(uint256)", ("bool",), number, block=block)
+        return QueueStatus(amount - fee * GWEI, ready)
 
     def claim(self, numbers: Sequence[int]) -> tuple[tuple[Call, ...], int]:
         receipts, function = self._queue.receipts, "getClaimableAmount(uint256)"

@@ -24,7 +24,7 @@ from basis_pipeline.venues.live.calls import Call, Program, wei
 from basis_pipeline.venues.live.chain import Chain
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.programs import WHOLE, Account
-from basis_pipeline.venues.live.queues import RedemptionQueue, queue_of
+from basis_pipeline.venues.live.queues import QueueStatus, RedemptionQueue, queue_of
 
 QUEUED = frozenset({Operation.REDEEM, Operation.CLAIM})
 
@@ -35,7 +35,7 @@ class QueueReport(NamedTuple):
     Attributes:
         ready: ETH promised for the requests that would be paid now.
         waiting: requests of this record that are not claimed.
-        strange: receipts that the account holds and this record has not requested.
+        strange: receipts that the account holds and this record does not count: of another one, or declared invalid.
     """
 
     ready: float
@@ -76,15 +76,14 @@ class Redemptions:
 
     def waiting(self, block: int) -> Mapping[int, float]:
         """ETH that the queue owes at `block`, by slot of the receivable."""
-        numbers = sorted(self._promised)
-        owed = self._queue.status(numbers, block) if numbers else ()
-        return {self._slot: sum(status.amount * WEI for status in owed)}
+        return {self._slot: sum(status.amount * WEI for status in self._status(block).values())}
 
     def report(self) -> QueueReport:
         """Raises VenueError where the node is silent."""
-        ready = self._ready()
-        promised = sum(self._promised[number] for number in ready)
-        return QueueReport(promised, len(self._promised), self._queue.receipts() - len(self._promised))
+        told = self._status()
+        promised = sum(self._promised[number] for number, status in told.items() if status.ready)
+        counted = sum(1 for status in told.values() if status.amount)
+        return QueueReport(promised, len(told), self._queue.receipts() - counted)
 
     def program(self, order: Order, account: Account) -> Program:
         """The transaction of a redemption or a claim.
@@ -96,8 +95,8 @@ class Redemptions:
         if order.operation is Operation.REDEEM:
             return Program(self._queue.request(self._units(order, account)))
         numbers, promised = [], 0.0
-        for number in self._ready():
-            if promised < order.quantity:
+        for number, status in self._status().items():
+            if status.ready and promised < order.quantity:
                 numbers.append(number)
                 promised += self._promised[number]
         if promised != order.quantity:
@@ -107,10 +106,10 @@ class Redemptions:
         calls, paid = self._queue.claim(numbers)
         return Program((*calls, Call(account.owner, b"", paid)))
 
-    def _ready(self) -> list[int]:
+    def _status(self, block: int | None = None) -> Mapping[int, QueueStatus]:
+        """Of the requests of this record, in the order of their numbers."""
         numbers = sorted(self._promised)
-        told = self._queue.status(numbers) if numbers else ()
-        return [number for number, status in zip(numbers, told, strict=True) if status.ready]
+        return dict(zip(numbers, self._queue.status(numbers, block), strict=True)) if numbers else {}
 
     def _units(self, order: Order, account: Account) -> int:
         token = self._settings.universe.instruments[order.slot].token

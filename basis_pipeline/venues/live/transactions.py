@@ -7,6 +7,7 @@ sending the same bytes again cannot double anything, and a cancellation at the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain as chained
 from itertools import repeat
 
@@ -22,23 +23,20 @@ from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.venues.live.abi import MAX_UINT
 from basis_pipeline.venues.live.chain import Chain, Fees, Receipt
+from basis_pipeline.venues.live.offers import TRANSFER_GAS, WEI, Offers, next_block
 from basis_pipeline.venues.live.spelling import check_private_key
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds between looks at the chain; the last one repeats."""
 GAS_MARGIN = 1.25
 """Of the estimate: a state that changes on the way must not stop a transaction for a few units of gas."""
-REPLACEMENT = 1.3
-"""Factor on both fees; nodes want at least 1.1 to replace a waiting transaction."""
 SURELY_INDEXED = 5
 """Blocks after which a node knows a receipt if there is one: a missing one is evidence only then."""
 REMEMBERED = 100
 """Blocks whose states every node remembers; a receipt that is missing for longer was never there."""
-TRANSFER_GAS = 21_000
 CREATION_GAS = 1_500_000
 NO_ADDRESS = ""
 """The receiver of a transaction that creates a contract."""
-WEI = 1e-18
 
 Reading = Callable[[Order, Receipt, int], Facts]
 """(order, receipt, block time) -> facts."""
@@ -110,6 +108,10 @@ class Sender:
         reading: turns the receipt of an order into facts.
         confirmations: blocks, its own included, after which a receipt is final.
         deadline: seconds after which a transaction that no block took is cancelled; and then the cancellation.
+        relay: takes orders instead of `chain`, so that nobody sees them before their block; cancellations go to both.
+
+    Attributes:
+        trouble: what an operator has to do about an order whose fate is open; empty where waiting is all there is.
     """
 
     def __init__(
@@ -122,9 +124,13 @@ class Sender:
         *,
         confirmations: int,
         deadline: float = 120.0,
+        relay: Chain | None = None,
     ) -> None:
         self._chain, self._signer, self._journal, self._clock = chain, signer, journal, clock
         self._reading, self._confirmations, self._deadline = reading, confirmations, deadline
+        self._relay = relay or chain
+        self._offers = Offers(chain, self._relay, signer.address)
+        self.trouble = ""
 
     @property
     def address(self) -> str:
@@ -133,8 +139,7 @@ class Sender:
     def prepare(self, to: str, data: bytes, value: int, *, most: int = MAX_UINT) -> Payload:
         """Play the call through on the node and see that its gas can be paid; nothing is sent.
 
-        A unit of gas may cost `most` wei, and what the wallet has for it, if that is enough for the next block: base
-        fees rise by an eighth at most (EIP-1559).
+        A unit of gas may cost `most` wei, and what the wallet has for it, if that is enough for the next block.
 
         Raises:
             VenueRefusal: it would revert, with the reason.
@@ -143,7 +148,7 @@ class Sender:
         self._chain.call(to, data, sender=self.address, value=value)
         gas = round(self._chain.gas_needed(to, data, sender=self.address, value=value) * GAS_MARGIN)
         head = self._chain.head()
-        needed = value + gas * (head.base_fee * 9 // 8 + self._chain.fees(head).tip)
+        needed = value + gas * (next_block(head) + self._chain.fees(head).tip)
         balance = self._chain.balance(self.address)
         if balance < needed:
             raise OrderError(
@@ -166,7 +171,8 @@ class Sender:
         transaction, raw = self._signer.sign(payload, nonce, fees)
         attempts = Attempts(nonce, (transaction,))
         self._journal.sent(intent.intent_id, str(attempts))
-        found = self._wait(intent, attempts, raw)
+        self._offers.made(transaction, fees)
+        found = self._wait(intent, attempts, raw, (self._relay,))
         return found or self._cancel(intent, attempts)
 
     def resolve(self, left: OpenIntent) -> Facts | None:
@@ -180,7 +186,7 @@ class Sender:
         attempts = Attempts.parse(left.reference)
         return self._look(left.intent, attempts) or self._cancel(left.intent, attempts)
 
-    def _wait(self, intent: Intent, attempts: Attempts, raw: bytes) -> Facts | None:
+    def _wait(self, intent: Intent, attempts: Attempts, raw: bytes, outlets: tuple[Chain, ...]) -> Facts | None:
         """Send the same bytes until they are in a block that is deep enough, or the deadline has come."""
         began = self._clock.now()
         for delay in _delays():
@@ -191,10 +197,12 @@ class Sender:
                 found = self._look(intent, attempts)
                 if found is not None:
                     return found
-                if all(self._chain.receipt(transaction) is None for transaction in attempts.hashes):
-                    self._chain.send(raw)
+                waiting = all(self._chain.receipt(transaction) is None for transaction in attempts.hashes)
             except VenueError:
-                continue  # refused as known, as used, or lost on the way: the next look tells
+                continue
+            for outlet in outlets if waiting else ():
+                with suppress(VenueError):  # refused as known, as used, or lost on the way: the next look tells
+                    outlet.send(raw)
         return None
 
     def _look(self, intent: Intent, attempts: Attempts) -> Facts | None:
@@ -232,19 +240,19 @@ class Sender:
     def _cancel(self, intent: Intent, attempts: Attempts) -> Facts | None:
         """Use the nonce up with a transfer of nothing to ourselves, which outbids what may be waiting."""
         try:
-            fees = self._outbidding(attempts)
-            transaction, raw = self._signer.sign(Payload(self.address, b"", 0, TRANSFER_GAS), attempts.nonce, fees)
+            fees = self._offers.cancelling(attempts.hashes)
+        except OrderError as short:
+            self.trouble = str(short)
+            return None
         except VenueError:
             return None
-        both = attempts.and_also(transaction)
-        self._journal.sent(intent.intent_id, str(both))
-        return self._wait(intent, both, raw)
-
-    def _outbidding(self, attempts: Attempts) -> Fees:
-        now = self._chain.fees(self._chain.head())
-        offers = [now, *filter(None, map(self._chain.fees_of, attempts.hashes))]
-        most, tip = max(offer.most for offer in offers), max(offer.tip for offer in offers)
-        return Fees(round(most * REPLACEMENT) + 1, round(tip * REPLACEMENT) + 1)
+        transaction, raw = self._signer.sign(Payload(self.address, b"", 0, TRANSFER_GAS), attempts.nonce, fees)
+        if transaction not in attempts.hashes:
+            attempts = attempts.and_also(transaction)
+            self._journal.sent(intent.intent_id, str(attempts))
+            self._offers.made(transaction, fees)
+        outlets = (self._relay, self._chain) if self._relay is not self._chain else (self._chain,)
+        return self._wait(intent, attempts, raw, outlets)
 
     def _settled(self, intent: Intent, facts: Facts) -> Facts:
         self._journal.settle(intent.intent_id, facts)

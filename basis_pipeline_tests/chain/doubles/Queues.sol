@@ -89,6 +89,10 @@ contract LidoQueueDouble {
         discounts.push(discount);
     }
 
+    function getLastRequestId() external view returns (uint256) {
+        return requests.length;
+    }
+
     function getLastCheckpointIndex() external view returns (uint256) {
         return lasts.length;
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -75,8 +76,8 @@ class Vendor:
         self.faults: list[Fault] = []
         self.paths: list[str] = []
         self.agents: set[str] = set()
-        self.holding = threading.Event()
-        self.holding.set()
+        self.requests, self.answers = 0, math.inf
+        self.speaks = threading.Event()
 
     def plant(self, path: str, change: Callable[[Answer], Answer], times: int = 1) -> None:
         self.faults.append(Fault(path, change, [times]))
@@ -268,7 +269,9 @@ def serving(vendor: Vendor) -> Iterator[str]:
             self._reply(self.rfile.read(int(self.headers["Content-Length"])))
 
         def _reply(self, body: bytes) -> None:
-            vendor.holding.wait(30)
+            vendor.requests += 1
+            if vendor.requests > vendor.answers:
+                vendor.speaks.wait()
             vendor.agents.add(self.headers["User-Agent"])
             code, content, headers = vendor.answer(self.path, body)
             self.send_response(code)
@@ -289,7 +292,7 @@ def serving(vendor: Vendor) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        vendor.holding.set()
+        vendor.speaks.set()
         server.shutdown()
         server.server_close()
         thread.join()
