@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.runs.workspace import Workspace
@@ -17,6 +18,15 @@ from basis_pipeline_tests.sample_runs import ingest_sample, run_sample
 
 _CONFIGS = Path(__file__).parents[1] / "configs"
 _REAL_RAW = Path(__file__).parents[2] / "shared" / "market_data"
+
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
+"""The same examples in every run, for as long as they take. `pytest --hypothesis-profile default` looks for others."""
+
+for _name in ("no_proxy", "NO_PROXY"):  # all servers of the tests are on loopback, whatever proxy the machine is behind
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost")))
 
 
 def seconds(item: pytest.Item) -> float:

@@ -109,7 +109,7 @@ def desk(folder: Path, **variables: str) -> Iterator[Desk]:
         given = made.environment() | variables
         live = {name: value for name, value in given.items() if name.startswith("BASIS_")}
         del live["BASIS_EXECUTION_MODE"], live["BASIS_DATA_DIR"]
-        more = {"BASIS_CONFIG_DIR": str(configs), "BASIS_NOTIFY_WEBHOOK_URL": webhook.url("/"), "no_proxy": "127.0.0.1"}
+        more = {"BASIS_CONFIG_DIR": str(configs), "BASIS_NOTIFY_WEBHOOK_URL": webhook.url("/")}
         with ExitStack() as running:
             variables = live | more
             yield Desk(running.enter_context(serving(root, **variables)), made, webhook, variables, running)

@@ -89,7 +89,6 @@ def test_schedules_tick_run_what_is_due_once_and_tell_what_failed(root: Path, co
     environment = {
         "BASIS_CONFIG_DIR": str(configs),
         "BASIS_NOTIFY_WEBHOOK_URL": webhook.url(SECRET),
-        "no_proxy": "127.0.0.1",
     }
     with serving(root, **environment) as server:
         eventually("the month of the command line shows", lambda: server.materialized("btc_basis") == ["2024-01"])
@@ -130,7 +129,6 @@ def test_a_run_whose_process_is_killed_is_retried_and_ends_with_the_same_files(
     environment = {
         "BASIS_CONFIG_DIR": str(configs),
         "BASIS_NOTIFY_WEBHOOK_URL": webhook.url(SECRET),
-        "no_proxy": "127.0.0.1",
     }
     with serving(root, **environment) as server:
         server.launch_range("btc_basis", months[0], months[-1])

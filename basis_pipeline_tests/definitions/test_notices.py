@@ -24,7 +24,6 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     server = Webhook()
     monkeypatch.setenv("BASIS_NOTIFY_WEBHOOK_URL", server.url("/"))
     monkeypatch.setenv("BASIS_UI_URL", "http://127.0.0.1:3000/")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving(server):
         yield server
 

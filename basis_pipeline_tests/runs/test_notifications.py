@@ -33,11 +33,6 @@ PATH = "/services/hidden-path"
 EMAIL = {"kind": "email", "host": "127.0.0.1", "security": "none", "sender": "a@b.org", "recipients": ["c@d.org"]}
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     server = Webhook()
