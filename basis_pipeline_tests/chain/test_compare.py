@@ -15,7 +15,7 @@ from basis_pipeline.results.live_differences.differences import FLOWS, GAS, TRAN
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live.results import publish_live
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.bench import MINUTE, Bench, bench
