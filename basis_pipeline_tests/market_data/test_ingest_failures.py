@@ -90,6 +90,7 @@ def test_an_unreadable_record_of_what_is_blocked_is_named(raw: Path, tmp_path: P
 _INGEST = """
 import os, resource, signal, sys
 from pathlib import Path
+import basis_pipeline.market_data.ingestion  # while root may still read the interpreter
 from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.storage.data_root import DataRoot
