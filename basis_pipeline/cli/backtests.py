@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from basis_pipeline.cli import screens
@@ -18,12 +20,13 @@ pass_workspace = click.make_pass_decorator(Workspace)
 
 @click.command()
 @click.option("--reopen", is_flag=True, help="Replace all standing records.")
+@click.option("--workers", type=click.IntRange(1), help="Modes at a time; default: one per core.")
 @pass_workspace
-def run(workspace: Workspace, reopen: bool) -> None:
+def run(workspace: Workspace, reopen: bool, workers: int | None) -> None:
     """Everything: sample or vendor files, ingestion, all modes, gates, reports."""
     screens.say(f"data root {workspace.root.path}, raw files {workspace.raw}")
     with screens.progress("run") as progress:
-        outcome = run_pipeline(workspace, progress, reopen=reopen)
+        outcome = run_pipeline(workspace, progress, reopen=reopen, workers=workers or os.cpu_count() or 1)
     screens.ingestion(outcome.ingestion, lambda: readers(workspace.config), verbose=False)
     screens.summaries(outcome.summaries)
     for mode, error in outcome.failures.items():

@@ -31,7 +31,7 @@ COMMANDS = {
         Entry("sweep", "experiments:sweep", "Run the points of a sweep side by side and rank them."),
     ),
     "Results": (
-        Entry("query", "results:query", "Answer one SELECT over the published results."),
+        Entry("query", "query:query", "Answer one SELECT over the published results."),
         Entry("report", "results:report", "Write the HTML report of a mode, or of some of its months."),
         Entry("compare", "experiments:compare", "Compare experiments with the standing record of their mode."),
         Entry("export", "results:export", "Write every table of a mode as CSV."),

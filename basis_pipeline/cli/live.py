@@ -20,7 +20,6 @@ from basis_pipeline.runs.live.lock import is_running
 from basis_pipeline.runs.live.page import status_server
 from basis_pipeline.runs.live.plan import LivePlan, plan_live
 from basis_pipeline.runs.live.record import existing_journal
-from basis_pipeline.runs.live.results import LiveResults, publish_results
 from basis_pipeline.runs.live.status import status_json
 from basis_pipeline.runs.live.stop import stopping_between_orders
 from basis_pipeline.runs.loopback import free_port
@@ -95,7 +94,7 @@ def live_command(  # noqa: PLR0917 - one parameter per option of the command
         screens.say(operator.transfer_ended(existing_journal(workspace, mode, environment), transfer_ended))
         return
     if publish:
-        _say_published(publish_results(workspace, mode, environment))
+        _publish(workspace, mode, environment)
         return
     plan = plan_live(workspace, mode, overrides=parse_overrides(pairs), seed_from=seed)
     end = parse_moment(until, name="--until") if until else None
@@ -143,8 +142,11 @@ def _told(journal: Path, emergency: str | None, *, lift: bool) -> str:
     return f"acknowledged: {operator.acknowledge(journal)}"
 
 
-def _say_published(results: LiveResults) -> None:
-    """One line at the end that says it all: a session keeps the last line of what publishes for it."""
+def _publish(workspace: Workspace, mode: str, environment: str) -> None:
+    """Ends with one line that says it all: a session keeps the last line of what publishes for it."""
+    from basis_pipeline.runs.live.results import publish_results  # noqa: PLC0415 - no session needs DuckDB and gates
+
+    results = publish_results(workspace, mode, environment)
     for failed in results.failed:
         screens.warn(f"{results.record} fails gate {failed}")
     months = ", ".join(month.manifest.month for month in results.months) or "nothing new"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -195,18 +195,30 @@ def _explain(error: ValidationError, model: type[BaseModel], content: dict[str, 
     """All findings in one line: key, what is wrong, and for an unknown key the nearest valid one."""
     texts = []
     for finding in error.errors():
-        location = [part for part in finding["loc"] if part not in ("lending", "basis")]
-        key = ".".join(map(str, location)) or "file"
+        location = _keys(finding["loc"], content)
+        key = ".".join(location) or "file"
         if finding["type"] == "extra_forbidden":
             siblings = _valid_keys(model, tuple(map(str, finding["loc"][:-1])))
-            elsewhere = _found_below(model, str(location[-1]), content)
-            hint = f"did you mean {elsewhere}?" if elsewhere else nearest(str(location[-1]), siblings)
+            elsewhere = _found_below(model, location[-1], content)
+            hint = f"did you mean {elsewhere}?" if elsewhere else nearest(location[-1], siblings)
             texts.append(f"unknown key {key!r} ({hint})")
         else:
             message = finding["msg"].removeprefix("Value error, ")
             given = "" if finding["type"] == "missing" else f", got {finding['input']!r:.80}"
             texts.append(f"key {key!r}: {message}{given}")
     return "; ".join(texts) + "."
+
+
+def _keys(location: Sequence[str | int], content: Any) -> list[str]:
+    """Keys that lead to a finding: pydantic also names the member of a union that was chosen, `shape: basis`, there."""
+    keys, node = list[str](), content
+    for part in location:
+        if isinstance(node, dict) and part not in node and part in node.values():
+            continue
+        keys.append(str(part))
+        inside = isinstance(node, dict) or (isinstance(node, list) and isinstance(part, int) and part < len(node))
+        node = (node.get(part) if isinstance(node, dict) else node[part]) if inside else None
+    return keys
 
 
 def _valid_keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:

@@ -27,7 +27,7 @@ from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.defs.signals import signals_metadata, signals_name
 from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.market_data.datasets import DATASETS
-from basis_pipeline.runs.signals import published_signals, signals_version
+from basis_pipeline.runs.signals import CANDLES, outdated_signals, published_signals, signals_version
 from basis_pipeline.runs.standing import dataset_version
 from basis_pipeline.runs.workspace import Workspace
 
@@ -65,7 +65,7 @@ def _report_news(instance: dg.DagsterInstance, workspace: Workspace, signals: Ma
     for name in news:
         _report(instance, name, _dataset(workspace, name), versions[name])
     for asset in (told := _unknown(instance, {asset: version for asset, version in trained.items() if version})):
-        _report(instance, asset, _signals(workspace, signals[asset]), trained[asset])
+        _report_signals(instance, workspace, signals[asset], trained[asset])
     return [*news, *told]
 
 
@@ -80,28 +80,36 @@ def _known_version(instance: dg.DagsterInstance, asset: str) -> str | None:
     return (materialization.tags or {}).get(DATA_VERSION_TAG) if materialization else None
 
 
-def _report(instance: dg.DagsterInstance, asset: str, metadata: Metadata, version: str) -> None:
-    tags = {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+def _report(instance: dg.DagsterInstance, asset: str, metadata: Metadata, version: str, **made_of: str) -> None:
+    """`made_of` is the version of its input, by name: without, whatever is materialized anew makes it unsynced."""
+    tags = {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"} | _provenance(**made_of)
     instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata, tags=tags))
 
 
+def _provenance(**made_of: str) -> dict[str, str]:
+    tags = {CODE_VERSION_TAG: ""} if made_of else {}
+    for asset, version in made_of.items():
+        tags[get_input_data_version_tag(dg.AssetKey(asset))] = version
+        tags[get_input_event_pointer_tag(dg.AssetKey(asset))] = NULL_EVENT_POINTER
+    return tags
+
+
 def _report_raw_files(instance: dg.DagsterInstance, workspace: Workspace) -> None:
-    """Before the datasets that were made of them, and as made of what was downloaded so far: else all look unsynced."""
-    downloads = dg.AssetKey(DOWNLOADS)
-    tags = {
-        CODE_VERSION_TAG: "",
-        get_input_data_version_tag(downloads): _known_version(instance, DOWNLOADS) or NULL_DATA_VERSION.value,
-        get_input_event_pointer_tag(downloads): NULL_EVENT_POINTER,
-    }
+    """Before the datasets that were made of them, and as made of what was downloaded so far."""
+    tags = _provenance(**{DOWNLOADS: _known_version(instance, DOWNLOADS) or NULL_DATA_VERSION.value})
     metadata = {"folder": dg.MetadataValue.path(str(workspace.raw))}
     instance.report_runless_asset_event(dg.AssetMaterialization(RAW_FILES, metadata=metadata, tags=tags))
 
 
-def _signals(workspace: Workspace, model: str) -> Metadata:
+def _report_signals(instance: dg.DagsterInstance, workspace: Workspace, model: str, version: str) -> None:
+    """What they were trained on is what is there today, or something else."""
     try:
-        return signals_metadata(workspace, model, published_signals(workspace, model))
+        metadata = signals_metadata(workspace, model, published_signals(workspace, model))
+        outdated = bool(outdated_signals(workspace, model))
     except StorageError as error:
-        return {"out of sample": dg.MetadataValue.text(str(error))}
+        metadata, outdated = {"out of sample": dg.MetadataValue.text(str(error))}, True
+    candles = NULL_DATA_VERSION.value if outdated else dataset_version(workspace, CANDLES)
+    _report(instance, signals_name(model), metadata, version, **{CANDLES: candles})
 
 
 def _dataset(workspace: Workspace, dataset: str) -> Metadata:

@@ -9,6 +9,7 @@ the UI (see `provenance`). Market data are told of by `ingested_market_data`.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -32,8 +33,8 @@ from basis_pipeline.storage.digests import text_digest
 from basis_pipeline.storage.locations import Location, written_at
 
 EVERY_SECONDS = 30
-MONTHS_PER_TICK = 120
-"""A tick has to end within a minute; what is left is reported by the next ones."""
+SECONDS_PER_TICK = 20.0
+"""A tick has to end within a minute, also on a busy machine; what is left is reported by the next ones."""
 
 _GENERATION = "generation"
 
@@ -55,21 +56,20 @@ def published_months(modes: Sequence[str]) -> dg.SensorDefinition:
     )
     def reports_published(context: dg.SensorEvaluationContext, workspace: WorkspaceResource) -> dg.SkipReason:
         opened, known = workspace.open(), json.loads(context.cursor or "{}")
-        told, left = list[str](), MONTHS_PER_TICK
+        told, left, until = list[str](), False, time.monotonic() + SECONDS_PER_TICK
         for mode in modes:
-            if left <= 0 or is_being_written(context.instance, (months_job_name(mode),), (mode,)):
+            if left or is_being_written(context.instance, (months_job_name(mode),), (mode,)):
                 continue
             try:
                 record = _Record(context.instance, opened, mode)
                 state = record.state()
                 if known.get(mode) != state:
-                    months = record.report(left)
-                    left -= len(months)
+                    months, left = record.report(until)
                     told += [f"{mode} {months[0]} to {months[-1]}"] if months else []
-                    known[mode] = state if left > 0 else ""
+                    known[mode] = "" if left else state
             except BasisError as error:
                 context.log.warning(f"{mode} is not reported: {error}")
-        if left > 0:
+        if not left:
             _report_shared(context.instance, opened)
         context.update_cursor(json.dumps(known))
         return dg.SkipReason(f"reported {', '.join(told)}" if told else "everything that is published is known")
@@ -92,16 +92,22 @@ class _Record:
         written = str(written_at(page)) if page.exists() else ""
         return text_digest(*generations, *versions_today(self.workspace, self.wired).values(), written)
 
-    def report(self, at_most: int) -> list[str]:
-        """Report up to `at_most` months that the instance does not know, then the rest; the months reported."""
-        unknown = [month for month in self.months if not self._is_known(month)][:at_most]
+    def report(self, until: float) -> tuple[list[str], bool]:
+        """Report the months that the instance does not know, then the rest; the months, and whether some are left.
+
+        None is begun after `until` on the monotonic clock, but for the first: every tick gets further.
+        """
+        unknown, reported = [month for month in self.months if not self._is_known(month)], list[str]()
         for month in unknown:
+            if reported and time.monotonic() > until:
+                break
             self._report_month(month)
-        if unknown:
+            reported.append(month.manifest.month)
+        if reported:
             self._report_gates()
         observe_inputs(self.instance, self.mode, versions_today(self.workspace, self.wired))
         self._report_page()
-        return [month.manifest.month for month in unknown]
+        return reported, len(reported) < len(unknown)
 
     def _is_known(self, month: PublishedMonth) -> bool:
         wanted = dg.AssetRecordsFilter(dg.AssetKey(self.mode), asset_partitions=[month.manifest.month])

@@ -84,6 +84,13 @@ FILE_GATES: tuple[GateDescription, ...] = (
         computed="parsing of every row",
     ),
     data_gate(
+        "changed_file",
+        ERROR,
+        "A file keeps still while it is read",
+        "half of a download, under the checksum of another half",
+        computed="size and time of the file before it was hashed and after it was read",
+    ),
+    data_gate(
         "bad_stamp",
         ERROR,
         "Every stamp is a time",

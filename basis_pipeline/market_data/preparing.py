@@ -20,7 +20,7 @@ from basis_pipeline.market_data.rules.placeholders import is_straight_ramp, ramp
 from basis_pipeline.market_data.rules.proxies import OVER_BUDGET
 from basis_pipeline.market_data.series import OBSERVED, Series, by_month
 from basis_pipeline.market_data.sources.layout import Reading, Recognition
-from basis_pipeline.market_data.sources.raw_files import cut_in_last_line
+from basis_pipeline.market_data.sources.raw_files import cut_in_last_line, require_unchanged
 from basis_pipeline.market_data.sources.tables import numbers, read_columns
 
 
@@ -158,6 +158,7 @@ def _read_file(found: Recognition, corrections: Corrections) -> Reading:
     if found.layout.read is None:
         raise RawFileError(examine_unused(found))
     reading = found.layout.read(found, corrections)
+    require_unchanged(found.file)
     frame = reading.frame
     if found.layout.price and is_straight_ramp(frame[found.layout.price].to_numpy(dtype=np.float64)):
         raise RawFileError(ramp_finding(found, frame[found.layout.price].to_numpy(dtype=np.float64)))

@@ -1,12 +1,10 @@
-"""What can be asked of published results: summaries, SQL, reports, exports."""
+"""What can be asked of published records: summaries, verdicts, exports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
 
 from basis_pipeline.config.wiring import WiredMode, wire_mode
 from basis_pipeline.domain.errors import ConfigError, StateError
@@ -16,8 +14,6 @@ from basis_pipeline.market_data.gates import DATA_GATES
 from basis_pipeline.results.export import export_csv
 from basis_pipeline.results.metrics import Metric
 from basis_pipeline.results.ranges import RANGE_TABLES, range_metrics
-from basis_pipeline.results.sql import catalog
-from basis_pipeline.results.sql.hints import Published, no_rows, notes
 from basis_pipeline.runs.backtest import MonthOutcome
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.months import stale_months
@@ -35,13 +31,10 @@ __all__ = [
     "gate_verdicts",
     "live_gate_descriptions",
     "published_outcome",
-    "query",
-    "query_notes",
     "stale",
     "summarise",
 ]
 
-_FRESHNESS = "freshness"
 YIELDS = ("pnl_funding", "pnl_supply_yield", "pnl_staking_yield", "pnl_staking_rewards", "pnl_borrow_costs")
 """Metrics that add up to what a book was paid for holding it."""
 
@@ -112,26 +105,6 @@ def published_outcome(workspace: Workspace, mode: str, month: str) -> MonthOutco
     return MonthOutcome(published, tuple(Metric(**row) for row in metrics), {"timesteps": steps})
 
 
-def query(workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-    """Answer one SELECT over the views of the catalogue, and over `freshness`: mode, month, stale.
-
-    `parameters` are the values of its `$names`.
-    """
-    computed = {_FRESHNESS: _freshness(workspace)} if _FRESHNESS in sql else {}
-    return catalog.query(workspace.results, sql, parameters, computed)
-
-
-def query_notes(
-    workspace: Workspace, sql: str, parameters: Mapping[str, object] | None = None, *, empty: bool = False
-) -> list[str]:
-    """Months that a query names and that are not published, and words that nearly are a mode or an experiment.
-
-    Of an `empty` answer also where the rows are that the standing record does not have.
-    """
-    published, values = Published.of(workspace.results.all_months()), list((parameters or {}).values())
-    return [*notes(sql, published, values), *(no_rows(sql, published, values) if empty else [])]
-
-
 def export(
     workspace: Workspace,
     mode: str,
@@ -152,15 +125,6 @@ def stale(workspace: Workspace, mode: str, experiment: str | None = None) -> lis
     if experiment or mode not in workspace.config.modes():
         return stale_months(workspace.results, mode, experiment)
     return outdated_months(workspace, wire_mode(workspace.config, mode))
-
-
-def _freshness(workspace: Workspace) -> pa.Table:
-    """One row per month of a standing record; `stale` as `stale` says."""
-    rows = []
-    for mode in workspace.results.modes():
-        outdated = set(stale(workspace, mode))
-        rows += [{"mode": mode, "month": m, "stale": m in outdated} for m in workspace.results.months(mode)]
-    return pa.Table.from_pylist(rows, pa.schema({"mode": pa.string(), "month": pa.string(), "stale": pa.bool_()}))
 
 
 @dataclass(frozen=True)

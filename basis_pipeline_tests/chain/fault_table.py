@@ -16,13 +16,14 @@ from basis_pipeline.runs.live.session import LiveSession
 from basis_pipeline_tests.chain.anvil import anvil
 from basis_pipeline_tests.chain.bench import MINUTE, owner
 from basis_pipeline_tests.chain.faults import CASES, Case
+from basis_pipeline_tests.chain.gift_faults import GIFT_CASES
 from basis_pipeline_tests.chain.lending_faults import LENDING_CASES
 from basis_pipeline_tests.chain.market import ETHER, Market
 from basis_pipeline_tests.chain.queue_faults import QUEUE_CASES
 from basis_pipeline_tests.chain.stage import Stage, stage
 from basis_pipeline_tests.live.faults import KilledError
 
-ALL_CASES = CASES | LENDING_CASES | QUEUE_CASES
+ALL_CASES = CASES | LENDING_CASES | QUEUE_CASES | GIFT_CASES
 _SUPERVISOR = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before a session that failed is started again; the last one repeats."""
 _HEAD = """# What a live session does when a chain goes wrong

@@ -14,6 +14,7 @@ from basis_pipeline.live_journal.database import JournalDatabase, Kind
 from basis_pipeline.venues.live.arrivals import Arrivals, block_at
 from basis_pipeline_tests.chain.bench import MINUTE, Bench, bench
 from basis_pipeline_tests.chain.market import ETHER, Market
+from basis_pipeline_tests.chain.proxy import proxied
 from basis_pipeline_tests.chain.test_modes import a_token, assert_book_is_chain, earned, equity, mode, operations, run
 from basis_pipeline_tests.live.faults import KilledError, dying_at
 
@@ -85,6 +86,22 @@ def test_a_reward_outlives_refreshes_that_are_rolled_back(staking: Bench) -> Non
     run(staking)
     assert (staking.quantity(EIGEN), income(staking)) == (100.0, 1)
     assert arrivals.due(SettlementKind.REWARD, replace(market, timestamp=staking.clock.wall())) == ()
+
+
+def test_a_flood_of_dust_is_neither_booked_nor_asked_about(market: Market, tmp_path: Path) -> None:
+    """Each would be a question to the node and a line of the journal, for less gas than the session loses in time."""
+    with proxied(market.node) as (url, provider):
+        there = bench(market, tmp_path / "journal.sqlite", mode=mode("eth_staking_only"), url=url)
+        run(there)
+        before = there.feed.at(there.clock.wall())
+        arrivals = Arrivals(there.chain, there.deployment, there.settings, there.journal)
+        for _ in range(30):
+            send(there, "EIGEN", 1e-6)
+        send(there, "EIGEN", 100.0)
+        there.node.mine(seconds=60)
+        provider.asked.clear()
+        (found,) = arrivals.due(SettlementKind.REWARD, replace(before, timestamp=there.clock.wall()))
+        assert (found.amount, provider.asked.count("eth_getTransactionByHash")) == (100.0, 1)
 
 
 def test_wrapped_ether_that_is_sent_is_a_deposit_and_is_staked(staking: Bench) -> None:

@@ -15,12 +15,12 @@ from basis_pipeline.results.live_differences.differences import FLOWS, GAS, TRAN
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import SessionAbout, begin_record, journal_path
 from basis_pipeline.runs.live.results import publish_live
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS
 from basis_pipeline_tests.chain.bench import MINUTE, Bench, bench
 from basis_pipeline_tests.chain.hybrid import Hybrid, hybrid
-from basis_pipeline_tests.chain.market import Market
+from basis_pipeline_tests.chain.market import ETHER, Market
 
 OVERRIDES = {"error_policy": "retry"}
 TEN_DAYS = 10 * 86_400
@@ -80,6 +80,23 @@ def test_lent_dollars_have_the_ether_of_the_wallet_in_both_lives(market: Market,
     assert found.item(GAS).live == pytest.approx(-gas_paid(there) * 2_500.0, rel=1e-9)
     assert found.item("supply_yield").live > 40.0
     assert found.item("supply_yield").backtest == pytest.approx(found.item("supply_yield").live, abs=1e-4)
+
+
+def test_what_a_stranger_sent_is_a_flow_of_the_record_and_of_its_month(market: Market, tmp_path: Path) -> None:
+    """One ETH of 40, and the replay has had none: it is what the two lives differ by, and no gate objects."""
+    there, root = lived(market, tmp_path, "eth_leveraged")
+    there.node.send(there.market.executor, b"", value=ETHER)
+    session = there.session()
+    session.run(until=there.clock.wall() + 3 * MINUTE)
+    found = compare_live(root, "eth_leveraged", "dev").differences
+    assert abs(found.unnamed) < 1e-9
+    assert (found.item(FLOWS).live, found.item(FLOWS).backtest) == pytest.approx((41.0, 40.0), rel=1e-9)
+    assert found.difference == pytest.approx(1.0, abs=0.01)
+    months = publish_live(root, "eth_leveraged", "dev", now=there.clock.wall())
+    failed = [gate.gate for month in months for gate in month.manifest.gates if gate.status is GateStatus.FAILED]
+    assert failed == []
+    sources = query(root, "select distinct source from records.deltas where record = 'live-dev'").to_pylist()
+    assert "receipt" in [row["source"] for row in sources]
 
 
 def rises(market: Market, folder: Path, mode: str) -> Hybrid:

@@ -22,6 +22,7 @@ from basis_pipeline_tests.chain.test_leverage import (
     ETH,
     LST,
     book_is_chain,
+    loan_to_value,
     operations,
     run,
     set_rate,
@@ -216,7 +217,11 @@ def test_what_is_missing_still_waits_for_a_person(there: Bench) -> None:
     send_staked(there, 0.1)
     with pytest.raises(StateError, match=r"LIVE-001.*wallet:BaseToken:ETH.*etherfi:LST:weETH"):
         there.session().start()
+    session = there.session(acknowledged=True)
+    session.start()
     assert received(there) == {}
+    assert profit(session) == pytest.approx(0.1 * 1.04 - 0.1, abs=0.003), "both sides are one thing: nothing is gained"
+    book_is_chain(there, session)
 
 
 def test_tokens_that_the_book_does_not_know_do_not_matter(there: Bench) -> None:
@@ -227,4 +232,27 @@ def test_tokens_that_the_book_does_not_know_do_not_matter(there: Bench) -> None:
         there.node.do(name, "mint(address,uint256)", there.market.executor, 10**30)
     session.run(until=there.clock.wall() + 2 * MINUTE)
     assert trades(session) and received(there) == {}
+    book_is_chain(there, session)
+
+
+def poison(there: Bench) -> None:
+    """Somebody lends one USDT for the executor; then governance ends its use as collateral for new loans."""
+    node, market = there.node, there.market
+    node.do(market.usdt, "mint(address,uint256)", node.admin, 10**6)
+    node.do(market.usdt, "approve(address,uint256)", market.pool, 0)
+    node.do(market.usdt, "approve(address,uint256)", market.pool, 10**6)
+    node.do(market.pool, "supply(address,uint256,address,uint16)", market.usdt, 10**6, market.executor, 0)
+    configure = "configureReserveAsCollateral(address,uint256,uint256,uint256)"
+    node.do(market.configurator, configure, market.usdt, 0, 8_000, 10_700)
+
+
+def test_collateral_that_nothing_may_be_lent_against_does_not_lock_up_the_rest(there: Bench) -> None:
+    """Aave lets nothing else be withdrawn while it counts: one USDT would keep 400,000 in the market."""
+    run(there)
+    poison(there)
+    set_rate(there, 1.005)
+    session = there.session()
+    session.run(until=there.clock.wall() + 2 * MINUTE)
+    assert operations(there) == [Operation.ATOMIC_LEVER, Operation.ATOMIC_DELEVER]
+    assert loan_to_value(there) == pytest.approx(0.75, abs=0.005)
     book_is_chain(there, session)

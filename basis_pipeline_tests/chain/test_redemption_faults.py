@@ -167,6 +167,19 @@ def test_a_kill_at_any_entry_loses_nothing_and_doubles_nothing(out: Leaving, dur
     assert equity(session) == pytest.approx(out.ether() + waiting, rel=1e-9)
 
 
+def test_a_loss_that_only_a_start_finds_is_told_as_well(out: Leaving) -> None:
+    promised = asked(out)
+    out.issuer.finalize(1, paid=0.97)
+    session = out.session(database=Killing)
+    Killing.before = Kind.FACTS
+    with pytest.raises(Killed):
+        session.tick()
+    assert not out.told("redemption paid less")
+    session = out.session()
+    assert len(out.told("redemption paid less")) == 1
+    assert earned(session, Category.TRANSACTION_COSTS) == pytest.approx(-out.gas() - 0.03 * promised, rel=1e-6)
+
+
 def test_a_claim_that_a_reorganisation_takes_back_is_found_out(out: Leaving) -> None:
     """The block of the claim is gone before it is final, and comes again: it is booked once."""
     asked(out)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from basis_pipeline.cli.live import live_command
 from basis_pipeline.domain.errors import StateError
 from basis_pipeline.domain.evidence import GateStatus
 from basis_pipeline.domain.orders import Operation
@@ -142,6 +144,17 @@ def test_a_mode_that_leaves_by_the_pool_cannot_be_told_to_wait(market: Market, t
     out = leaving(market, tmp_path, "etherfi", changes={"strategy.exit_route": "pool"})
     with pytest.raises(StateError, match="leaves by the pool"):
         out.leave()
+
+
+def test_the_command_has_a_book_leave_by_the_queue(
+    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BASIS_ENVIRONMENT", raising=False)
+    out = leaving(market, tmp_path, "lido")
+    done = CliRunner().invoke(live_command, [MODE, "--emergency-stop", "exit_queue"], obj=out.root)
+    assert done.exit_code == 0, done.output
+    out.session().tick()
+    assert out.operations() == [STAKE, REDEEM]
 
 
 def test_the_replay_is_paid_when_the_session_was(out: Leaving) -> None:

@@ -117,6 +117,26 @@ def test_a_relay_of_another_chain_is_refused_before_anything_is_signed(market: M
             open_wallet(access, "staging", there.clock, LiveFile(), Hearing(lambda _: None))
 
 
+def test_gas_that_gets_three_times_as_dear_on_the_way_stops_no_order(stuck: Bench) -> None:
+    """Six full blocks double the base fee, ten make it 3.2 times: an order in a rush is not to begin anew each time."""
+    chain = stuck.node.chain
+
+    def rises() -> None:
+        if stuck.entries(Kind.SENT) and chain.nonce(owner(), "pending") > chain.nonce(owner()):
+            stuck.clock.script = lambda: None
+            dearer(stuck, 3 * chain.block("latest").base_fee)
+            stuck.clock.makes_blocks = lambda: True
+
+    stuck.clock.script = rises
+    chain.ask("anvil_setNextBlockBaseFeePerGas", hex(10**10))
+    chain.ask("anvil_mine", "0x1")
+    answer = execute(stuck)
+    assert answer.status is HandshakeStatus.CONFIRMED, answer.error_message
+    (settled,) = stuck.journal.settled_after(0)
+    receipt = stuck.node.chain.ask("eth_getTransactionReceipt", settled.facts.reference)
+    assert int(receipt["effectiveGasPrice"], 16) > 2.5 * 10**10
+
+
 def test_a_cancellation_that_waits_is_not_outbid_by_every_start(stuck: Bench) -> None:
     """Each would offer 1.3 times the last: after twenty starts two hundred times what the first one did."""
     assert execute(stuck).status is HandshakeStatus.PENDING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -18,8 +19,8 @@ FRAMES = {"pandas", "pandera", "numpy", "pyarrow", "duckdb", "dagster"}
 SLOW = {"pandas", "pandera", "dagster", "ccxt", "web3", "sklearn"}
 
 
-def imported_by(*arguments: str) -> set[str]:
-    """Top-level packages that the process of a command has imported when it ends."""
+def imported_by(root: Path, *arguments: str) -> set[str]:
+    """Top-level packages that the process of a command in an empty data root has imported when it ends."""
     program = f"""
 import atexit, sys
 from basis_pipeline.cli import main
@@ -28,7 +29,10 @@ atexit.register(lambda: print("imported", *{{name.partition(".")[0] for name in 
 main()
 """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BASIS_")}
-    ended = subprocess.run([sys.executable, "-c", program], env=kept, capture_output=True, text=True, check=False)
+    environment = kept | {"BASIS_DATA_DIR": str(root)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
     told = ended.stderr.splitlines()[-1].split()
     assert told[0] == "imported", ended.stderr
     return set(told[1:])
@@ -49,13 +53,15 @@ def test_the_overview_shows_every_command_with_its_summary_on_one_line() -> None
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("no-such-command",)])
-def test_what_needs_no_data_imports_nothing_that_handles_data(arguments: tuple[str, ...]) -> None:
-    assert not imported_by(*arguments) & FRAMES
+def test_what_needs_no_data_imports_nothing_that_handles_data(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert not imported_by(tmp_path, *arguments) & FRAMES
 
 
 @pytest.mark.parametrize("arguments", [("gates",), ("modes",), ("backtest", "--help"), ("live", "btc_basis")])
-def test_no_command_imports_what_only_ingestion_training_or_other_commands_need(arguments: tuple[str, ...]) -> None:
-    assert not imported_by(*arguments) & SLOW
+def test_no_command_imports_what_only_ingestion_training_or_other_commands_need(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    assert not imported_by(tmp_path, *arguments) & SLOW
 
 
 def test_the_code_location_imports_no_package_that_only_a_run_needs() -> None:

@@ -14,12 +14,14 @@ from basis_pipeline.config.variables import check_names
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline_tests.builders import CONFIGS, wired
 
-BASIS, LENDING = "btc_basis", "pure_lending_usdt"
+BASIS, LENDING, STACK, MODEL = "btc_basis", "pure_lending_usdt", "eth_leveraged", "ml_btc_directional_usdt_margin"
 
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     ("unknown key", BASIS, {"inital_capital": 1}, r"btc_basis\.yaml: unknown key 'inital_capital' .*initial_capital"),
     ("unknown nested key", BASIS, {"margin_ratio.wran": 0.3}, r"unknown key 'margin_ratio.wran' \(did you mean warn"),
     ("unknown strategy key", BASIS, {"strategy.spot_fration": 0.5}, r"'strategy.spot_fration' .*spot_fraction"),
+    ("of another shape", STACK, {"strategy.target_ltw": 0.5}, r"unknown key 'strategy.target_ltw' \(.*target_ltv\?"),
+    ("of a model", MODEL, {"strategy.signal_treshold": 1}, r"key 'strategy.signal_treshold' \(.*signal_threshold\?"),
     (
         "unknown key of a venue",
         BASIS,

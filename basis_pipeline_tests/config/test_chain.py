@@ -12,8 +12,10 @@ from basis_pipeline.config.chain import chain_access, load_deployment
 from basis_pipeline.config.gas import wire_on_chain
 from basis_pipeline.config.live import load_live
 from basis_pipeline.config.loading import ConfigFolder
+from basis_pipeline.config.variables import check_names
 from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.position_keys import PositionType
+from basis_pipeline.domain.secret import Secret
 from basis_pipeline.venues.live.spelling import misspelling
 from basis_pipeline_tests.builders import CONFIGS
 
@@ -76,6 +78,22 @@ def test_a_deployment_with_a_mistyped_address_names_it_before_anything_is_asked(
     with pytest.raises(ConfigError, match=rf"CHAIN-002.*ethereum\.yaml: {address[:-1]}[A-F] is .*checksum") as refusal:
         chain_access(variables, "prod", tmp_path)
     assert "5c5c" not in str(refusal.value)
+
+
+def test_a_relay_is_a_secret_like_the_node_and_none_where_nobody_names_it() -> None:
+    prefix = "BASIS_PROD__ALCHEMY__"
+    variables = {f"{prefix}RPC_URL": "https://h/k", f"{prefix}PRIVATE_KEY": "5c" * 32}
+    variables[f"{prefix}EXECUTOR_ADDRESS"] = "0x" + "11" * 20
+    plain = chain_access(variables, "prod", CONFIGS)
+    assert (plain.send_url, len(plain.secrets)) == (None, 2)
+    variables[f"{prefix}SEND_URL"] = "https://relay/s3cr3t"
+    check_names(variables)
+    access = chain_access(variables, "prod", CONFIGS)
+    assert Secret("https://relay/s3cr3t") in access.secrets and "s3cr3t" not in repr(access)
+    variables[f"{prefix}SEND_URL"] = "wss://relay/s3cr3t"
+    with pytest.raises(ConfigError, match="SEND_URL is no URL of HTTP") as refusal:
+        chain_access(variables, "prod", CONFIGS)
+    assert "s3cr3t" not in str(refusal.value)
 
 
 def test_gas_of_a_book_in_dollars_is_a_position_of_its_own() -> None:

@@ -23,7 +23,7 @@ from dagster._core.test_utils import create_run_for_test
 from basis_pipeline.defs.live import live_job_name, session_op_name
 from basis_pipeline.defs.supervision import SUPERVISED, TRIES, Supervision
 from basis_pipeline.runs.live.record import journal_path
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline_tests.builders import START
 from basis_pipeline_tests.definitions.conftest import REPOSITORY, Deployment, failure
 from basis_pipeline_tests.live.stage import MINUTE, stage

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
@@ -15,6 +16,7 @@ from basis_pipeline.defs.resources import WorkspaceResource
 from basis_pipeline.market_data.datasets import DATASETS
 from basis_pipeline.market_data.sample import generate
 from basis_pipeline.runs.ingest import ingest
+from basis_pipeline.runs.signals import train_signals
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.definitions.conftest import CONFIGS, Deployment, checks
 
@@ -118,6 +120,12 @@ def reported(deployment: Deployment, asset: str) -> dg.AssetMaterialization:
     return event.asset_materialization
 
 
+def status(deployment: Deployment, asset: str) -> StaleStatus:
+    graph = deployment.definitions.resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(deployment.instance, graph, LoadingContextForTest(deployment.instance))
+    return resolver.get_status(dg.AssetKey(asset))
+
+
 def test_what_was_ingested_without_dagster_is_reported_once_with_its_rows(ingesting: Deployment) -> None:
     workspace = ingesting.workspace
     ingest(workspace.root, workspace.raw, config_dir=CONFIGS)
@@ -129,9 +137,31 @@ def test_what_was_ingested_without_dagster_is_reported_once_with_its_rows(ingest
     assert metadata["dagster/row_count"].value == sum(row["rows"] for row in rows.values())
     assert reported(ingesting, "raw_files").metadata["folder"].value == str(workspace.raw)
     assert tick(ingesting) == KNOWN
-    instance, graph = ingesting.instance, ingesting.definitions.resolve_asset_graph()
-    stale = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
-    assert {stale.get_status(dg.AssetKey(name)) for name in (*SAMPLED, "raw_files")} == {StaleStatus.FRESH}
+    assert {status(ingesting, name) for name in (*SAMPLED, "raw_files")} == {StaleStatus.FRESH}
+
+
+def test_signals_trained_without_dagster_are_those_of_the_candles_until_these_change(
+    deploy: Deploy, tmp_path: Path
+) -> None:
+    generate(tmp_path / "vendor", months=2, assets=("BTC",))
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    file = tmp_path / "configs" / "models" / "btc_trees.yaml"
+    file.write_text(file.read_text().replace("warm_up_months: 4", "warm_up_months: 1"))
+    empty = deploy()
+    workspace = Workspace(empty.workspace.root.path, tmp_path / "configs", tmp_path / "vendor")
+    deployment = Deployment(workspace, empty.instance)
+    ingest(workspace.root, workspace.raw, config_dir=tmp_path / "configs")
+    train_signals(workspace, "btc_trees")
+    assert "btc_trees_signals" in tick(deployment)
+    metadata = reported(deployment, "btc_trees_signals").metadata
+    assert metadata["months"].value == 1
+    assert [row.data["month"] for row in metadata["out of sample"].records] == ["2024-02"]
+    assert deployment.run("market_data").success
+    assert status(deployment, "btc_trees_signals") is StaleStatus.FRESH, "the same candles, materialized again"
+    (candles,) = workspace.raw.rglob("binance_BTCUSDT_perp_5m*")
+    pd.read_feather(candles).iloc[:-300].to_feather(candles)
+    assert deployment.run("market_data").success
+    assert status(deployment, "btc_trees_signals") is StaleStatus.STALE
 
 
 def test_only_datasets_that_changed_are_reported_again(ingesting: Deployment) -> None:

@@ -154,10 +154,12 @@ def test_months_from_before_a_gate_was_added_are_reported_without_it(
 
 
 def test_a_record_larger_than_a_tick_is_reported_by_several(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("basis_pipeline.defs.published.MONTHS_PER_TICK", 3)
+    """No time at all is time for one month."""
+    monkeypatch.setattr("basis_pipeline.defs.published.SECONDS_PER_TICK", 0.0)
     watched.publish("btc_basis", "2024-01", "2024-04")
-    assert watched.tick() == "reported btc_basis 2024-01 to 2024-03"
-    assert watched.tick() == "reported btc_basis 2024-04 to 2024-04"
+    for month in MONTHS:
+        assert watched.tick() == f"reported btc_basis {month} to {month}"
+    assert watched.tick() == "everything that is published is known"
     assert watched.reported("btc_basis") == MONTHS
 
 

@@ -15,9 +15,11 @@ from basis_pipeline.market_data.checks.markets import other_market, shifted_days
 from basis_pipeline.market_data.checks.scales import borrowers_pay_more, market_rate_level, ratio_level, stable_price
 from basis_pipeline.market_data.findings import Finding
 from basis_pipeline.market_data.rules.candles import aggregate
+from basis_pipeline.runs.ingest import ingest
+from basis_pipeline.storage.data_root import DataRoot
 from basis_pipeline_tests.market_data.test_checks import context, moved, series
 from basis_pipeline_tests.market_data.vendor_files import grid, scaled, walk, write_candles
-from basis_pipeline_tests.market_data.world import ingest_into
+from basis_pipeline_tests.market_data.world import CONFIGS, ingest_into
 
 Found = Iterable[Finding]
 MONTH = grid("2022-11-01T00:00", "2022-11-30T23:00")
@@ -148,6 +150,19 @@ def half_an_hour_off(folder: Path) -> Found:
     return [finding for _, finding in ingest_into(raw, folder / "root").report.findings()]
 
 
+def written_meanwhile(folder: Path) -> Found:
+    """A download goes on while its file is ingested."""
+    path = write_candles(folder / "raw", "bybit", "SOLUSDT", "spot", market())
+
+    def go_on(what: str, _done: int, _total: int) -> None:
+        if what == "scan":
+            with path.open("a", encoding="utf-8") as file:
+                file.write("2022-12-01T00:00:00Z,30,30,30,30,1,bybit,SOLUSDT,spot\r\n")
+
+    report = ingest(DataRoot(folder / "root"), path.parent, config_dir=CONFIGS, progress=go_on)
+    return [finding for _, finding in report.findings()]
+
+
 OTHER_DATA: dict[str, Callable[[Path], Found]] = {
     "shifted_days": lambda _: of(shifted_days, late(market(), 240, 400), market()),
     "other_market": lambda _: of(other_market, times(market(), 0.92), market(), market()),
@@ -164,4 +179,5 @@ OTHER_DATA: dict[str, Callable[[Path], Found]] = {
     "stable_price": lambda _: dollars(1e8),
     "donor_unreliable": donated,
     "nothing_left": half_an_hour_off,
+    "changed_file": written_meanwhile,
 }

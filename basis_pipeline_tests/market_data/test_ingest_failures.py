@@ -57,7 +57,7 @@ def test_proxies_are_not_made_from_fewer_venues_because_a_file_broke(tmp_path: P
     raw = tmp_path / "raw"
     labels = [f"2025-07-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 9) for hour in (0, 8, 16)]
     for level, venue in enumerate(("binance", "bybit", "gate")):
-        rows = [(label, 1e-5 * level + n * 1e-7) for n, label in enumerate(labels)]
+        rows = [(label, 1e-4 + 1e-5 * level + n * 1e-7) for n, label in enumerate(labels)]
         write_funding(raw, venue, "SOLUSDT", rows if venue != "gate" else rows[:10] + rows[11:])
     first = ingest_into(raw, tmp_path / "root")
     assert first.series("funding_rates", "gate", "SOLUSDT").counts.proxied == {"proxy:median_of_venues": 1}
@@ -90,6 +90,7 @@ def test_an_unreadable_record_of_what_is_blocked_is_named(raw: Path, tmp_path: P
 _INGEST = """
 import os, resource, signal, sys
 from pathlib import Path
+import basis_pipeline.market_data.ingestion  # while root may still read the interpreter
 from basis_pipeline.domain.errors import StorageError
 from basis_pipeline.runs.ingest import ingest
 from basis_pipeline.storage.data_root import DataRoot

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from basis_pipeline.market_data.checks.funding import contradicted_funding, funding_scale, funding_sign, zero_funding
+from basis_pipeline.market_data.checks.labels import label_correlation
 from basis_pipeline.market_data.checks.markets import other_market, shifted_days, stuck_price
 from basis_pipeline.market_data.checks.venues import large_moves
 from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.market_data.rules.stamps import SHIFTED
 from basis_pipeline_tests.market_data.defects_other_data import (
+    MONTH,
     dollars,
     donated,
     exchanged,
@@ -30,6 +34,7 @@ from basis_pipeline_tests.market_data.defects_other_data import (
     traded,
     wick,
 )
+from basis_pipeline_tests.market_data.test_checks import context, series
 from basis_pipeline_tests.market_data.vendor_files import (
     scaled,
 )
@@ -109,3 +114,20 @@ def test_an_hour_of_five_minutes_with_a_bad_tick_bars_its_month(tmp_path: Path) 
         ("ERROR", "five_minutes_of_another"),
     }
     assert "1 of 72 hours" in found[-1].message
+
+
+def test_of_three_venues_only_the_one_that_is_off_is_blamed_and_a_shift_that_does_not_fit_is_named() -> None:
+    """The median of a right and a wrong one is half wrong: the right ones must not be refused for it."""
+    right = [
+        series("spot_candles_1h", venue, "SOLUSDT", scaled(market(), by)) for venue, by in (("a", 1), ("b", 1.001))
+    ]
+    wrong = series("spot_candles_1h", "okx", "SOLUSDT", late(market(), 0, len(MONTH) - 1, hours=-2))
+    all_three = context(*right, wrong)
+    for one in right:
+        (found,) = label_correlation(one, all_three)
+        assert found.severity == "INFO"
+    (found,) = label_correlation(wrong, all_three)
+    assert (found.severity, found.remedy) == ("ERROR", "declare label_shift in configs/data/okx.yaml.")
+    moved = wrong.change(SHIFTED, np.ones(len(MONTH), dtype=bool), timestamp=wrong.stamps)
+    (found,) = label_correlation(moved, all_three)
+    assert found.remedy.startswith("these files do not have the defect that label_shift in configs/data/okx.yaml mends")

@@ -8,6 +8,7 @@ from basis_pipeline.domain.errors import ConfigError
 from basis_pipeline.domain.orders import Operation
 from basis_pipeline.domain.records import Category
 from basis_pipeline.domain.timeline import DAY
+from basis_pipeline.engine.steering.halting import BY_QUEUE, leaving
 from basis_pipeline_tests.builders import START, Moment, Run, at, steady, wired
 from basis_pipeline_tests.scenarios.staking import ETH, WEETH, free_of_cost
 
@@ -89,3 +90,35 @@ def test_a_stop_sells_on_the_pool_even_where_withdrawals_queue() -> None:
 def test_a_queue_that_cannot_work_is_refused(mode: str, overrides: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         wired(mode, overrides)
+
+
+def told_to_leave_by_the_queue(run: Run) -> None:
+    manager = run.engine.strategy_manager
+    manager.state = leaving(manager.state, BY_QUEUE, run.engine.position_update_handler.latest.exposure.equity)
+
+
+def test_a_book_that_is_told_to_leaves_by_the_queue_as_a_whole_and_stays_out() -> None:
+    """39.98 ETH are staked; nothing is entered again with what the queue brings a week later."""
+    run = Run(free_of_cost("eth_staking_only", QUEUE), days(10)).go(24)
+    told_to_leave_by_the_queue(run)
+    run.go(1)
+    assert [order.operation for order in run.orders] == [Operation.STAKE, Operation.REDEEM]
+    assert (run.quantity(RECEIVABLE), run.quantity(WEETH)) == (pytest.approx(39.98, rel=1e-12), 0.0)
+    run.go()
+    assert [order.operation for order in run.orders] == [Operation.STAKE, Operation.REDEEM]
+    assert run.quantity(ETH) == pytest.approx(40.0, rel=1e-12)
+
+
+def test_a_book_in_danger_does_not_wait_for_the_queue_that_it_was_told_to_leave_by() -> None:
+    slashed = at(CALM, ratio={"weETH": 0.9})
+    run = Run(free_of_cost("eth_staking_only", QUEUE), [*days(2), slashed, slashed]).go(24 * 2 + 1)
+    told_to_leave_by_the_queue(run)
+    run.go(1)
+    assert [order.operation for order in run.orders] == [Operation.STAKE, Operation.SWAP]
+
+
+def test_a_book_that_leaves_by_the_pool_cannot_be_made_to_wait() -> None:
+    run = Run(free_of_cost("eth_staking_only", {}), days(3)).go(24)
+    told_to_leave_by_the_queue(run)
+    run.go(1)
+    assert [order.operation for order in run.orders] == [Operation.STAKE, Operation.SWAP]

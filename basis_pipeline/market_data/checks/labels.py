@@ -10,17 +10,21 @@ import pandas as pd
 from basis_pipeline.market_data.checks.context import Context
 from basis_pipeline.market_data.checks.coverage import step_of
 from basis_pipeline.market_data.findings import Finding
+from basis_pipeline.market_data.rules.stamps import SHIFTED
 from basis_pipeline.market_data.series import Series
 
 _LAGS = (-2, -1, 0, 1, 2)
 _ENOUGH = 300
 _FEWEST = 30
+_CLEARLY = 0.01
+"""By how much a correlation must be higher at another lag to say something."""
 
 
 def label_correlation(series: Series, context: Context) -> Iterator[Finding]:
     """Correlation with the median of the other venues at lags of -2 to 2 steps must be highest at 0.
 
-    ERROR needs 300 common points; with fewer the peak may be chance, which is a WARN.
+    ERROR needs 300 common points; with fewer the peak may be chance, which is a WARN. It is INFO where most venues, one
+    by one, are followed best at 0: then another series is off.
     """
     others, step = context.other_venues(series.key), step_of(series)
     if not others or step is None:
@@ -34,10 +38,29 @@ def label_correlation(series: Series, context: Context) -> Iterator[Finding]:
     if best == 0:
         yield Finding("INFO", "label_correlation", f"follows the other venues best at lag 0 ({told}).", count=points)
         return
+    if not _most_disagree(series, others, step):
+        message = (
+            f"follows most other venues best at lag 0, the median of all at {best:+d} ({told}): one of them is off."
+        )
+        yield Finding("INFO", "label_correlation", message, count=points)
+        return
     message = f"follows the other venues best at lag {best:+d} steps, not 0 ({told}; {points} points): labels are off."
-    remedy = "declare label_shift for this source in configs/data."
-    severity = "ERROR" if points >= _ENOUGH else "WARN"
-    yield Finding("ERROR" if severity == "ERROR" else "WARN", "label_correlation", message, remedy, count=points)
+    declared = f"label_shift in configs/data/{series.key.venue}.yaml"
+    remedy = f"declare {declared}."
+    if series.count("changed", SHIFTED):
+        remedy = f"these files do not have the defect that {declared} mends: end it before them, or take it away."
+    yield Finding("ERROR" if points >= _ENOUGH else "WARN", "label_correlation", message, remedy, count=points)
+
+
+def _most_disagree(series: Series, others: Sequence[Series], step: int) -> bool:
+    """Whether most other venues, each by itself, are followed clearly better at another lag than 0.
+
+    Where one of three is off, the median of the other two is half of it: only it is to be blamed. In a month of panic
+    rates hardly change from one settlement to the next, and the best lag is chance.
+    """
+    found = [one for other in others if (one := lag_correlations(series, [other], step))]
+    off = sum(max(by_lag.values()) > by_lag[0] + _CLEARLY for _, by_lag in found)
+    return 2 * off > len(found)
 
 
 def lag_correlations(series: Series, others: Sequence[Series], step: int) -> tuple[int, dict[int, float]] | None:

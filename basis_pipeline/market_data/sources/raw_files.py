@@ -23,12 +23,18 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class RawFile(msgspec.Struct, frozen=True):
-    """One file of the raw folder. `name` is its path relative to that folder, posix."""
+    """One file of the raw folder.
+
+    Attributes:
+        name: path relative to that folder, posix.
+        modified: when it was written last before it was hashed (nanoseconds, as the file system says).
+    """
 
     path: Path
     name: str
     sha256: str
     size: int
+    modified: int = 0
 
     @classmethod
     def at(cls, path: Path, raw: Path) -> RawFile:
@@ -41,9 +47,10 @@ class RawFile(msgspec.Struct, frozen=True):
         try:
             if not path.is_file():
                 raise _no_file(name, "a link to nothing" if path.is_symlink() else "no regular file")
+            before = path.stat()
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            return cls(path, name, digest, path.stat().st_size)
+            return cls(path, name, digest, before.st_size, before.st_mtime_ns)
         except OSError as error:
             raise _no_file(name, f"a file that cannot be read ({error.strerror})") from error
 
@@ -66,6 +73,21 @@ class FileHead(msgspec.Struct, frozen=True):
     header_line: int = 1
     crlf: bool = False
     bom: bool = False
+
+
+def require_unchanged(file: RawFile) -> None:
+    """Refuse a file that was written to since it was hashed: its rows are not those that its digest stands for.
+
+    Raises:
+        RawFileError: it has another size or time than it had, or is gone.
+    """
+    try:
+        now = file.path.stat()
+    except OSError as error:
+        raise _no_file(file.name, f"a file that cannot be read ({error.strerror})") from error
+    if (now.st_size, now.st_mtime_ns) != (file.size, file.modified):
+        remedy = "ingest again when whatever writes it is done."
+        raise reject("changed_file", "was written to while it was ingested.", remedy=remedy, file=file.name)
 
 
 def files_below(raw: Path) -> list[Path]:

@@ -151,10 +151,17 @@ class BookComparison:
         return not rest.keys or differing + self._unexplained.unseen(engine, timestamp) <= self._parts.drift * equity
 
     def _parted(self, found: Difference, engine: EventDrivenStrategyEngine) -> tuple[Difference, Difference]:
-        """What strangers may have added, and everything else."""
+        """What strangers may have added, and everything else.
+
+        Beside something that is missing nothing is a gift: that is what an order looks like that the book does not
+        know, or a reorganisation, and its two sides are one thing.
+        """
         received = {key: gap for key, gap in found.gaps.items() if self._received(key, gap, engine)}
-        rest = {key: gap for key, gap in found.gaps.items() if key not in received}
-        return Difference(received, {}, found.detail), Difference(rest, found.entries, found.detail)
+        missing = {key: gap for key, gap in found.gaps.items() if key not in received}
+        rest = Difference(missing, found.entries, found.detail)
+        if self._worth(rest, engine) > self._parts.drift * engine.position_update_handler.latest.exposure.equity:
+            return Difference({}, {}, found.detail), found
+        return Difference(received, {}, found.detail), rest
 
     def _received(self, key: str, gap: float, engine: EventDrivenStrategyEngine) -> bool:
         latest, settings = engine.position_update_handler.latest, self._parts.settings
@@ -210,13 +217,15 @@ class BookComparison:
     def _adjust(self, engine: EventDrivenStrategyEngine, timestamp: int, found: Difference, detail: str) -> None:
         latest = engine.position_update_handler.latest
         deltas: list[PositionDelta] = []
+        receipts, _ = self._parted(found, engine)
         for key in found.keys:
             slot, gap = self._parts.settings.universe.slot(key), found.gaps.get(key, 0.0)
             if self._parts.settings.universe.instruments[slot].position_type is PositionType.PERP:
                 deltas += _taken_over(slot, gap, latest, self._entry_of(slot))
+            elif key in receipts.gaps:
+                deltas.append(PositionDelta(slot, gap, DeltaSource.RECEIPT, price=latest.market.value[slot]))
             else:
-                source = DeltaSource.RECEIPT if self._received(key, gap, engine) else DeltaSource.ADJUSTMENT
-                deltas.append(PositionDelta(slot, gap, source, price=latest.market.value[slot]))
+                deltas.append(PositionDelta(slot, gap, DeltaSource.ADJUSTMENT))
         engine.position_update_handler.adjust(timestamp, latest.market, tuple(deltas))
         self._parts.note(COMPONENT, "adjusted to the venues", detail, level="warning")
 

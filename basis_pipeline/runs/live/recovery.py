@@ -27,6 +27,7 @@ from basis_pipeline.runs.live.foreign_orders import ForeignOrders
 from basis_pipeline.runs.live.parts import SessionParts
 from basis_pipeline.runs.live.receipts import tell_receipts
 from basis_pipeline.runs.live.record import record_tick
+from basis_pipeline.runs.live.redemptions import tell_loss
 
 FOUND = "found at a start"
 """Reason of an order that an earlier session decided on and did not live to book."""
@@ -182,6 +183,7 @@ class LiveRecovery:
             if answer.deltas:
                 engine.position_update_handler.adopt(timestamp, market, order, answer)
                 self._parts.note("recovery", f"booked operation {order.operation_id}", settled.facts.reference)
+                tell_loss(self._parts, order, answer)
             engine.event_logger.order(
                 engine.position_update_handler.last_sequence, timestamp, FOUND, _found(order, answer)
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from basis_pipeline.domain.errors import VenueError
-from basis_pipeline.domain.orders import Action, Operation, Order, OrderResult
+from basis_pipeline.domain.orders import Action, ExecutionHandshake, Operation, Order
 from basis_pipeline.domain.settings import EngineSettings
 from basis_pipeline.domain.timeline import DAY, HOUR, iso
 from basis_pipeline.engine.event_driven_strategy_engine import EventDrivenStrategyEngine
@@ -47,6 +47,15 @@ def leaves_by_queue(settings: EngineSettings) -> bool:
     return settings.stack is not None and settings.stack.queues
 
 
+def tell_loss(parts: SessionParts, order: Order, answer: ExecutionHandshake) -> None:
+    """People are told of a claim, also one that a start has found, that was paid less than it was promised."""
+    if order.operation is not Operation.CLAIM or not answer.fee:
+        return
+    less = f"{answer.fee:,.2f} USDT less than the {order.quantity:.10g} ETH that it had promised"
+    message = f"[CHAIN-008] {order.venue} has paid {less}: staked ETH was slashed, or its rate fell, meanwhile."
+    parts.alert(COMPONENT, Alert("redemption paid less", message, "none: it is booked as a cost."))
+
+
 class Redemptions:
     """Looks once per tick; does nothing for books that leave by the pool."""
 
@@ -79,8 +88,8 @@ class Redemptions:
         market = engine.position_update_handler.latest.market
         (result,) = engine.execution_manager.process_orders(timestamp, (order,), market, REASON)
         self._again = 0 if result.success else timestamp + HOUR
-        if result.success:
-            self._tell_loss(result)
+        if result.handshake is not None:
+            tell_loss(self._parts, order, result.handshake)
 
     def _order(self, engine: EventDrivenStrategyEngine, quantity: float) -> Order:
         settings = self._parts.settings
@@ -94,13 +103,6 @@ class Redemptions:
             action=Action.EXIT_PARTIAL,
             operation_id=engine.strategy_manager.operations.next(),
         )
-
-    def _tell_loss(self, result: OrderResult) -> None:
-        if result.handshake is None or not result.handshake.fee:
-            return
-        less = f"{result.handshake.fee:,.2f} USDT less than the {result.order.quantity:.10g} ETH that it had promised"
-        message = f"[CHAIN-008] {self._venue} has paid {less}: staked ETH was slashed, or its rate fell, meanwhile."
-        self._parts.alert(COMPONENT, Alert("redemption paid less", message, "none: it is booked as a cost."))
 
     def _report(self, engine: EventDrivenStrategyEngine, timestamp: int, answer: QueueAnswer) -> None:
         waiting = sum(arrival.quantity for arrival in engine.settlements.arrivals)

@@ -9,8 +9,10 @@
                            feed: prices
     the chain              onchain: one account, one contract (contracts/), limits (onchain_limits)
                            programs, calls, abi: an order as one transaction; transactions: signed, journalled, found
+                           swap_prices: what a swap must bring; offers: what a transaction offers for gas
                            booking_chain, arrivals: from receipts and events to the books; chain_feed: prices, indices
                            chain, rpc: the node; deployment, deployment_check: which contracts, and that they are those
+                           queues, redemptions, booking_redemptions: what waits at the issuer of staked tokens
     funds between venues   withdrawals, transit; funds and ccxt_funds, dialects_funds, wallet_end: where they end
     both at once           hybrid_feed
     asking                 answers (refusal or silence), patience (asked again), transport, spelling, extra

@@ -37,7 +37,7 @@ AAVE_CODES = {
     "39": "there is no debt to repay",
     "50": "the borrow cap is exceeded",
     "51": "the supply cap is exceeded",
-    "57": "the collateral does not cover what is owed",
+    "57": "nothing may be lent against some of the collateral",
     "58": "the asset is not in this e-mode category",
 }
 """Aave V3 before 3.4 answers with these numbers (Errors.sol of @aave/core-v3)."""

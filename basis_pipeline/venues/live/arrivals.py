@@ -24,6 +24,9 @@ TRANSFER = topic("Transfer(address,address,uint256)")
 SOURCES = {SettlementKind.REWARD: DeltaSource.REWARD, SettlementKind.DEPOSIT: DeltaSource.DEPOSIT}
 MARGIN = 600 * SECOND
 """How much further back than the last saved state is looked: a block may come later than its stamp says."""
+DUST = 0.01
+"""USDT: a transfer worth less is no income. Whoever sends thousands of them must not keep a session busy; should they
+ever add up to something, comparison finds it."""
 _FIRST_STEP = 64
 """Blocks that the search for the block of a moment goes back at first; it doubles."""
 
@@ -78,19 +81,24 @@ class Arrivals:
         self, slots: Mapping[str, int], first: int, last: int, market: MarketSnapshot, source: DeltaSource
     ) -> Iterator[PositionDelta]:
         places: dict[tuple[str, str], int] = {}
+        receivers: dict[str, str] = {}
         executor = self._deployment.executor
         if first > last:
             return
         for log in self._chain.logs(tuple(slots), TRANSFER, receiver=executor, first=first, last=last):
             place = places.setdefault((log.transaction, log.address), 0)
             places[log.transaction, log.address] += 1
-            if self._chain.receiver_of(log.transaction).lower() == executor.lower():
-                continue
             slot = slots[log.address]
             instrument = self._settings.universe.instruments[slot]
             amount = unpack(("uint256",), log.data)[0] / 10.0 ** self._deployment.token(instrument.token).decimals
+            if not amount or 0.0 < amount * market.value[slot] < DUST:
+                continue
+            if log.transaction not in receivers:
+                receivers[log.transaction] = self._chain.receiver_of(log.transaction).lower()
+            if receivers[log.transaction] == executor.lower():
+                continue
             reference = f"{log.transaction}:{instrument.token}:{place}"
-            if amount and self._journal.income(instrument.key.venue, reference, f"{source} {amount!r}".encode()):
+            if self._journal.income(instrument.key.venue, reference, f"{source} {amount!r}".encode()):
                 yield PositionDelta(slot, amount, source, price=market.value[slot])
 
 

@@ -10,12 +10,20 @@ from basis_pipeline.venues.live.chain import Block, Chain, Fees
 TRANSFER_GAS = 21_000
 REPLACEMENT, LEAST_REPLACEMENT = 1.3, 1.1
 """Factors on both fees: what is offered to replace a waiting transaction, and the least that nodes want for it."""
+RISE = 4
+"""Of the base fee: it can rise 3.3 times in ten blocks, which are two minutes."""
 WEI = 1e-18
 
 
 def next_block(head: Block) -> int:
     """Wei per unit of gas: the highest base fee of the block after `head`; it rises by an eighth at most (EIP-1559)."""
     return head.base_fee * 9 // 8
+
+
+def lasting(chain: Chain, head: Block) -> Fees:
+    """What an order offers at first: it is not outrun before its deadline, and what is not needed is not paid."""
+    fees = chain.fees(head)
+    return Fees(max(fees.most, RISE * head.base_fee + fees.tip), fees.tip)
 
 
 class Offers:

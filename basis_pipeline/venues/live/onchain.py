@@ -26,6 +26,7 @@ from basis_pipeline.venues.live.arrivals import Arrivals, Income
 from basis_pipeline.venues.live.booking import refused, unknown
 from basis_pipeline.venues.live.calls import Program, wei
 from basis_pipeline.venues.live.chain import Chain, Receipt
+from basis_pipeline.venues.live.collateral import released
 from basis_pipeline.venues.live.deployment import Deployment
 from basis_pipeline.venues.live.deployment_check import check_deployment, check_executor
 from basis_pipeline.venues.live.onchain_limits import Limits, check_allowed, check_gas, check_size, highest_fee
@@ -121,7 +122,9 @@ class OnChainAccount:
     def _program(self, order: Order, positions: Positions, market: MarketSnapshot, account: Account) -> Program:
         if self._redemptions is not None and order.operation in QUEUED:
             return self._redemptions.program(order, account)
-        return program(order, positions, market, account, self._terms)
+        made = program(order, positions, market, account, self._terms)
+        freed = self._patience.ask(lambda: released(self._chain, self._deployment, self._settings, order))
+        return msgspec.structs.replace(made, calls=(*freed, *made.calls))
 
     def booked(self, order: Order, facts: Facts, market: MarketSnapshot) -> ExecutionHandshake:
         return booking_chain.handshake(order, facts, market, self._settings)

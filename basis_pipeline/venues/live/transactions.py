@@ -23,7 +23,7 @@ from basis_pipeline.domain.orders import Order
 from basis_pipeline.domain.protocols import Clock
 from basis_pipeline.venues.live.abi import MAX_UINT
 from basis_pipeline.venues.live.chain import Chain, Fees, Receipt
-from basis_pipeline.venues.live.offers import TRANSFER_GAS, WEI, Offers, next_block
+from basis_pipeline.venues.live.offers import TRANSFER_GAS, WEI, Offers, lasting, next_block
 from basis_pipeline.venues.live.spelling import check_private_key
 
 POLL_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -164,7 +164,7 @@ class Sender:
         Raises:
             VenueRefusal: before anything was journalled: something else of this account is on its way.
         """
-        nonce, fees = self._chain.nonce(self.address), self._chain.fees(self._chain.head()).up_to(payload.most)
+        nonce, fees = self._chain.nonce(self.address), lasting(self._chain, self._chain.head()).up_to(payload.most)
         if self._chain.nonce(self.address, "pending") != nonce:
             raise VenueRefusal(f"another transaction of {self.address} is on its way.")
         self._journal.intend(intent)
