@@ -13,7 +13,7 @@ from pathlib import Path
 
 from basis_pipeline.results.sql.catalog import rebuild_catalogue
 from basis_pipeline.results.store import ResultsStore
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.docs.pages import ROOT, Fence
 

@@ -13,7 +13,7 @@ from basis_pipeline.results.reports.comparison import load_comparison
 from basis_pipeline.runs.live.compare import compare_live
 from basis_pipeline.runs.live.record import journal_path
 from basis_pipeline.runs.live.results import publish_live
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.builders import CONFIGS, START
 from basis_pipeline_tests.live.faults import KilledError, dying

@@ -19,7 +19,7 @@ from basis_pipeline.runs.live.fee_watch import COMPONENT
 from basis_pipeline.runs.live.parts import Alert
 from basis_pipeline.runs.live.record import journal_path
 from basis_pipeline.runs.live.results import publish_live
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.venues.live.booking import executed
 from basis_pipeline.venues.live.exchange import Fill

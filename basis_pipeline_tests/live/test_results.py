@@ -19,7 +19,7 @@ from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.live.publishing import PublishingProcess
 from basis_pipeline.runs.live.record import journal_path
 from basis_pipeline.runs.live.results import publish_live, publish_results
-from basis_pipeline.runs.records import query
+from basis_pipeline.runs.queries import query
 from basis_pipeline.runs.reports import write_reports
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline.storage.digests import table_digest

@@ -18,7 +18,8 @@ from basis_pipeline.runs import freshness
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.modes import describe_modes, readers
-from basis_pipeline.runs.records import query, summarise
+from basis_pipeline.runs.queries import query
+from basis_pipeline.runs.records import summarise
 from basis_pipeline.runs.standing import due_months
 from basis_pipeline.runs.workspace import Workspace
 from basis_pipeline_tests.runs.conftest import CONFIGS, condemn
