@@ -45,7 +45,9 @@ USUAL_PORT = 3090
 MARK = "made-by-make-drill.txt"
 NEWS, ASKED = ("starting", "stopped", "results published"), "asked to by"
 """Actions that are told although nothing is wrong, and a warning that is not: the stop itself is."""
-PATIENCE = 180.0
+LEAST_TICKS = 3
+"""However slow the machine is, so many are shown, and the candles of all the time that was asked for."""
+PATIENCE = 600.0
 """Seconds until the first tick, and for the session's end."""
 
 
@@ -92,6 +94,7 @@ class Watch:
     hours: PassingHours
     log: TextIO
     first_tick: float | None = None
+    ticks: int = 0
     _orders: int = 0
     _payments: int = 0
     _unfinished: str = field(default="", repr=False)
@@ -123,6 +126,7 @@ class Watch:
         told = json.loads(line)
         if told["what"] == "tick":
             self.first_tick = self.first_tick or time.monotonic()
+            self.ticks += 1
             self._tell_tick()
         elif told["what"] in NEWS or (told["level"] != "info" and ASKED not in told.get("detail", "")):
             say(f"  session   {told['what']}: {told.get('detail', '')}")
@@ -212,7 +216,8 @@ def is_over(watch: Watch, started: float, seconds: float) -> bool:
     now = time.monotonic()
     if watch.first_tick is None:
         return now - started > PATIENCE
-    return watch.hours.over or 0.0 < seconds < now - watch.first_tick
+    shown = watch.ticks >= LEAST_TICKS and watch.hours.hours * HOUR_TAKES >= seconds
+    return watch.hours.over or (shown and 0.0 < seconds < now - watch.first_tick)
 
 
 def compare(there: Drill) -> int:

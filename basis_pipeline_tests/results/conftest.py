@@ -14,6 +14,7 @@ from basis_pipeline.domain.timings import Phase, Timing
 from basis_pipeline.results.build import build_tables
 from basis_pipeline.results.metrics import compute_metrics, metrics_table
 from basis_pipeline.results.store import MonthManifest, ResultsStore
+from basis_pipeline_tests.results.browser import Browser
 from basis_pipeline_tests.results.synthetic import BASIS, CAPITAL, MARGIN_VENUES, BasisBook
 from basis_pipeline_tests.results.synthetic_stack import STACK, leveraged_log
 
@@ -86,6 +87,14 @@ def published(
     for month, tables, state in basis_months:
         results.publish_month(manifest(month), tables, state)
     return results.base
+
+
+@pytest.fixture
+def browser() -> Browser:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    return Browser(found)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -26,6 +24,7 @@ from basis_pipeline.results.reports.pictures import equity_svg
 from basis_pipeline.results.reports.report import write_report
 from basis_pipeline.results.reports.text import html, joined, money, percent, signed, tag
 from basis_pipeline.results.store import ResultsStore
+from basis_pipeline_tests.results.browser import Browser
 from basis_pipeline_tests.results.conftest import book_months, manifest
 from basis_pipeline_tests.results.synthetic import CAPITAL, BasisBook, months_from
 
@@ -248,15 +247,9 @@ def test_text_is_escaped_once_and_figures_are_written_as_people_read_them() -> N
 
 
 @pytest.mark.slow
-def test_a_browser_draws_every_panel_without_an_error(store: ResultsStore) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium on this machine")
+def test_a_browser_draws_every_panel_without_an_error(store: ResultsStore, browser: Browser) -> None:
     path = write_report(store, "btc_basis")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000"]
-    done = subprocess.run(
-        [browser, *options, "--dump-dom", path.as_uri()], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = browser.show(path, "--virtual-time-budget=2000")
     assert done.stdout.count("<canvas") == len(Page(path).panels)
     assert not re.findall(r"CONSOLE.*(?:Error|Refused)", done.stderr)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -16,6 +14,7 @@ from basis_pipeline.results.reports.headline import attribution_table
 from basis_pipeline.results.reports.record import load_record
 from basis_pipeline.results.reports.report import write_report
 from basis_pipeline.results.store import ResultsStore
+from basis_pipeline_tests.results.browser import Browser
 from basis_pipeline_tests.results.conftest import manifest
 from basis_pipeline_tests.results.test_report import Page, panel
 
@@ -58,10 +57,7 @@ def test_orders_take_one_line_each(store: ResultsStore) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [700, 1000, 1300, 1366, 1600])
-def test_no_figure_is_wider_than_its_card(store: ResultsStore, tmp_path: Path, width: int) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium on this machine")
+def test_no_figure_is_wider_than_its_card(store: ResultsStore, tmp_path: Path, browser: Browser, width: int) -> None:
     text = write_report(store, "btc_basis").read_text(encoding="utf-8")
     style = "".join(part.split("</style>")[0] for part in text.split("<style>")[1:])
     cards = text[text.index('<dl class="cards">') : text.index("</dl>") + 5]
@@ -69,7 +65,6 @@ def test_no_figure_is_wider_than_its_card(store: ResultsStore, tmp_path: Path, w
     bare = tmp_path / "cards.html"
     script = f"<script>document.title = 'wide ' + {measure}</script>"
     bare.write_text(f"<!doctype html><title></title><style>{style}</style><main>{cards}</main>{script}")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--dump-dom"]
-    done = subprocess.run([browser, *options, bare.as_uri()], capture_output=True, text=True, check=True, timeout=60)
+    done = browser.show(bare, f"--window-size={width},900")
     assert style
     assert "<title>wide 0</title>" in done.stdout

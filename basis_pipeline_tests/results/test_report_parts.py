@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from basis_pipeline.results.reports.record import Origin, load_record, load_summ
 from basis_pipeline.results.reports.report import write_report
 from basis_pipeline.results.store import ResultsStore
 from basis_pipeline.results.tables import DELTAS
+from basis_pipeline_tests.results.browser import Browser
 from basis_pipeline_tests.results.conftest import manifest
 from basis_pipeline_tests.results.test_report import Page, panel
 
@@ -212,19 +211,11 @@ def test_eighteen_months_of_five_minutes_are_small_and_keep_their_extremes(tmp_p
     assert len(drawn) <= 1_002
 
 
-@pytest.fixture
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 900, 1440])
 @pytest.mark.parametrize("kind", ["report", "overview"])
 def test_a_browser_draws_and_nothing_is_wider_than_the_window(
-    tmp_path: Path, basis_months: list, browser: str, kind: str, width: int
+    tmp_path: Path, basis_months: list, browser: Browser, kind: str, width: int
 ) -> None:
     """The page stands in a frame of the width: a window of a headless browser cannot be narrower than 500 pixels."""
     store = chained(ResultsStore(tmp_path / "results"), basis_months, config=CONFIG)
@@ -243,10 +234,8 @@ def test_a_browser_draws_and_nothing_is_wider_than_the_window(
         f"<!doctype html><title></title><iframe id=frame src='{source}' style='width:{width}px;height:900px;border:0'>"
         f"</iframe><script>onload = () => {{ {measure} }}</script>"
     )
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=1600,1000"]
-    quiet = ["--no-first-run", "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}"]
-    files = ["--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom", frame.as_uri()]
-    done = subprocess.run([browser, *options, *quiet, *files], capture_output=True, text=True, check=True, timeout=120)
+    files, window = "--allow-file-access-from-files", "--window-size=1600,1000"
+    done = browser.show(frame, files, window, "--virtual-time-budget=3000")
     found = re.search(r"<title>(\[.*?\])</title>", done.stdout)
     assert found, done.stderr[-2000:]
     wide, canvases, was_sorted = json.loads(found[1])

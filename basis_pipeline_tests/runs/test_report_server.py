@@ -210,12 +210,12 @@ def test_the_command_serves_and_ends_cleanly_with_a_reader_still_connected(serve
         said = process.stderr.readline()
         address = re.search(r"127\.0\.0\.1:(\d+)", said)
         assert address, said
-        with closing(HTTPConnection(LOOPBACK, int(address[1]), timeout=60)) as connection:
+        with closing(HTTPConnection(LOOPBACK, int(address[1]), timeout=600)) as connection:
             connection.request("GET", f"/export/standing/{MODE}.zip")
             answered = connection.getresponse()
             assert (answered.status, answered.read()[:2]) == (200, b"PK")
         with closing(HTTPConnection(LOOPBACK, int(address[1]))) as idle:
             idle.connect()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
+            assert process.wait(600) == 0
         assert not process.stderr.read()

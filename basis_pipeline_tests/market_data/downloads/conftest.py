@@ -62,7 +62,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def _to_loopback(content: dict, url: str) -> None:
-    content["http"] |= {"attempts": 3, "longest_wait_seconds": 0.05, "timeout_seconds": 5}
+    content["http"] |= {"attempts": 3, "longest_wait_seconds": 0.05, "timeout_seconds": 60}
     fetch = {
         "binance": ["spot_candles_1h", "perp_candles_1h", "perp_candles_5m", "mark_candles_1h", "funding_rates"],
         "bybit": ["spot_candles_1h", "perp_candles_1h", "mark_candles_1h", "funding_rates"],

@@ -19,7 +19,7 @@ from basis_pipeline.market_data.downloads.transport import (
 )
 from basis_pipeline_tests.market_data.downloads.server import Vendor, cut_off, serving, status
 
-HTTP = Http(user_agent="basis-pipeline test", timeout_seconds=5, attempts=3, longest_wait_seconds=60)
+HTTP = Http(user_agent="basis-pipeline test", timeout_seconds=60, attempts=3, longest_wait_seconds=60)
 PAGE = "/api/v3/exchangeInfo"
 
 
