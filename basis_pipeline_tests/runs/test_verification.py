@@ -14,7 +14,7 @@ from basis_pipeline.config.wiring import wire_mode
 from basis_pipeline.domain.errors import BasisError, StateError, StorageError
 from basis_pipeline.results.reports.overview import write_overview
 from basis_pipeline.results.sql.catalog import rebuild_catalogue
-from basis_pipeline.runs import records, reports
+from basis_pipeline.runs import queries, records, reports
 from basis_pipeline.runs.backtest import plan_backtest
 from basis_pipeline.runs.freshness import outdated_months
 from basis_pipeline.runs.workspace import Workspace
@@ -58,7 +58,7 @@ CONSUMERS: dict[str, Consumer] = {
     "report": lambda workspace: reports.write_reports(workspace, MODE),
     "overview": lambda workspace: write_overview(workspace.results),
     "catalogue": lambda workspace: rebuild_catalogue(workspace.results),
-    "query": lambda workspace: records.query(workspace, "from months"),
+    "query": lambda workspace: queries.query(workspace, "from months"),
     "gates": lambda workspace: records.gate_verdicts(workspace, MODE),
     "export": lambda workspace: records.export(workspace, MODE),
     "summary": lambda workspace: records.summarise(workspace, MODE),
