@@ -18,11 +18,11 @@ import pandas as pd
 
 from basis_pipeline.domain.timeline import DAY, HOUR, MINUTE, from_micros, to_micros
 from basis_pipeline_tests.market_data.downloads.ethereum import Chain
-from basis_pipeline_tests.market_data.vendor_files import grid, micros, walk
+from basis_pipeline_tests.market_data.vendor_files import grid, micros, scaled, walk
 
 FIRST, LAST = "2024-12-01T00:00", "2025-03-01T00:00"
 MICROSECOND_SPOT = micros("2025-01-01")
-SEEDS = {"spot_candles_1h": 1, "perp_candles_1h": 2, "mark_candles_1h": 3, "perp_candles_5m": 4}
+PREMIUM = {"spot_candles_1h": 1.0, "perp_candles_1h": 1.0008, "mark_candles_1h": 1.0005}
 SYMBOL = "BTCUSDT"
 Answer = tuple[int, bytes, dict[str, str]]
 
@@ -65,10 +65,9 @@ class Vendor:
 
     def __init__(self, present: str = LAST) -> None:
         self.present = micros(present)
-        self.bars = {
-            name: walk(grid(FIRST, LAST, 5 * MINUTE if "5m" in name else HOUR), 90_000.0, seed)
-            for name, seed in SEEDS.items()
-        }
+        hours = walk(grid(FIRST, LAST, HOUR), 90_000.0, seed=1)
+        self.bars = {name: scaled(hours, premium) for name, premium in PREMIUM.items()}
+        self.bars["perp_candles_5m"] = walk(grid(FIRST, LAST, 5 * MINUTE), 90_000.0, seed=4)
         self.rates = {int(t): round(1e-4 + (n % 7 - 3) * 1e-5, 8) for n, t in enumerate(grid(FIRST, LAST, 8 * HOUR))}
         self.monthly = {"2024-12", "2025-01"}
         self.daily = True
