@@ -123,7 +123,7 @@ def _five_minutes(folder: Path, five: pd.DataFrame) -> None:
     frozen.loc[fake, ["open", "high", "low", "close"]] = frozen["close"][frozen.index[fake][0] - 1]
     frozen.loc[fake, "volume"] = 0.0
     wrong = frozen["timestamp"] == micros("2025-06-14T15:10")
-    frozen.loc[wrong, "low"] -= 5_000.0
+    frozen.loc[wrong, "low"] -= 500.0
     overlap = len(frozen) // 2
     write_feather(folder / "binance_BTCUSDT_perp_5m.part1.feather", frozen.iloc[: overlap + 100])
     write_feather(folder / "binance_BTCUSDT_perp_5m.part2.feather", frozen.iloc[overlap:])
