@@ -122,6 +122,7 @@ CASES = {
     "wrong secret": Case(
         1, "Signature for this request is not valid", {f"{CREDENTIALS}SPOT_SECRET": WRONG}, asks=True),
     "wrong key": Case(1, "Invalid API-key", {f"{CREDENTIALS}FUTURES_API_KEY": WRONG}, asks=True),
+    "wrong key for spot": Case(1, "Invalid API-key", {f"{CREDENTIALS}SPOT_API_KEY": WRONG}, asks=True),
     "production credentials, test endpoint": Case(
         2, "production talks to binance itself", {"BASIS_ENVIRONMENT": "prod"} | keys_of("PROD")),
     "endpoint of another venue": Case(2, f"{LIVE}ENDPOINT_BINANC is not known", {f"{LIVE}ENDPOINT_BINANC": "x"}),

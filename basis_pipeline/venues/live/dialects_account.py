@@ -44,6 +44,8 @@ class BinanceAccount:
 
     def identities(self, client: ccxt.Exchange) -> tuple[str, ...]:
         spot = client.privateGetAccount({"omitZeroBalances": "true"})["uid"]
+        # Or a wrong key for futures would count as a ban of the one for spot, which has just been taken.
+        client.options["hasAlreadyAuthenticatedSuccessfully"] = False
         futures = {line["accountAlias"] for line in client.fapiPrivateV2GetBalance()}
         return (f"spot {spot}", *(f"futures {alias}" for alias in sorted(futures)))
 
