@@ -24,6 +24,9 @@ CHAIN = HERE.parents[1] / ".chain"
 MODULES = CHAIN / "node_modules"
 ANVIL = MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
 CHAIN_ID = 31_337
+STATES = 100_000
+"""Blocks whose state a node remembers, in memory: all, because every test begins at the first ones again, and those
+would be forgotten first."""
 PATIENCE_SECONDS = 60.0
 """For any answer: what a test finds never depends on how busy the machine is."""
 BEGINNING = datetime(2026, 3, 10, 10, tzinfo=UTC)
@@ -125,7 +128,8 @@ def anvil_in_real_time() -> Iterator[Node]:
 def _running(*options: str) -> Iterator[Node]:
     """A node with room for large contracts, at a port that it chooses itself."""
     command = [str(ANVIL), "--host", "127.0.0.1", "--port", "0", "--code-size-limit", "100000",
-               "--gas-limit", "60000000", "--balance", "1000000", "--chain-id", str(CHAIN_ID), *options]  # fmt: skip
+               "--gas-limit", "60000000", "--balance", "1000000", "--chain-id", str(CHAIN_ID),
+               "--prune-history", str(STATES), *options]  # fmt: skip
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
