@@ -176,8 +176,8 @@ DELTAS = _schema(
     _number("delta_amount", "stored units", "signed change of the stored quantity"),
     _text(
         "source",
-        "initial, trade, transfer, fee, gas, funding, reward, deposit, withdrawal, liquidation, stop_loss, take_profit "
-        "adjustment or receipt",
+        "initial, trade, transfer, fee, gas, funding, reward, deposit, withdrawal, liquidation, stop_loss, "
+        "take_profit, adjustment or receipt",
     ),
     _number(
         "price", USDT, "fill price of the leg, liquidation price, or the mark of a funding settlement", nullable=True
